@@ -1,0 +1,125 @@
+"""Quantities with units, to and from exact integers.
+
+Inside fwgen a quantity is an ``int`` in one fixed unit, and its name says which:
+
+    duration   picoseconds   ``_ps``
+    frequency  millihertz    ``_mhz``
+    voltage    microvolts    ``_uv``
+    ratio      parts per million  ``_ppm``
+
+Text that people write ("2 Hz", "500ms", "3.3 V", "50 %", "4k7" is not one of them) is parsed
+here and nowhere else; so is the text that we print.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from fwgen.errors import UnitError
+
+PS_PER_S = 10**12
+PS_PER_MS = 10**9
+PS_PER_US = 10**6
+MHZ_PER_HZ = 1000
+PPM = 1_000_000
+
+_DURATION = {
+    "ps": 1,
+    "ns": 10**3,
+    "us": 10**6,
+    "µs": 10**6,
+    "μs": 10**6,
+    "ms": 10**9,
+    "s": 10**12,
+    "sec": 10**12,
+    "min": 60 * 10**12,
+    "h": 3600 * 10**12,
+}
+_FREQUENCY = {"mHz": 1, "Hz": 10**3, "kHz": 10**6, "MHz": 10**9}
+_VOLTAGE = {"uV": 1, "µV": 1, "μV": 1, "mV": 10**3, "V": 10**6}
+_RATIO = {"%": 10_000, "ppm": 1}
+
+_QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-zµμ%]+)\s*")
+
+
+def _parse(text: str, units: dict[str, int], what: str) -> int:
+    match = _QUANTITY.fullmatch(text)
+    folded = {name.casefold(): scale for name, scale in units.items()}
+    # "mHz" and "MHz" differ in nothing but case: only an exact spelling tells them apart.
+    ambiguous = len(folded) < len(units)
+    if match is None:
+        raise UnitError(f"{text!r} is not a {what}", hint=f"write a number and a unit, as {what}s")
+    number, unit = match.groups()
+    scale = units.get(unit) if ambiguous else folded.get(unit.casefold())
+    if scale is None and ambiguous:
+        lowered = unit.casefold()
+        scale = {"hz": 10**3, "khz": 10**6}.get(lowered)
+    if scale is None:
+        raise UnitError(f"{text!r}: {unit!r} is no unit of {what}", hint=f"use {', '.join(units)}")
+    return round(Fraction(number) * scale)
+
+
+def parse_duration(text: str) -> int:
+    """Picoseconds in a text such as "500 ms". Raises UnitError."""
+    return _parse(text, _DURATION, "duration")
+
+
+def parse_frequency(text: str) -> int:
+    """Millihertz in a text such as "84 MHz". Raises UnitError."""
+    return _parse(text, _FREQUENCY, "frequency")
+
+
+def parse_voltage(text: str) -> int:
+    """Microvolts in a text such as "3.3 V". Raises UnitError."""
+    return _parse(text, _VOLTAGE, "voltage")
+
+
+def parse_ratio(text: str) -> int:
+    """Parts per million in a text such as "50 %". Raises UnitError."""
+    return _parse(text, _RATIO, "ratio")
+
+
+def period_ps(frequency_mhz: int) -> int:
+    """The period of a frequency in millihertz, rounded to a picosecond."""
+    return round(Fraction(PS_PER_S * MHZ_PER_HZ, frequency_mhz))
+
+
+def frequency_mhz(period: int) -> int:
+    """The frequency in millihertz of a period in picoseconds, rounded."""
+    return round(Fraction(PS_PER_S * MHZ_PER_HZ, period))
+
+
+def _show(value: int, steps: tuple[tuple[int, str], ...], digits: int) -> str:
+    scale, unit = next(((s, u) for s, u in steps if abs(value) >= s), steps[-1])
+    text = f"{value / scale:.{digits}g}"
+    if "e" in text:
+        text = str(round(value / scale))
+    return f"{text} {unit}"
+
+
+def show_duration(ps: int, digits: int = 6) -> str:
+    """A duration in picoseconds as people write it, to ``digits`` significant digits."""
+    if ps == 0:
+        return "0 s"
+    steps = ((10**12, "s"), (10**9, "ms"), (10**6, "µs"), (10**3, "ns"), (1, "ps"))
+    return _show(ps, steps, digits)
+
+
+def show_frequency(mhz: int, digits: int = 6) -> str:
+    """A frequency in millihertz as people write it, to ``digits`` significant digits."""
+    if mhz == 0:
+        return "0 Hz"
+    return _show(mhz, ((10**9, "MHz"), (10**6, "kHz"), (10**3, "Hz"), (1, "mHz")), digits)
+
+
+def show_ratio(ppm: int, digits: int = 5) -> str:
+    """A ratio in parts per million, in percent."""
+    return f"{ppm / 10_000:.{digits}g} %"
+
+
+def show_voltage(uv: int, digits: int = 4) -> str:
+    """A voltage in microvolts as people write it."""
+    if uv == 0:
+        return "0 V"
+    return _show(uv, ((10**6, "V"), (10**3, "mV"), (1, "µV")), digits)
