@@ -1,0 +1,201 @@
+"""What a chip and a board are: frozen facts, read from TOML, checked once at load.
+
+A ``Chip`` is the silicon; a ``Board`` is a chip with parts soldered round it and the words people
+use for them. Nothing here knows how a peripheral behaves: ``kind`` names the model of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """One range of memory. ``base`` and ``size`` in bytes; ``alias_of`` names what it mirrors."""
+
+    name: str
+    base: int
+    size: int
+    kind: str  # "flash", "ram", "rom" (system memory), "otp", "options", "alias"
+    alias_of: str | None = None
+    sectors: tuple[int, ...] = ()  # flash sector sizes, in bytes, from the base upward
+
+
+@dataclass(frozen=True, slots=True)
+class ClockGate:
+    """The enable bit of a peripheral: register of RCC and bit number; reset bit likewise."""
+
+    register: str
+    bit: int
+    reset_register: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PeripheralSpec:
+    """One peripheral of the chip's memory map.
+
+    ``kind`` is the path of its model ("stm32.usart_v1"); None declares it not modelled.
+    ``registers`` is the path of its register map (same form); None: names are not known.
+    ``irqs`` maps the peripheral's own request names ("global", "up", "cc" ...) to IRQ numbers.
+    ``bus`` is "AHB1", "APB1" ... or "PPB"; ``options`` are facts its model needs (width = 32).
+    """
+
+    name: str
+    base: int
+    size: int
+    kind: str | None
+    registers: str | None
+    bus: str
+    gate: ClockGate | None = None
+    irqs: Mapping[str, int] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
+    section: str = ""  # of the reference manual
+
+    @property
+    def end(self) -> int:
+        """First address past the peripheral."""
+        return self.base + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """One pin of the package: what each alternate function connects, what is analog there."""
+
+    name: str  # "PA5"
+    port: str  # "A"
+    index: int  # 5
+    alternate: Mapping[int, tuple[str, ...]]  # AF number -> signals ("TIM2_CH1", ...)
+    additional: tuple[str, ...] = ()  # "ADC1_IN5", "OSC32_IN", "WKUP"
+    positions: Mapping[str, str] = field(default_factory=dict)  # package -> pin number
+    five_volt_tolerant: bool = True
+
+    def af(self, signal: str) -> int | None:
+        """The AF number that connects ``signal`` to this pin, or None."""
+        return next((n for n, signals in self.alternate.items() if signal in signals), None)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStates:
+    """Highest HCLK in hertz for 0, 1, 2 ... wait states within one supply range (microvolts)."""
+
+    min_uv: int
+    max_uv: int
+    hclk_hz: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """Oscillators and limits, in hertz."""
+
+    hsi_hz: int
+    lsi_hz: int
+    hse_hz: tuple[int, int]  # allowed range
+    sysclk_max_hz: int
+    hclk_max_hz: int
+    apb_max_hz: Mapping[str, int]  # "APB1" -> 42 MHz
+    pll: Mapping[str, tuple[int, int]]  # "vco_in", "vco_out", "m", "n", "p", "q" -> range
+    wait_states: tuple[WaitStates, ...]
+    startup_ps: Mapping[str, int]  # "hsi", "hse", "pll", "lsi", "lse": time to ready
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A microcontroller."""
+
+    name: str  # "stm32f401re"
+    title: str
+    family: str
+    core: str  # "cortex-m4f"
+    manuals: Mapping[str, str]  # "RM0368" -> title and revision
+    idcode: int | None
+    package: str
+    nvic_lines: int
+    priority_bits: int
+    memories: Mapping[str, Memory]
+    peripherals: Mapping[str, PeripheralSpec]
+    interrupts: Mapping[int, str]  # IRQ number -> the vector's name in the manual
+    pins: Mapping[str, Pin]
+    clocks: Clocks
+
+    @property
+    def flash(self) -> Memory:
+        """The main flash."""
+        return next(m for m in self.memories.values() if m.kind == "flash")
+
+    @property
+    def ram(self) -> Memory:
+        """The first (main) RAM."""
+        return next(m for m in self.memories.values() if m.kind == "ram")
+
+    def peripheral_at(self, address: int) -> PeripheralSpec | None:
+        """The peripheral whose range holds ``address``, or None."""
+        return next((p for p in self.peripherals.values() if p.base <= address < p.end), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something on the board, wired to pins: ``kind`` "led", "button" ..."""
+
+    name: str  # "LD2"
+    kind: str
+    pin: str  # "PA5"
+    active: int  # the level at which it is lit / pressed
+    colour: str | None = None
+    pull: int | None = None  # what a resistor on the board pulls the pin to
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The serial port that a user sees when the board is plugged in."""
+
+    uart: str  # "USART2"
+    tx: str  # "PA2"
+    rx: str  # "PA3"
+    baud: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A board: chip, parts, headers, console, oscillators fitted, and people's words."""
+
+    name: str  # "nucleo-f401"
+    title: str
+    chip: Chip
+    supply_uv: int
+    hse_hz: int | None
+    hse_bypass: bool
+    lse_hz: int | None
+    parts: Mapping[str, Part]
+    console: Console | None
+    headers: Mapping[str, Mapping[str, str]]  # "Arduino" -> {"D13": "PA5"}, "Morpho CN7" -> ...
+    words: Mapping[str, str]  # what people say -> part, pin or port ("the led" -> "LD2")
+    aliases: tuple[str, ...] = ()  # other names of the board: "NUCLEO-F401RE"
+    probe: Mapping[str, str] = field(default_factory=dict)  # "target", "board_id"
+    path: str = ""  # the file it came from, as the user knows it
+
+    def find_pin(self, name: str) -> Pin | None:
+        """The pin that a pin name, header name or part name ("PA5", "D13", "LD2") means."""
+        folded = name.casefold()
+        for pin in self.chip.pins.values():
+            if pin.name.casefold() == folded:
+                return pin
+        for header in self.headers.values():
+            for label, pin_name in header.items():
+                if label.casefold() == folded:
+                    return self.chip.pins.get(pin_name)
+        part = self.find_part(name)
+        return self.chip.pins[part.pin] if part else None
+
+    def find_part(self, name: str) -> Part | None:
+        """The part that a name or one of people's words means ("LD2", "the LED")."""
+        folded = " ".join(name.casefold().split())
+        for part in self.parts.values():
+            if part.name.casefold() == folded:
+                return part
+        meant = self.words.get(folded)
+        return self.parts.get(meant) if meant else None
