@@ -1,0 +1,28 @@
+"""A bench: what takes an image and stimuli, and gives evidence.
+
+The emulated board (``machine``) and the real one (``rig``) are both benches. A bench never sees
+the contract, so it cannot cheat.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fwgen.contract import Stimulus
+    from fwgen.image import Image
+    from fwgen.trace import Trace
+
+
+class Bench(Protocol):
+    """Runs firmware on a board, emulated or real."""
+
+    def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
+        """Reset, run for ``span_ps`` while doing the stimuli, and tell what was seen.
+
+        Raises BenchError when the bench itself could not do its work; firmware that misbehaves
+        is evidence in the trace.
+        """
+        ...
