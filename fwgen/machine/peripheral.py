@@ -1,0 +1,269 @@
+"""A peripheral of the machine: registers as its manual names them, behaviour hung on them.
+
+    class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
+        '''Independent watchdog. RM0368 §17.'''
+
+        kr, pr = Reg(), Reg()
+
+        @kr.on_write
+        def _key(self, t_ps: int, written: int, before: int) -> None: ...
+
+Names, offsets, reset values and access kinds come from the register map (``boards/registers``);
+a ``Reg`` that the map lacks fails when the class is made. Registers of the map that the class
+does not declare are not modelled: touching one is a Gap.
+
+The module of a kind ("stm32.iwdg_v1" is ``fwgen.machine.stm32.iwdg_v1``) names its class
+``PERIPHERAL``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from fwgen.board.registers import Access, RegisterMap, RegisterSpec, load_register_map
+from fwgen.machine.time import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.soc import Soc
+
+
+class Peek(NamedTuple):
+    """What a read would give, without its side effects, and until when that holds."""
+
+    value: int
+    stable_until_ps: int
+
+
+class Register:
+    """The state of one register of one peripheral.
+
+    ``value`` is what is stored; ``reg.UE`` reads a field; ``reg.set(UE=1)`` sets fields as
+    hardware does, whatever the access kind.
+    """
+
+    __slots__ = (
+        "_fields", "_rc_w0", "_rc_w1", "_reserved", "_rs", "_rw", "_t", "name", "rc_r", "readable",
+        "reset_value", "spec", "value",
+    )  # fmt: skip
+
+    def __init__(self, spec: RegisterSpec, reset: int | None = None) -> None:
+        masks = dict.fromkeys(Access, 0)
+        for f in spec.fields.values():
+            masks[f.access] |= f.mask
+        self.spec, self.name, self._fields = spec, spec.name, spec.fields
+        self._rw, self._rc_w0, self._rc_w1 = (
+            masks[Access.RW],
+            masks[Access.RC_W0],
+            masks[Access.RC_W1],
+        )
+        self._rs, self._t, self.rc_r = masks[Access.RS], masks[Access.T], masks[Access.RC_R]
+        self.readable = ((1 << spec.width) - 1) & ~masks[Access.W]
+        self._reserved = ((1 << spec.width) - 1) & ~spec.defined
+        self.reset_value = spec.reset if reset is None else reset
+        self.value = self.reset_value
+
+    def __getattr__(self, field: str) -> int:
+        try:
+            f = self._fields[field]
+        except KeyError:
+            raise AttributeError(f"{self.name} has no field {field}") from None
+        return (self.value >> f.lsb) & ((1 << f.width) - 1)
+
+    def set(self, **fields: int) -> None:
+        """Set fields as hardware does. Raises KeyError for a field the map lacks."""
+        for name, bits in fields.items():
+            f = self._fields[name]
+            self.value = (self.value & ~f.mask) | ((bits << f.lsb) & f.mask)
+
+    def mask(self, *fields: str) -> int:
+        """The bits of the named fields. Raises KeyError."""
+        mask = 0
+        for name in fields:
+            mask |= self._fields[name].mask
+        return mask
+
+    def field(self, field: str, of: int) -> int:
+        """A field of some value of this register (what was written, what was before)."""
+        f = self._fields[field]
+        return (of >> f.lsb) & ((1 << f.width) - 1)
+
+    def software_write(self, written: int) -> int:
+        """Apply a write by access kinds; returns the reserved bits that it tried to change."""
+        value = self.value
+        value = (value & ~self._rw) | (written & self._rw)
+        value &= ~(self._rc_w0 & ~written) & ~(self._rc_w1 & written)
+        self.value = (value | (written & self._rs)) ^ (written & self._t)
+        return (written ^ self.reset_value) & self._reserved
+
+
+Writer = "Callable[[Any, int, int, int], None]"  # self, t_ps, written, before
+Reader = "Callable[[Any, int], int]"  # self, t_ps
+Peeker = "Callable[[Any, int], Peek]"  # self, t_ps
+
+
+class Reg:
+    """Declares that a register of the map is modelled; hangs behaviour on it.
+
+    ``unmodelled`` names fields in which anything but the reset value is a Gap.
+    """
+
+    def __init__(self, *, name: str | None = None, unmodelled: tuple[str, ...] = ()) -> None:
+        self.name = name or ""
+        self.unmodelled = unmodelled
+        self.writer: Callable[[Any, int, int, int], None] | None = None
+        self.reader: Callable[[Any, int], int] | None = None
+        self.peeker: Callable[[Any, int], Peek] | None = None
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self.name = self.name or attribute.upper()
+
+    def __get__(self, instance: Peripheral, owner: type | None = None) -> Register:
+        if instance is None:
+            return self
+        return instance.states[self.name]
+
+    def on_write(self, method: Callable[[Any, int, int, int], None]) -> Callable[..., None]:
+        """``method(self, t_ps, written, before)`` runs after a write took effect on ``value``.
+
+        ``written`` is the full register width: bits that a narrow write left out are as before.
+        """
+        self.writer = method
+        return method
+
+    def on_read(self, method: Callable[[Any, int], int]) -> Callable[..., int]:
+        """``method(self, t_ps) -> value`` answers a read, and may have effects."""
+        self.reader = method
+        return method
+
+    def on_peek(self, method: Callable[[Any, int], Peek]) -> Callable[..., Peek]:
+        """``method(self, t_ps) -> Peek``: pure; answers reads too when there is no reader."""
+        self.peeker = method
+        return method
+
+
+class Peripheral:
+    """Base of all peripherals. Subclasses name their register map and declare registers.
+
+    ``soc`` is the chip around it; ``clock`` its clock domain (0 Hz while its gate is closed).
+    """
+
+    MAP: ClassVar[RegisterMap]
+    DECLARED: ClassVar[dict[str, Reg]] = {}
+
+    def __init_subclass__(cls, registers: str | None = None, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if registers is not None:
+            cls.MAP = load_register_map(registers)
+        cls.DECLARED = dict(cls.DECLARED)
+        for item in vars(cls).values():
+            if isinstance(item, Reg):
+                spec = cls.MAP.registers.get(item.name)
+                if spec is None:
+                    raise TypeError(f"{cls.__name__}: {cls.MAP.name} has no register {item.name}")
+                for field in item.unmodelled:
+                    if field not in spec.fields:
+                        raise TypeError(f"{cls.__name__}: {item.name} has no field {field}")
+                cls.DECLARED[item.name] = item
+
+    def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
+        self.spec = spec
+        self.name = spec.name
+        self.soc = soc
+        self.clock = soc.peripheral_clock(spec)
+        resets = spec.options.get("reset", {})
+        assert isinstance(resets, dict)
+        self.states = {
+            name: Register(self.MAP.registers[name], resets.get(name)) for name in self.DECLARED
+        }
+        self._by_offset: dict[int, tuple[Register, Reg, int]] = {}
+        for name, state in self.states.items():
+            for lane in range(state.spec.width // 8):
+                self._by_offset[state.spec.offset + lane] = (state, self.DECLARED[name], lane)
+
+    # ------------------------------------------------------------------ for subclasses
+
+    def on_reset(self, t_ps: int) -> None:
+        """Called after the registers took their reset values."""
+
+    def on_clock(self, t_ps: int) -> None:
+        """Called after the peripheral's clock changed its rate, stopped or started."""
+
+    def irq(self, t_ps: int, request: str, level: bool) -> None:
+        """Raise or lower an interrupt request line, by its name in the chip file."""
+        self.soc.interrupts.set(self.spec.irqs[request], f"{self.name}.{request}", level, t_ps)
+
+    # ------------------------------------------------------------------ for the bus
+
+    def reset(self, t_ps: int) -> None:
+        """Back to reset values."""
+        for state in self.states.values():
+            state.value = state.reset_value
+        self.on_reset(t_ps)
+
+    def read(self, offset: int, size: int, t_ps: int) -> int:
+        """A read by the bus: ``size`` 1, 2 or 4 bytes at ``offset``."""
+        found = self._by_offset.get(offset)
+        if found is None:
+            return self._gap(offset, "read")
+        state, declared, lane = found
+        if declared.reader is not None:
+            value = declared.reader(self, t_ps)
+        elif declared.peeker is not None:
+            value = declared.peeker(self, t_ps).value
+        else:
+            value = state.value
+        if state.rc_r:
+            state.value &= ~state.rc_r
+        return ((value & state.readable) >> (8 * lane)) & ((1 << (8 * size)) - 1)
+
+    def write(self, offset: int, size: int, value: int, t_ps: int) -> None:
+        """A write by the bus. A narrow write keeps the other lanes."""
+        found = self._by_offset.get(offset)
+        if found is None:
+            self._gap(offset, "write")
+            return
+        state, declared, lane = found
+        mask = ((1 << (8 * size)) - 1) << (8 * lane)
+        before = state.value
+        written = (before & ~mask) | ((value << (8 * lane)) & mask)
+        reserved = state.software_write(written) & mask
+        if reserved:
+            self.soc.hazard(
+                "reserved-bits",
+                "note",
+                f"{self.name}.{state.name}: reserved bits {reserved:#x} written",
+                section=self.MAP.source,
+                cure="read, change only the fields you mean, and write back",
+            )
+        for name in declared.unmodelled:
+            if state.field(name, state.value) != state.field(name, state.reset_value):
+                self.soc.gap(self.name, f"{state.name}.{name}", "write", self.spec.base + offset)
+        if declared.writer is not None:
+            declared.writer(self, t_ps, written, before)
+
+    def peek(self, offset: int, size: int, t_ps: int) -> Peek | None:
+        """What a read would give, purely; None when reading has effects or is not modelled."""
+        found = self._by_offset.get(offset)
+        if found is None:
+            return None
+        state, declared, lane = found
+        if declared.peeker is not None:
+            value, until = declared.peeker(self, t_ps)
+        elif declared.reader is not None or state.rc_r:
+            return None
+        else:
+            value, until = state.value, NEVER
+        return Peek(((value & state.readable) >> (8 * lane)) & ((1 << (8 * size)) - 1), until)
+
+    def declared(self) -> Iterator[RegisterSpec]:
+        """The registers that are modelled."""
+        return (state.spec for state in self.states.values())
+
+    def _gap(self, offset: int, access: str) -> int:
+        spec = self.MAP.at(offset)
+        register = spec.name if spec else f"+{offset:#x}"
+        self.soc.gap(self.name, register, access, self.spec.base + offset)
+        return spec.reset if spec else 0

@@ -1,0 +1,266 @@
+"""The chip: time, lines, peripherals and the bus between them, without the core.
+
+A Soc can be driven by a test with no core at all: ``soc.write("USART2", "BRR", 139)``,
+``soc.run_until(t_ps)``. The core plugs in as its master.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
+from fwgen.errors import BoardError
+from fwgen.machine.signals import Fabric, Pad
+from fwgen.machine.time import ClockDomain, Scheduler
+from fwgen.trace import Edge, Event, Gap, Hazard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fwgen.board.types import Board, PeripheralSpec
+    from fwgen.machine.peripheral import Peripheral
+
+
+class Core(Protocol):
+    """What the chip needs of its core."""
+
+    @property
+    def pc(self) -> int:
+        """Address of the instruction being executed (exact also within a bus access)."""
+
+    def wake_up(self, t_ps: int) -> None:
+        """An interrupt line or event changed: look again before going on."""
+
+
+class Recorder:
+    """Collects the events of a run; the same hazard or gap at the same place is told once."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.initial: dict[str, int | None] = {}
+        self.listeners: list[Callable[[Event], None]] = []
+        self.started = False  # before reset release, pads only settle
+        self._told: set[tuple[object, ...]] = set()
+
+    def add(self, event: Event) -> None:
+        """Keep an event, and tell whoever watches live."""
+        self.events.append(event)
+        for listener in self.listeners:
+            listener(event)
+
+    def add_once(self, event: Event, key: tuple[object, ...]) -> None:
+        """Keep an event unless one with this key was told."""
+        if key not in self._told:
+            self._told.add(key)
+            self.add(event)
+
+    def edge(self, t_ps: int, pin: str, level: int | None) -> None:
+        """A pad took a level."""
+        if self.started:
+            self.add(Edge(t_ps, pin, level))
+        else:
+            self.initial[pin] = level
+
+    def fight(self, t_ps: int, pin: str, who: str) -> None:
+        """Two strong drivers disagree on a pad."""
+        hazard = Hazard(
+            t_ps, "output-fight", "error", f"{pin} is driven both ways: {who}", 0,
+            cure="make the pin an input, or do not drive it from outside",
+        )  # fmt: skip
+        self.add_once(hazard, ("output-fight", pin))
+
+
+class Interrupts:
+    """Request lines into the NVIC: sources that share a line are or-ed."""
+
+    def __init__(self) -> None:
+        self._sources: dict[int, set[str]] = {}
+        self.on_level: Callable[[int, bool, int], None] | None = None  # the NVIC: irq, level, t_ps
+
+    def set(self, irq: int, source: str, level: bool, t_ps: int) -> None:
+        """A source raises or lowers its request."""
+        active = self._sources.setdefault(irq, set())
+        before = bool(active)
+        if level:
+            active.add(source)
+        else:
+            active.discard(source)
+        if bool(active) != before and self.on_level is not None:
+            self.on_level(irq, bool(active), t_ps)
+
+    def level(self, irq: int) -> bool:
+        """Whether any source requests."""
+        return bool(self._sources.get(irq))
+
+    def pulse(self, irq: int, t_ps: int) -> None:
+        """A request that lasts one cycle (EXTI lines are levels; events are pulses)."""
+        if self.on_level is not None:
+            self.on_level(irq, True, t_ps)
+            if not self.level(irq):
+                self.on_level(irq, False, t_ps)
+
+
+class Soc:
+    """A chip on its board, ready to be reset and run.
+
+    Clock domains exist by name from the start at 0 Hz; the clock controller (RCC) sets them:
+    "SYSCLK", "HCLK" (the core's), "APB1", "APB2" (PCLK), "APB1_TIM", "APB2_TIM" (timer
+    kernels), "LSI", "LSE", "HSE". A peripheral's own domain is "<NAME>": it follows its bus (or
+    its timer kernel), and is 0 Hz while its gate is closed; RCC keeps it.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.chip = board.chip
+        self.scheduler = Scheduler()
+        self.recorder = Recorder()
+        self.fabric = Fabric(self.scheduler)
+        self.interrupts = Interrupts()
+        self.clocks: dict[str, ClockDomain] = {}
+        self.gated: dict[str, bool] = {}  # peripheral -> its clock is enabled (kept by RCC)
+        self.core: Core | None = None
+        self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
+        for name in self.chip.pins:
+            self.fabric.pads[name] = Pad(name, self.recorder)
+        self.peripherals: dict[str, Peripheral] = {}
+        for spec in self.chip.peripherals.values():
+            if spec.kind is not None:
+                self.peripherals[spec.name] = _make(spec, self)
+
+    # ------------------------------------------------------------------ time
+
+    @property
+    def now_ps(self) -> int:
+        """The time of the event or access being handled."""
+        return self.scheduler.now_ps
+
+    def run_until(self, t_ps: int) -> None:
+        """Let time pass without a core."""
+        self.scheduler.catch_up(t_ps)
+
+    def clock(self, name: str) -> ClockDomain:
+        """A clock domain by name; made, standing still, when first asked for."""
+        if name not in self.clocks:
+            self.clocks[name] = ClockDomain(name)
+        return self.clocks[name]
+
+    def peripheral_clock(self, spec: PeripheralSpec) -> ClockDomain:
+        """The domain that a peripheral counts in; its ``on_clock`` hears changes."""
+        domain = self.clock(spec.name)
+        domain.on_change(lambda t_ps: self.peripherals[spec.name].on_clock(t_ps))
+        return domain
+
+    # ------------------------------------------------------------------ reset
+
+    def reset(self, t_ps: int, cause: str) -> None:
+        """System reset of every peripheral; RCC records ``cause`` ("PORRSTF", "IWDGRSTF" ...).
+
+        A peripheral whose state outlives a system reset keeps it in its own ``reset``.
+        """
+        self.reset_cause = cause
+        for peripheral in self.peripherals.values():
+            peripheral.reset(t_ps)
+
+    def request_reset(self, t_ps: int, cause: str) -> None:
+        """A watchdog or software asks for a system reset; the core does it at its next step."""
+        if self.on_system_reset is not None:
+            self.on_system_reset(t_ps, cause)
+
+    # ------------------------------------------------------------------ evidence
+
+    @property
+    def pc(self) -> int:
+        """Where the firmware is; 0 without a core."""
+        return self.core.pc if self.core is not None else 0
+
+    def hazard(
+        self, code: str, severity: str, message: str, *, section: str = "", cure: str = ""
+    ) -> None:
+        """Silicon would misbehave here. Told once per code, place and message."""
+        event = Hazard(self.now_ps, code, severity, message, self.pc, section, cure)
+        self.recorder.add_once(event, (code, message, event.pc))
+
+    def gap(
+        self, peripheral: str, register: str, access: str, address: int, detail: str = ""
+    ) -> None:
+        """Firmware touched something not modelled. Told once per register and place."""
+        event = Gap(self.now_ps, peripheral, register, access, address, self.pc, detail)
+        self.recorder.add_once(event, ("gap", peripheral, register, access, event.pc))
+
+    # ------------------------------------------------------------------ bus
+
+    def bus_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
+        """A core's read of a peripheral, at an exact time. Due events come first."""
+        self.scheduler.catch_up(t_ps)
+        peripheral = self.peripherals.get(spec.name)
+        if self._clock_off(spec):
+            return 0
+        if peripheral is None:
+            return self._unmodelled(spec, offset, "read")
+        return peripheral.read(offset, size, t_ps)
+
+    def bus_write(
+        self, spec: PeripheralSpec, offset: int, size: int, value: int, t_ps: int
+    ) -> None:
+        """A core's write to a peripheral, at an exact time. Due events come first."""
+        self.scheduler.catch_up(t_ps)
+        peripheral = self.peripherals.get(spec.name)
+        if self._clock_off(spec):
+            return
+        if peripheral is None:
+            self._unmodelled(spec, offset, "write")
+            return
+        peripheral.write(offset, size, value, t_ps)
+
+    def _clock_off(self, spec: PeripheralSpec) -> bool:
+        if spec.gate is None or self.gated.get(spec.name, False):
+            return False
+        self.hazard(
+            "clock-off",
+            "error",
+            f"{spec.name} touched while its clock is off: reads give 0, writes are lost",
+            section="RM0368 §6.3",
+            cure=f"set bit {spec.gate.bit} of RCC_{spec.gate.register} first",
+        )
+        return True
+
+    def _unmodelled(self, spec: PeripheralSpec, offset: int, access: str) -> int:
+        from fwgen.board.registers import load_register_map
+
+        found = load_register_map(spec.registers).at(offset) if spec.registers else None
+        name = found.name if found else f"+{offset:#x}"
+        self.gap(spec.name, name, access, spec.base + offset)
+        return found.reset if found else 0
+
+    # ------------------------------------------------------------------ for tests
+
+    def read(self, peripheral: str, register: str) -> int:
+        """Read a register by name, now, as 32 bits of the bus."""
+        spec, offset = self._find(peripheral, register)
+        return self.bus_read(spec, offset, 4, self.now_ps)
+
+    def write(self, peripheral: str, register: str, value: int) -> None:
+        """Write a register by name, now."""
+        spec, offset = self._find(peripheral, register)
+        self.bus_write(spec, offset, 4, value, self.now_ps)
+
+    def _find(self, peripheral: str, register: str) -> tuple[PeripheralSpec, int]:
+        registers: Mapping[str, object]
+        model = self.peripherals[peripheral]
+        registers = model.MAP.registers
+        if register not in registers:
+            raise KeyError(f"{peripheral} has no register {register}")
+        return model.spec, model.MAP.registers[register].offset
+
+
+def _make(spec: PeripheralSpec, soc: Soc) -> Peripheral:
+    try:
+        module = import_module(f"fwgen.machine.{spec.kind}")
+    except ModuleNotFoundError as error:
+        raise BoardError(
+            f"{spec.name} is of kind {spec.kind!r}, which the machine does not have",
+            where=soc.chip.name,
+            hint='leave out "kind" to declare it not modelled',
+        ) from error
+    made: Peripheral = module.PERIPHERAL(spec, soc)
+    return made
