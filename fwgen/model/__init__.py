@@ -1,0 +1,1 @@
+"""AI models: what reads sentences and emits machine code."""
