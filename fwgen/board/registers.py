@@ -20,6 +20,7 @@ import tomllib
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,13 @@ def boards_folder() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / "boards"
 
 
+def known_register_maps() -> list[str]:
+    """The names of all register maps of this installation: "stm32.usart_v2" ..."""
+    folder = boards_folder() / "registers"
+    files = (p.relative_to(folder).with_suffix("") for p in folder.rglob("*.toml"))
+    return sorted(".".join(p.parts) for p in files)
+
+
 @cache
 def load_register_map(name: str) -> RegisterMap:
     """Read ``boards/registers/<name with slashes>.toml``. Raises BoardError."""
@@ -107,15 +115,13 @@ def load_register_map(name: str) -> RegisterMap:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = [".".join(p.relative_to(folder).with_suffix("").parts) for p in folder.rglob("*.toml")]
-        raise BoardError(
-            f"there is no register map {name!r}", where=where, hint=did_you_mean(name, known)
-        ) from None
+        hint = did_you_mean(name, known_register_maps())
+        raise BoardError(f"there is no register map {name!r}", where=where, hint=hint) from None
     except tomllib.TOMLDecodeError as error:
         raise BoardError(f"not valid TOML: {error}", where=where) from None
     source = data.pop("source", None)
     if not isinstance(source, str):
-        raise BoardError("a register map names its source", where=where, hint='source = "RM... §.."')
+        raise BoardError("a register map names its source", where=where, hint='source = "RM0368"')
     registers = {key: _register(key, table, f"{where}: {key}") for key, table in data.items()}
     _check_no_overlap(registers, where)
     return RegisterMap(name, source, registers)
@@ -163,6 +169,6 @@ def _field(name: str, text: str, default: str, where: str) -> Field:
 
 def _check_no_overlap(registers: Mapping[str, RegisterSpec], where: str) -> None:
     ordered = sorted(registers.values(), key=lambda r: r.offset)
-    for one, two in zip(ordered, ordered[1:], strict=False):
+    for one, two in pairwise(ordered):
         if one.offset + one.width // 8 > two.offset:
             raise BoardError(f"{one.name} and {two.name} overlap", where=where)

@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_ARTICLES = frozenset(("the", "my", "a", "an", "this", "our"))
+
+
+def fold_words(text: str) -> str:
+    """Words as ``Board.words`` keys them: lower case, single spaces, no leading article."""
+    words = text.casefold().split()
+    return " ".join(words[1:] if len(words) > 1 and words[0] in _ARTICLES else words)
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -72,6 +80,7 @@ class Pin:
     additional: tuple[str, ...] = ()  # "ADC1_IN5", "OSC32_IN", "WKUP"
     positions: Mapping[str, str] = field(default_factory=dict)  # package -> pin number
     five_volt_tolerant: bool = True
+    reset_af: int | None = None  # the alternate function that holds the pin after reset (SWD, JTAG)
 
     def af(self, signal: str) -> int | None:
         """The AF number that connects ``signal`` to this pin, or None."""
@@ -100,6 +109,8 @@ class Clocks:
     pll: Mapping[str, tuple[int, int]]  # "vco_in", "vco_out", "m", "n", "p", "q" -> range
     wait_states: tuple[WaitStates, ...]
     startup_ps: Mapping[str, int]  # "hsi", "hse", "pll", "lsi", "lse": time to ready
+    hse_bypass_hz: tuple[int, int] = (0, 0)  # allowed range of an external clock (HSEBYP)
+    vos_hclk_hz: Mapping[int, int] = field(default_factory=dict)  # PWR_CR.VOS -> highest HCLK
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +204,7 @@ class Board:
 
     def find_part(self, name: str) -> Part | None:
         """The part that a name or one of people's words means ("LD2", "the LED")."""
-        folded = " ".join(name.casefold().split())
+        folded = fold_words(name)
         for part in self.parts.values():
             if part.name.casefold() == folded:
                 return part
