@@ -1,0 +1,48 @@
+"""What a bench saw: timestamped evidence, as data.
+
+Times are picoseconds since reset release (``_ps``). A trace is complete between 0 and
+``span_ps``; every pin that never appears kept the level it had at reset (``Trace.initial``).
+Stored as JSON Lines (one event a line, a header first); ``dump_vcd`` exports it for GTKWave,
+PulseView and Surfer.
+"""
+
+from __future__ import annotations
+
+from fwgen.trace.events import (
+    EVENTS,
+    Clock,
+    Edge,
+    Event,
+    Fault,
+    Gap,
+    Hazard,
+    Reset,
+    SerialByte,
+    Sleep,
+    Stimulated,
+    Wake,
+    Wave,
+)
+from fwgen.trace.record import Run, Trace, dump_trace, load_trace
+from fwgen.trace.vcd import dump_vcd
+
+__all__ = [
+    "EVENTS",
+    "Clock",
+    "Edge",
+    "Event",
+    "Fault",
+    "Gap",
+    "Hazard",
+    "Reset",
+    "Run",
+    "SerialByte",
+    "Sleep",
+    "Stimulated",
+    "Trace",
+    "Wake",
+    "Wave",
+    "dump_trace",
+    "dump_vcd",
+    "load_trace",
+]

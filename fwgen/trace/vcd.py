@@ -1,0 +1,158 @@
+"""A trace as a Value Change Dump, for GTKWave, PulseView and Surfer.
+
+Source: IEEE 1364-2005 §18; strings are GTKWave's extension.
+"""
+
+from __future__ import annotations
+
+import io
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+from fwgen.trace.events import Clock, Fault, Hazard, Reset, SerialByte, Sleep, Stimulated, Wake
+from fwgen.trace.record import expand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fwgen.trace.record import Run, Trace
+
+WAVE_EDGES = 10_000
+"""A wave longer than this many edges is written out for so many, then shown as unknown (x)."""
+
+
+class _Part(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def pin(self) -> str: ...
+    @property
+    def active(self) -> int: ...
+
+
+class _Board(Protocol):
+    """What is asked of a board here: the names of its parts."""
+
+    @property
+    def parts(self) -> Mapping[str, _Part]: ...
+
+
+def dump_vcd(trace: Trace, board: _Board) -> str:
+    """The trace as VCD text in picoseconds; the same trace, the same text.
+
+    Scopes: ``pins`` (z where nothing drives), ``parts`` (1 is lit or pressed), ``ports`` (each
+    byte when its frame ends, as a number and as text), ``core`` (asleep, clock, what happened).
+    """
+    from vcd import VCDWriter
+
+    parts = sorted(board.parts.values(), key=lambda part: part.name)
+    pins = sorted({*trace.moving_pins(), *(part.pin for part in parts)})
+    lives = {pin: list(_changes(trace, pin)) for pin in pins}
+    short = [pin for pin in pins if any(level == "x" for _, level in lives[pin])]
+    comment = f"fwgen, {trace.board}, {trace.bench}"
+    if short:
+        comment += f"; waves cut short after {WAVE_EDGES} edges on {', '.join(short)}"
+
+    out = io.StringIO()
+    with VCDWriter(out, timescale="1 ps", comment=comment, version="fwgen") as writer:
+        changes: list[tuple[int, int, object, object]] = []
+
+        def declare(scope: str, name: str, kind: str, size: int | None, init: object) -> object:
+            return writer.register_var(scope, _word(name), kind, size, init)  # type: ignore[arg-type]
+
+        def put(t_ps: int, variable: object, value: object) -> None:
+            changes.append((t_ps, len(changes), variable, value))
+
+        for pin in pins:
+            variable = declare("pins", pin, "wire", 1, "z")
+            for t, level in lives[pin]:
+                put(t, variable, level)
+        for part in parts:
+            variable = declare("parts", part.name, "wire", 1, "z")
+            for t, level in lives[part.pin]:
+                put(t, variable, level if level in ("x", "z") else int(level == part.active))
+        _ports(trace, declare, put)
+        _core(trace, declare, put)
+        for t, _, variable, value in sorted(changes, key=lambda change: change[:2]):
+            writer.change(variable, t, value)  # type: ignore[arg-type]
+        writer.close(trace.span_ps)
+    return out.getvalue()
+
+
+def _changes(trace: Trace, pin: str) -> Iterator[tuple[int, int | str]]:
+    for run in trace.runs(pin):
+        yield from _run_changes(run)
+
+
+def _run_changes(run: Run) -> Iterator[tuple[int, int | str]]:
+    written = 0
+    for written, (t, level) in enumerate(islice(expand(run), WAVE_EDGES + 1), 1):
+        if written > WAVE_EDGES:
+            yield t, "x"
+        else:
+            yield t, "z" if level is None else level
+
+
+def _ports(trace: Trace, declare: _Declare, put: _Put) -> None:
+    lines = {(event.port, event.direction) for event in trace.of(SerialByte)}
+    variables = {
+        (port, way): (
+            declare(f"ports.{_word(port)}", way, "wire", 8, "z"),
+            declare(f"ports.{_word(port)}", f"{way}_text", "string", None, ""),
+        )
+        for port, way in sorted(lines)
+    }
+    for event in trace.of(SerialByte):
+        number, text = variables[event.port, event.direction]
+        put(event.t_ps, number, event.byte)
+        put(event.t_ps, text, event.error or _glyph(event.byte))
+
+
+def _core(trace: Trace, declare: _Declare, put: _Put) -> None:
+    asleep = declare("core", "asleep", "wire", 1, 0)
+    hclk = declare("core", "hclk_hz", "real", None, 0.0)
+    happened = declare("core", "happened", "string", None, "")
+    for event in trace.events:
+        match event:
+            case Sleep():
+                put(event.t_ps, asleep, 1)
+            case Wake():
+                put(event.t_ps, asleep, 0)
+            case Clock():
+                put(event.t_ps, hclk, event.hclk_mhz / 1000)
+            case Stimulated():
+                put(event.t_ps, happened, _line(f"{event.subject}: {event.what}"))
+            case Reset():
+                put(event.t_ps, asleep, 0)
+                put(event.t_ps, happened, _line(f"reset: {event.cause}"))
+            case Fault():
+                put(event.t_ps, happened, _line(f"{event.exception}: {event.reason}"))
+            case Hazard():
+                put(event.t_ps, happened, _line(f"hazard {event.code}: {event.message}"))
+            case _:
+                pass
+
+
+class _Declare(Protocol):
+    def __call__(
+        self, scope: str, name: str, kind: str, size: int | None, init: object
+    ) -> object: ...
+
+
+class _Put(Protocol):
+    def __call__(self, t_ps: int, variable: object, value: object) -> None: ...
+
+
+def _word(name: str) -> str:
+    """A name that VCD takes: no white space."""
+    return "_".join(name.split()) or "_"
+
+
+def _line(text: str) -> str:
+    """Text that GTKWave takes as a string: one word, so spaces become underscores there."""
+    return "_".join(text.split())
+
+
+def _glyph(byte: int) -> str:
+    names = {0x20: "SP", 0x0A: "LF", 0x0D: "CR", 0x09: "TAB", 0x08: "BS", 0x1B: "ESC", 0x00: "NUL"}
+    return names.get(byte) or (chr(byte) if 0x21 <= byte < 0x7F else f"0x{byte:02x}")
