@@ -1,0 +1,153 @@
+"""Draws facts about a chip out of second sources, into the data file that the tests read.
+
+    python tests/board/tools/extract_facts.py --header stm32f401xe.h --chip STM32F401RE.json \
+        --registers FOLDER --svd STM32F41x.svd --note "..." > tests/board/facts/stm32f401re.json
+
+Second sources are ST's CMSIS device header (bases, IRQ numbers, register offsets, bit positions),
+the generated chip JSON of embassy's stm32-data with its register JSON (pins and alternate
+functions, interrupts, clock gates, register fields) and a CMSIS-SVD file of the same generation
+of IP (register offsets and reset values). Only facts are kept: names and numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import re
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+from fwgen.board.svd import peripheral_names, peripheral_registers, read_svd
+
+WIDTHS = {"uint32_t": 4, "uint16_t": 2, "uint8_t": 1}
+
+
+def header_facts(text: str) -> dict[str, Any]:
+    """Bases, IRQ numbers, structs as register -> offset, and fields as register -> bits."""
+    irqs = {m[1]: int(m[2]) for m in re.finditer(r"^\s*(\w+)_IRQn\s*=\s*(\d+)", text, re.M)}
+    bases: dict[str, int] = {}
+    define = re.compile(r"^#define\s+(\w+_BASE)\s+\(?(?:(\w+_BASE)\s*\+\s*)?(0x[0-9A-Fa-f]+)UL", re.M)
+    for name, parent, number in define.findall(text):
+        bases[name] = bases.get(parent, 0) + int(number, 16)
+    structs: dict[str, dict[str, int]] = {}
+    for body, name in re.findall(r"typedef struct\s*\{(.*?)\}\s*(\w+)TypeDef;", text, re.S):
+        offset, registers = 0, {}
+        for kind, member, count in re.findall(
+            r"^\s*(?:__IO?\s+)?(?:const\s+)?(uint\d+_t)\s+(\w+)(?:\[(\w+)\])?\s*;", body, re.M
+        ):
+            size, n = WIDTHS[kind], int(count, 0) if count else 1
+            if not member.lower().startswith("reserved"):
+                for i in range(n):
+                    registers[f"{member}{i}" if count else member] = offset + i * size
+            offset += size * n
+        structs[name.rstrip("_")] = registers
+    fields: dict[str, dict[str, list[int]]] = {}
+    positions = {m[1]: int(m[2]) for m in re.finditer(r"#define\s+(\w+)_Pos\s+\((\d+)U\)", text)}
+    masks = re.finditer(r"#define\s+(\w+)_Msk\s+\((0x[0-9A-Fa-f]+)UL\s*<<\s*\1_Pos\)", text)
+    for name, mask in ((m[1], int(m[2], 16)) for m in masks):
+        peripheral, _, rest = name.removeprefix("USB_").partition("_")
+        register, _, field = rest.partition("_")
+        if field:
+            key = f"{peripheral}.{register}"
+            fields.setdefault(key, {})[field] = [positions[name], mask.bit_length()]
+    return {"irqs": irqs, "bases": bases, "structs": structs, "fields": fields}
+
+
+def chip_facts(data: dict[str, Any]) -> dict[str, Any]:
+    """Pins with alternate functions, bases, clock gates and interrupts of embassy's chip JSON."""
+    core = data["cores"][0]
+    pins: dict[str, dict[str, list[str]]] = {}
+    gates: dict[str, list[str]] = {}
+    bases: dict[str, int] = {}
+    for peripheral in core["peripherals"]:
+        name = peripheral["name"]
+        bases[name] = peripheral["address"]
+        rcc = peripheral.get("rcc") or {}
+        if "enable" in rcc:
+            gates[name] = [rcc["enable"]["register"], rcc["enable"]["field"]]
+        for use in peripheral.get("pins", []):
+            af = str(use["af"]) if "af" in use else "also"
+            pins.setdefault(use["pin"], {}).setdefault(af, []).append(f"{name}_{use['signal']}")
+    package = next(p for p in data["packages"] if p["package"] == "LQFP64")
+    positions = {
+        pin["position"]: pin["signals"][0]
+        for pin in package["pins"]
+        if re.fullmatch(r"P[A-K]\d+", pin["signals"][0])
+    }
+    return {
+        "pins": pins,
+        "positions": positions,
+        "gates": gates,
+        "bases": bases,
+        "irqs": {i["name"]: i["number"] for i in core["interrupts"]},
+        "priority_bits": core["nvic_priority_bits"],
+        "device_id": data["device_id"],
+        "memory": [[m["kind"], m["address"], m["size"]] for m in data["memory"][0]],
+    }
+
+
+def register_facts(data: dict[str, Any]) -> dict[str, Any]:
+    """Offset and fields of each register of embassy's register JSON; arrays are counted out."""
+    registers: dict[str, Any] = {}
+    for key, block in data.items():
+        if not key.startswith("block/"):
+            continue
+        for item in block["items"]:
+            count = item.get("array", {"len": 1, "stride": 0})
+            offsets = count.get("offsets") or [
+                count.get("stride", 0) * i for i in range(count.get("len", 1))
+            ]
+            fieldset = data.get(f"fieldset/{item.get('fieldset')}", {})
+            fields: dict[str, list[int]] = {}
+            for f in fieldset.get("fields", []):
+                if isinstance(f["bit_offset"], int) and "array" not in f:
+                    fields[f["name"]] = [f["bit_offset"], f["bit_size"]]
+            for i, extra in enumerate(offsets):
+                name = item["name"] if "array" not in item else f"{item['name']}{i}"
+                registers[f"{key[6:]}.{name}"] = [item["byte_offset"] + extra, fields]
+    return registers
+
+
+def svd_facts(root: ET.Element) -> dict[str, dict[str, list[int]]]:
+    """Offset and reset value of each register of each peripheral of an SVD file."""
+    return {
+        name: {r.name: [r.offset, r.reset] for r in peripheral_registers(root, name)}
+        for name in peripheral_names(root)
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for option in ("--header", "--chip", "--registers", "--svd"):
+        parser.add_argument(option, type=Path, required=True)
+    parser.add_argument("--note", action="append", default=[], help="where a source came from")
+    arguments = parser.parse_args()
+    sources = [arguments.header, arguments.chip, arguments.svd]
+    registers = {
+        path.stem: register_facts(json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(arguments.registers.glob("*.json"))
+    }
+    facts = {
+        "provenance": {
+            "notes": arguments.note,
+            "sha256": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sources},
+        },
+        "header": header_facts(arguments.header.read_text(encoding="utf-8", errors="replace")),
+        "chip": chip_facts(json.loads(arguments.chip.read_text(encoding="utf-8"))),
+        "registers": registers,
+        "svd": svd_facts(read_svd(arguments.svd)),
+    }
+    # One line for each register or pin: compact, and still a readable diff.
+    sys.stdout.write("{\n")
+    for n, (section, body) in enumerate(facts.items()):
+        sys.stdout.write(f'{"," if n else ""}"{section}": {{\n')
+        lines = (f'"{k}": {json.dumps(v, separators=(",", ":"))}' for k, v in body.items())
+        sys.stdout.write(",\n".join(lines) + "\n}\n")
+    sys.stdout.write("}\n")
+
+
+if __name__ == "__main__":
+    main()
