@@ -29,7 +29,9 @@ def header_facts(text: str) -> dict[str, Any]:
     """Bases, IRQ numbers, structs as register -> offset, and fields as register -> bits."""
     irqs = {m[1]: int(m[2]) for m in re.finditer(r"^\s*(\w+)_IRQn\s*=\s*(\d+)", text, re.M)}
     bases: dict[str, int] = {}
-    define = re.compile(r"^#define\s+(\w+_BASE)\s+\(?(?:(\w+_BASE)\s*\+\s*)?(0x[0-9A-Fa-f]+)UL", re.M)
+    define = re.compile(
+        r"^#define\s+(\w+_BASE)\s+\(?(?:(\w+_BASE)\s*\+\s*)?(0x[0-9A-Fa-f]+)UL", re.M
+    )
     for name, parent, number in define.findall(text):
         bases[name] = bases.get(parent, 0) + int(number, 16)
     structs: dict[str, dict[str, int]] = {}
