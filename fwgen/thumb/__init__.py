@@ -4,6 +4,20 @@ Everything rests on one table of instruction forms (:mod:`fwgen.thumb.table`). T
 capstone: an independent referee, imported when first asked.
 """
 
+from fwgen.thumb import cycles, isa, relocate
 from fwgen.thumb.assembler import EncodeError, encode
+from fwgen.thumb.disassembler import Decoded, Memory, decode, decode_all
+from fwgen.thumb.relocate import RelocationError
 
-__all__ = ["EncodeError", "encode"]
+__all__ = [
+    "Decoded",
+    "EncodeError",
+    "Memory",
+    "RelocationError",
+    "cycles",
+    "decode",
+    "decode_all",
+    "encode",
+    "isa",
+    "relocate",
+]

@@ -55,7 +55,7 @@ class Form:
         bits = bits.replace(" ", "")
         self.rank = rank
         self.size = len(bits) // 8
-        self.mask = int(re.sub(r"[01]", "1", re.sub(r"[^01]", "0", bits)), 2)
+        self.mask = sum(1 << at for at, bit in enumerate(reversed(bits)) if bit in "01")
         self.value = int(re.sub(r"[^01]", "0", bits), 2)
         self.places: dict[str, list[int]] = {}
         for at, letter in enumerate(bits):
@@ -72,8 +72,6 @@ class Form:
             self.needs -= {"v7m"}
         self.barred_in_it = "noit" in words
         self.ends_it = "last" in words
-        if self.size == 2 and "fp" not in self.needs and "v7m" not in self.needs:
-            self.needs = frozenset(self.needs)
 
     def __repr__(self) -> str:
         return f"Form({self.texts[0]!r}, {self.value:#x}/{self.mask:#x})"

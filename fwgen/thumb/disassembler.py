@@ -1,0 +1,194 @@
+"""Machine code to text and facts: capstone speaks, the table of forms adds what it knows.
+
+Capstone is the referee: the text is its own, tidied so that the assembler reads it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from fwgen.thumb.forms import Match, halfwords, is_wide, recognise
+from fwgen.thumb.operands import CONDITIONS, TARGETS, Imm, Mark, Reg, Target, listed
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a load or store touches: a base register, a displacement, perhaps an index."""
+
+    base: str
+    displacement: int = 0
+    index: str = ""
+    reads: bool = False
+    writes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One instruction, or bytes that are none (``valid`` False, ``mnemonic`` "undecodable").
+
+    ``condition`` is that of a conditional branch or of the IT block it stands in. ``target`` is
+    where a direct branch goes. ``literal`` is the address that a pc-relative load or adr means.
+    ``reads`` and ``writes`` name registers, flags not included.
+    """
+
+    address: int
+    code: bytes
+    mnemonic: str
+    operands: str
+    valid: bool = True
+    condition: str | None = None
+    is_branch: bool = False
+    is_call: bool = False
+    target: int | None = None
+    literal: int | None = None
+    memory: Memory | None = None
+    reads: frozenset[str] = field(default_factory=frozenset)
+    writes: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.code)
+
+    @property
+    def text(self) -> str:
+        """Mnemonic and operands."""
+        return f"{self.mnemonic} {self.operands}".rstrip()
+
+
+@cache
+def _capstone() -> Any:
+    """The one capstone instance: a microcontroller's Thumb."""
+    import capstone
+
+    engine = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
+    engine.detail = True
+    return engine
+
+
+def decode(code: bytes, address: int = 0) -> Decoded:
+    """The first instruction of some bytes. Never raises: garbage is marked undecodable."""
+    one = halfwords(code[:4])[0] if len(code) > 1 else code
+    decoded = decode_all(one, address)
+    return decoded[0] if decoded else _undecodable(b"", address)
+
+
+def decode_all(code: bytes, address: int = 0) -> list[Decoded]:
+    """Every instruction of a run of code; IT blocks give the instructions their conditions."""
+    found: list[Decoded] = []
+    at = 0
+    while at < len(code):
+        for insn in _capstone().disasm(code[at:], address + at):
+            found.append(_decoded(insn))
+            at += insn.size
+        if at < len(code):
+            size = 4 if is_wide(int.from_bytes(code[at : at + 2], "little")) else 2
+            found.append(_unknown(code[at : at + size], address + at))
+            at += size
+    return found
+
+
+def _unknown(code: bytes, address: int) -> Decoded:
+    """Bytes that capstone refuses: the table may still know them."""
+    match = recognise(code) if len(code) in (2, 4) else None
+    if match is None or match.fault is not None:
+        return _undecodable(code, address)
+    mnemonic, _, operands = match.form.show(match.fields, address).partition(" ")
+    return _with_facts(code, address, mnemonic, operands, match)
+
+
+def _undecodable(code: bytes, address: int) -> Decoded:
+    return Decoded(address, code, "undecodable", code.hex(), valid=False)
+
+
+def _decoded(insn: Any) -> Decoded:
+    code, address = bytes(insn.bytes), int(insn.address)
+    match = recognise(code)
+    condition = CONDITIONS[insn.cc - 1] if 1 <= insn.cc <= 14 and insn.mnemonic[:2] != "it" else None
+    mnemonic, operands = str(insn.mnemonic), str(insn.op_str)
+    if match is not None and match.form.texts[0].startswith("add Rd, pc"):
+        # Capstone shows the distance; a place is more useful and is what the assembler reads.
+        head = operands.split(",")[0]
+        operands = f"{head}, {_place(match, address):#x}".replace(", 0x", ", #0x")
+    try:
+        reads, writes = insn.regs_access()
+    except Exception:  # noqa: BLE001 - capstone has no such facts for a few instructions
+        reads, writes = (), ()
+    names = [
+        frozenset(n for n in map(insn.reg_name, group) if n and n[0] in "rslpd" and n != "spsr")
+        for group in (reads, writes)
+    ]
+    return _with_facts(code, address, mnemonic, operands, match, condition, names[0], names[1])
+
+
+def _place(match: Match, address: int) -> int | None:
+    """The address that a pc-relative form means, or None."""
+    for variants in match.form.variants:
+        for part in variants[0].operands:
+            if isinstance(part, Target) and part.relocation in TARGETS:
+                layout = TARGETS[part.relocation]
+                return (layout.pc(address) + layout.distance(match.fields)) & 0xFFFFFFFF
+    return None
+
+
+def _with_facts(
+    code: bytes,
+    address: int,
+    mnemonic: str,
+    operands: str,
+    match: Match | None,
+    condition: str | None = None,
+    reads: frozenset[str] = frozenset(),
+    writes: frozenset[str] = frozenset(),
+) -> Decoded:
+    if match is None:
+        return Decoded(address, code, mnemonic, operands, True, condition, reads=reads, writes=writes)
+    form, fields = match.form, match.fields
+    branch = match.fault is None and form.leaves(fields)
+    place = _place(match, address)
+    direct = form.cost == "branch" and place is not None
+    return Decoded(
+        address,
+        code,
+        mnemonic,
+        operands,
+        condition=condition,
+        is_branch=branch,
+        is_call=mnemonic.startswith(("bl ", "blx")) or mnemonic == "bl",
+        target=place if direct else None,
+        literal=None if direct else place,
+        memory=_memory(match),
+        reads=reads,
+        writes=writes,
+    )
+
+
+def _memory(match: Match) -> Memory | None:
+    """The memory operand of a form, from its fields."""
+    form, fields = match.form, match.fields
+    load = "load" in form.cost or form.cost == "table-branch"
+    store = "store" in form.cost
+    if form.cost == "fp-multiple":
+        load, store = "vldm" in form.texts[0] or "vpop" in form.texts[0], False
+        store = not load
+    if not (load or store):
+        return None
+    parts = form.variants[0][0].operands
+    if not any(part == Mark("[") for part in parts):
+        base = next((p.show(fields) for p in parts if isinstance(p, Reg)), "sp")
+        words = fields["i"] if form.cost == "fp-multiple" else listed(fields).bit_count() if "r" in fields else 1
+        down = form.texts[0].startswith(("push", "vpush")) or "db" in form.texts[0].split()[0]
+        base = "sp" if form.texts[0].startswith(("push", "pop", "vpush", "vpop")) else base
+        return Memory(base, -4 * words if down else 0, "", load, store)
+    at = parts.index(Mark("["))
+    base = parts[at + 1].show(fields)
+    index, displacement, inside = "", 0, True
+    for part in parts[at + 2 :]:
+        inside = inside and part != Mark("]")
+        if inside and isinstance(part, Reg):
+            index = part.show(fields)
+        elif inside and isinstance(part, Imm) and not index:
+            displacement = part.value(fields)
+    return Memory(base, displacement, index, load, store)
