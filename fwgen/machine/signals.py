@@ -2,7 +2,8 @@
 
 A ``Signal`` is what a peripheral puts out or takes in; a ``Pad`` is a pin of the package, whose
 level follows from everything that drives and pulls it. A source that repeats can say so as a
-wave: it is written out edge by edge only while somebody listens to edges.
+wave: it is written out edge by edge only while somebody listens to edges. A pad that nobody
+listens to hands a wave on to the trace as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ Listener = "Callable[[int, int | None], None]"
 
 @dataclass(frozen=True, slots=True)
 class SquareWave:
-    """From ``t_ps``: ``level`` for ``first_ps``, the other for ``second_ps``, and again."""
+    """From ``t_ps``: ``level`` for ``first_ps``, the other for ``second_ps``, and again.
+
+    Both durations are positive. An edge that lies between two picoseconds is rounded down.
+    """
 
     t_ps: int
     level: int
@@ -31,56 +35,83 @@ class SquareWave:
     second_ps: Fraction
 
     def level_at(self, t_ps: int) -> int:
-        """The level at a time at or after the wave's start."""
-        into = Fraction(t_ps - self.t_ps) % (self.first_ps + self.second_ps)
-        return self.level ^ (into >= self.first_ps)
+        """The level at a time at or after the wave's start, after any edge at that time."""
+        into = Fraction(t_ps + 1 - self.t_ps) % (self.first_ps + self.second_ps)
+        return self.level if 0 < into <= self.first_ps else self.level ^ 1
 
     def next_edge(self, t_ps: int) -> int:
         """The first change of level after ``t_ps``."""
         period = self.first_ps + self.second_ps
-        turns, into = divmod(Fraction(t_ps - self.t_ps), period)
-        edge = self.t_ps + turns * period + (self.first_ps if into < self.first_ps else period)
-        at = int(edge)
-        return at if at > t_ps else at + 1
+        turns, into = divmod(Fraction(t_ps + 1 - self.t_ps), period)
+        edge = self.first_ps if 0 < into <= self.first_ps else period if into else 0
+        return self.t_ps + int(turns * period + edge)
+
+    def again(self, t_ps: int) -> SquareWave:
+        """The same wave, told from a whole picosecond after ``t_ps`` at which it begins anew."""
+        period = self.first_ps + self.second_ps
+        whole = int(period * period.denominator)
+        start = self.t_ps + ((t_ps - self.t_ps) // whole + 1) * whole
+        return SquareWave(start, self.level, self.first_ps, self.second_ps)
 
 
 class Signal:
-    """A line with one driver. Level None: not driven."""
+    """A line with one driver: a peripheral, or (``connect``) a pad. Level None: not driven."""
 
-    __slots__ = ("_level", "_listeners", "_timer", "_wave", "_wave_listeners", "name", "scheduler")
+    __slots__ = (
+        "_followers", "_level", "_listeners", "_pad", "_timer", "_told", "_unlisten", "_wave",
+        "name", "scheduler",
+    )  # fmt: skip
 
     def __init__(self, name: str, scheduler: Scheduler, level: int | None = None) -> None:
         self.name = name
         self.scheduler = scheduler
         self._level = level
+        self._told = level  # what the listeners know
         self._wave: SquareWave | None = None
         self._timer: Timer | None = None
+        self._pad: Pad | None = None
+        self._unlisten: Callable[[], None] | None = None
         self._listeners: list[Callable[[int, int | None], None]] = []
-        self._wave_listeners: list[Callable[[int, SquareWave], None]] = []
+        self._followers: list[
+            tuple[Callable[[int, int | None], None], Callable[[SquareWave], None]]
+        ] = []
+
+    # ------------------------------------------------------------------ driving
 
     def drive(self, t_ps: int, level: int | None) -> None:
         """Drive a steady level from ``t_ps`` on."""
-        before = self.level(t_ps)
+        if self._wave is None and level == self._level:
+            return
         self._stop_wave()
         self._level = level
-        if level != before or self._wave_listeners:
-            for listener in tuple(self._listeners):
-                listener(t_ps, level)
+        for steady, _ in tuple(self._followers):
+            steady(t_ps, level)
+        self._tell(t_ps, level)
 
     def drive_wave(self, wave: SquareWave) -> None:
         """Repeat, until driven otherwise. Edges come only to those who listen to edges."""
-        before = self.level(wave.t_ps)
         self._stop_wave()
         self._wave, self._level = wave, wave.level
-        for taker in tuple(self._wave_listeners):
-            taker(wave.t_ps, wave)
-        if self._listeners:
-            if wave.level != before:
-                self._tell(wave.t_ps)
+        for _, repeating in tuple(self._followers):
+            repeating(wave)
+        self._tell(wave.t_ps, wave.level)
+        if self._listeners and self._timer is None and self._wave is wave:
             self._arm(wave.t_ps)
+
+    def connect(self, t_ps: int, pad: Pad | None) -> None:
+        """Take the level of a pad from now on, or (None) of nothing."""
+        if pad is self._pad:
+            return
+        self._pad = pad
+        self._listen_to_pad()
+        self._tell(t_ps, self.level(t_ps))
+
+    # ------------------------------------------------------------------ reading
 
     def level(self, t_ps: int) -> int | None:
         """The level at a time, which is not before the last change."""
+        if self._pad is not None:
+            return self._pad.level_at(t_ps)
         return self._level if self._wave is None else self._wave.level_at(t_ps)
 
     @property
@@ -88,21 +119,58 @@ class Signal:
         """The wave being driven, or None when steady."""
         return self._wave
 
+    @property
+    def pad(self) -> Pad | None:
+        """The pad this line takes its level from, or None."""
+        return self._pad
+
     def stable_until(self, t_ps: int) -> int:
         """Until when the level at ``t_ps`` holds if nobody drives otherwise."""
+        if self._pad is not None:
+            return self._pad.stable_until(t_ps)
         return NEVER if self._wave is None else self._wave.next_edge(t_ps)
 
     def listen(self, listener: Callable[[int, int | None], None]) -> Callable[[], None]:
         """Hear each change of level as ``listener(t_ps, level)``; returns how to stop."""
+        if not self._listeners:
+            self._told = self.level(self._now())
         self._listeners.append(listener)
+        self._listen_to_pad()
         if self._wave is not None and self._timer is None:
-            self._arm(max(self.scheduler.now_ps, self._wave.t_ps))
+            self._arm(self._now())
 
         def stop() -> None:
             if listener in self._listeners:
                 self._listeners.remove(listener)
+                self._listen_to_pad()
 
         return stop
+
+    def follow(
+        self, steady: Callable[[int, int | None], None], repeating: Callable[[SquareWave], None]
+    ) -> Callable[[], None]:
+        """Hear steady levels and waves as they are driven, no edges; returns how to stop."""
+        follower = (steady, repeating)
+        self._followers.append(follower)
+
+        def stop() -> None:
+            if follower in self._followers:
+                self._followers.remove(follower)
+
+        return stop
+
+    # ------------------------------------------------------------------ inside
+
+    def _now(self) -> int:
+        return max(self.scheduler.now_ps, self._wave.t_ps if self._wave is not None else 0)
+
+    def _listen_to_pad(self) -> None:
+        # A pad that is listened to gives up its waves: listen only when somebody here does.
+        if self._unlisten is not None:
+            self._unlisten()
+            self._unlisten = None
+        if self._pad is not None and self._listeners:
+            self._unlisten = self._pad.listen(self._tell)
 
     def _arm(self, t_ps: int) -> None:
         assert self._wave is not None
@@ -111,14 +179,15 @@ class Signal:
     def _edge(self, t_ps: int) -> None:
         self._timer = None
         if self._wave is not None and self._listeners:
-            self._tell(t_ps)
+            self._tell(t_ps, self._wave.level_at(t_ps))
             if self._wave is not None and self._timer is None:
                 self._arm(t_ps)
 
-    def _tell(self, t_ps: int) -> None:
-        level = self.level(t_ps)
-        for listener in tuple(self._listeners):
-            listener(t_ps, level)
+    def _tell(self, t_ps: int, level: int | None) -> None:
+        if level != self._told:
+            self._told = level
+            for listener in tuple(self._listeners):
+                listener(t_ps, level)
 
     def _stop_wave(self) -> None:
         self._wave = None
@@ -133,6 +202,9 @@ class PinRecorder(Protocol):
     def edge(self, t_ps: int, pin: str, level: int | None) -> None:
         """A pad took a level."""
 
+    def wave(self, pin: str, wave: SquareWave) -> None:
+        """A pad repeats from ``wave.t_ps`` on, until its next edge or wave."""
+
     def fight(self, t_ps: int, pin: str, who: str) -> None:
         """Two strong drivers disagree on a pad."""
 
@@ -146,7 +218,8 @@ class Pad:
     """
 
     __slots__ = (
-        "_inside", "_level", "_listeners", "_outside", "_pull", "_recorder", "_resistor", "name",
+        "_detach", "_following", "_inside", "_level", "_listeners", "_open_drain", "_outside",
+        "_pull", "_recorder", "_rejoin", "_repeats", "_resistor", "_source", "name",
     )  # fmt: skip
 
     def __init__(self, name: str, recorder: PinRecorder) -> None:
@@ -158,26 +231,81 @@ class Pad:
         self._resistor: int | None = None
         self._level: int | None = None
         self._listeners: list[Callable[[int, int | None], None]] = []
+        self._source: Signal | None = None  # a peripheral's line that drives the output stage
+        self._open_drain = False
+        self._following = False  # the source is taken as waves, not edge by edge
+        self._repeats = False  # the recorder's last word on this pad is a wave
+        self._detach: Callable[[], None] | None = None
+        self._rejoin: Timer | None = None
+
+    # ------------------------------------------------------------------ reading
 
     @property
     def level(self) -> int | None:
         """0, 1, or None: floating."""
-        return self._level
+        wave = self._wave()
+        return self._level if wave is None else self.level_at(self._now(wave))
+
+    def level_at(self, t_ps: int) -> int | None:
+        """The level at a time, which is not before the last change."""
+        wave = self._wave()
+        return self._level if wave is None else wave.level_at(t_ps)
+
+    def stable_until(self, t_ps: int) -> int:
+        """Until when the level at ``t_ps`` holds if nothing else happens."""
+        wave = self._wave()
+        return NEVER if wave is None else wave.next_edge(t_ps)
 
     @property
     def driven_inside(self) -> int | None:
         """What the chip's output stage drives; None when it does not."""
-        return self._inside
+        wave = self._wave()
+        return self._inside if wave is None else wave.level_at(self._now(wave))
 
     @property
     def wired(self) -> bool:
         """Whether anything outside drives or pulls the pin."""
         return bool(self._outside) or self._resistor is not None
 
+    def listen(self, listener: Callable[[int, int | None], None]) -> Callable[[], None]:
+        """Hear each change of level; returns how to stop."""
+        self._listeners.append(listener)
+        self._choose_mode()
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+                self._choose_mode()
+
+        return stop
+
+    # ------------------------------------------------------------------ the chip
+
     def drive(self, t_ps: int, level: int | None, pull: int | None) -> None:
         """What the chip does to the pin: its output stage, and its weak pull."""
+        if self._source is not None:
+            self._settle()
+            self._let_go()
+            self._source = None
         self._inside, self._pull = level, pull
         self._resolve(t_ps)
+
+    def connect(self, t_ps: int, source: Signal, *, open_drain: bool, pull: int | None) -> None:
+        """Let a peripheral's line drive the output stage; an open drain only ever drives 0."""
+        if source is self._source and open_drain == self._open_drain:
+            if pull != self._pull:
+                self._pull = pull
+                if self._wave() is None:
+                    self._resolve(t_ps)
+            return
+        self._settle()
+        self._let_go()
+        self._source, self._open_drain, self._pull = source, open_drain, pull
+        self._take_edges()
+        self._steady(t_ps, source.level(t_ps))
+        self._choose_mode()
+
+    # ------------------------------------------------------------------ the world outside
 
     def drive_outside(self, t_ps: int, who: str, level: int | None) -> None:
         """Something outside drives the pin strongly, or (None) lets go."""
@@ -185,38 +313,109 @@ class Pad:
             self._outside.pop(who, None)
         else:
             self._outside[who] = level
-        self._resolve(t_ps)
+        self._choose_mode()
+        if self._wave() is None:
+            self._resolve(t_ps)
 
     def set_resistor(self, t_ps: int, level: int | None) -> None:
         """A resistor on the board pulls the pin to a level."""
         self._resistor = level
+        if self._wave() is None:
+            self._resolve(t_ps)
+
+    # ------------------------------------------------------------------ inside
+
+    def _wave(self) -> SquareWave | None:
+        return self._source.wave if self._following and self._source is not None else None
+
+    def _now(self, wave: SquareWave) -> int:
+        assert self._source is not None
+        return max(self._source.scheduler.now_ps, wave.t_ps)
+
+    def _choose_mode(self) -> None:
+        """Take the source as waves while only the trace is watching, else edge by edge."""
+        source = self._source
+        if source is None:
+            return
+        waves = not (self._listeners or self._outside or self._open_drain)
+        if waves and not self._following and self._rejoin is None:
+            if source.wave is None:
+                self._take_waves()
+            else:
+                # A wave can be handed on only from a whole picosecond at which it begins anew.
+                again = source.wave.again(source.scheduler.now_ps)
+                self._rejoin = source.scheduler.at(again.t_ps, self._join(source.wave, again))
+        elif not waves and self._following:
+            self._settle()
+            self._take_edges()
+
+    def _join(self, wave: SquareWave, again: SquareWave) -> Callable[[int], None]:
+        def join(_t_ps: int) -> None:
+            self._rejoin = None
+            source = self._source
+            if source is not None and source.wave is wave:
+                self._take_waves()
+                self._repeating(again)
+            else:
+                self._choose_mode()  # something else is driven by now
+
+        return join
+
+    def _take_waves(self) -> None:
+        assert self._source is not None
+        self._let_go()
+        self._detach = self._source.follow(self._steady, self._repeating)
+        self._following = True
+
+    def _take_edges(self) -> None:
+        assert self._source is not None
+        self._let_go()
+        self._detach = self._source.listen(self._steady)
+
+    def _let_go(self) -> None:
+        self._following = False
+        if self._detach is not None:
+            self._detach()
+            self._detach = None
+        if self._rejoin is not None:
+            self._rejoin.cancel()
+            self._rejoin = None
+
+    def _settle(self) -> None:
+        """Before a wave is given up: be at the level it has now."""
+        wave = self._wave()
+        if wave is not None:
+            self._level = self._inside = wave.level_at(self._now(wave))
+
+    def _steady(self, t_ps: int, level: int | None) -> None:
+        self._inside = None if self._open_drain and level == 1 else level
         self._resolve(t_ps)
 
-    def listen(self, listener: Callable[[int, int | None], None]) -> Callable[[], None]:
-        """Hear each change of level; returns how to stop."""
-        self._listeners.append(listener)
-
-        def stop() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return stop
+    def _repeating(self, wave: SquareWave) -> None:
+        self._inside = self._level = wave.level
+        self._repeats = True
+        self._recorder.wave(self.name, wave)
 
     def _resolve(self, t_ps: int) -> None:
-        strong = [(who, level) for who, level in self._outside.items()]
-        if self._inside is not None:
-            strong.append(("the chip", self._inside))
-        if strong:
-            level: int | None = strong[0][1]
-            if any(other != level for _, other in strong[1:]):
-                self._recorder.fight(t_ps, self.name, " against ".join(who for who, _ in strong))
+        level: int | None
+        if self._outside:
+            strong = dict(self._outside)
+            if self._inside is not None:
+                strong["the chip"] = self._inside
+            level = next(iter(strong.values()))
+            if any(other != level for other in strong.values()):
+                self._recorder.fight(t_ps, self.name, " against ".join(strong))
+        elif self._inside is not None:
+            level = self._inside
         elif self._resistor is not None:
             level = self._resistor
         else:
             level = self._pull
-        if level != self._level:
-            self._level = level
+        changed = level != self._level
+        if changed or self._repeats:
+            self._level, self._repeats = level, False
             self._recorder.edge(t_ps, self.name, level)
+        if changed:
             for listener in tuple(self._listeners):
                 listener(t_ps, level)
 

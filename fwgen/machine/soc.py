@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 from fwgen.errors import BoardError
 from fwgen.machine.signals import Fabric, Pad
 from fwgen.machine.time import ClockDomain, Scheduler
-from fwgen.trace import Edge, Event, Gap, Hazard
+from fwgen.trace import Edge, Event, Gap, Hazard, Wave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fwgen.board.types import Board, PeripheralSpec
     from fwgen.machine.peripheral import Peripheral
+    from fwgen.machine.signals import SquareWave
 
 
 class Core(Protocol):
@@ -60,6 +61,13 @@ class Recorder:
             self.add(Edge(t_ps, pin, level))
         else:
             self.initial[pin] = level
+
+    def wave(self, pin: str, wave: SquareWave) -> None:
+        """A pad repeats, until its next edge or wave."""
+        if self.started:
+            self.add(Wave(wave.t_ps, pin, wave.level, wave.first_ps, wave.second_ps))
+        else:
+            self.initial[pin] = wave.level
 
     def fight(self, t_ps: int, pin: str, who: str) -> None:
         """Two strong drivers disagree on a pad."""
@@ -118,6 +126,7 @@ class Soc:
         self.interrupts = Interrupts()
         self.clocks: dict[str, ClockDomain] = {}
         self.gated: dict[str, bool] = {}  # peripheral -> its clock is enabled (kept by RCC)
+        self.settling: dict[str, int] = {}  # peripheral -> until when its new clock may be absent
         self.core: Core | None = None
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
         for name in self.chip.pins:
@@ -214,6 +223,14 @@ class Soc:
 
     def _clock_off(self, spec: PeripheralSpec) -> bool:
         if spec.gate is None or self.gated.get(spec.name, False):
+            if self.settling and self.now_ps < self.settling.pop(spec.name, 0):
+                self.hazard(
+                    "clock-settling",
+                    "warning",
+                    f"{spec.name} touched right after enabling its clock: the access may be lost",
+                    section="ES0222, Delay after an RCC peripheral clock enabling",
+                    cure="do something else for a few cycles first, or read RCC back, or use DSB",
+                )
             return False
         self.hazard(
             "clock-off",

@@ -56,13 +56,19 @@ class ClockDomain:
         at = self.time_of(tick)
         return at if at >= t_ps else self.time_of(tick + 1)
 
-    def set(self, hz: Fraction | int, t_ps: int) -> None:
-        """Change the frequency at ``t_ps``; listeners are told after it holds."""
+    def set(self, hz: Fraction | int, t_ps: int, parent: ClockDomain | None = None) -> None:
+        """Change the frequency at ``t_ps``; listeners are told after it holds.
+
+        Ticks come from ``t_ps`` on, or on the edges of a ``parent`` of the same frequency.
+        """
         hz = Fraction(hz)
         if hz == self.hz:
             return
         self._ticks0 = self.ticks_at(t_ps)
         self._time0 = t_ps
+        if parent is not None and parent.hz == hz:
+            self._ticks0 -= parent.ticks_at(t_ps) - parent._ticks0
+            self._time0 = parent._time0
         self.hz = hz
         self._num, self._den = hz.numerator, hz.denominator * PS_PER_S
         for listener in tuple(self._listeners):
