@@ -1,0 +1,46 @@
+"""Putting notes on a listing's items: what the code around each instruction shows it touches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fwgen.image.flow import steps_of
+from fwgen.image.touches import touches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fwgen.board.types import Chip
+    from fwgen.image.flow import Step
+    from fwgen.image.listing import Item
+    from fwgen.image.types import Image
+
+
+def annotated(items: Iterable[Item], image: Image, chip: Chip) -> list[Item]:
+    """The items with a note on each instruction whose registers or constants are known."""
+    items = list(items)
+    steps = _steps(items)
+    calls = {step.target for step in steps if step.is_call and step.target is not None}
+    vectors = {int.from_bytes(item.data, "little") & ~1 for item in items if item.kind == "vector"}
+    ram = {symbol.address: symbol.name for symbol in image.symbols if symbol.kind == "zero"}
+    named = ram | {s.address | s.is_code: s.name for s in image.symbols if s.kind != "zero"}
+    notes = touches(steps, chip, image.word, named, calls | vectors)
+    return [
+        replace(item, note=notes[item.address])
+        if item.kind == "code" and not item.note and item.address in notes
+        else item
+        for item in items
+    ]
+
+
+def _steps(items: Iterable[Item]) -> list[Step]:
+    """The code items as instructions, decoded in runs so that IT blocks stay whole."""
+    runs: list[tuple[int, bytearray]] = []
+    for item in items:
+        if item.kind != "code":
+            continue
+        if not runs or runs[-1][0] + len(runs[-1][1]) != item.address:
+            runs.append((item.address, bytearray()))
+        runs[-1][1].extend(item.data)
+    return [step for address, code in runs for step in steps_of(bytes(code), address)]
