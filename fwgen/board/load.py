@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from fwgen.board.registers import boards_folder
+from fwgen.board.registers import boards_folder, known_register_maps, load_register_map
 from fwgen.board.types import (
     Board,
     Chip,
@@ -384,12 +384,18 @@ def _interrupts(t: _Table, lines: int) -> dict[int, str]:
 
 def _peripherals(table: _Table, interrupts: Mapping[int, str]) -> dict[str, PeripheralSpec]:
     peripherals: dict[str, PeripheralSpec] = {}
+    maps = known_register_maps()
     for name, t in table.tables():
         base = t.number("base", high=2**32 - 1)
         size = t.number("size", low=1)
         bus = t.text("bus")
         kind = t.take("kind", str, "") or None
         registers = t.take("registers", str, "") or kind
+        if registers is not None and registers not in maps:
+            key = "kind" if registers == kind else "registers"
+            t.complain(
+                key, f"there is no register map {registers!r}", did_you_mean(registers, maps)
+            )
         gate = _gate(t)
         irqs_table = t.table("irqs", {})
         irqs: dict[str, int] = {}
@@ -813,10 +819,50 @@ def load_board(name_or_path: str | Path) -> Board:
     return board
 
 
+def _check_against_registers(chip: Chip, where: str, out: list[Finding]) -> None:
+    """What takes reading the register maps: gates are bits of RCC, registers fit the peripheral."""
+    for p in chip.peripherals.values():
+        place = f"{where}: peripherals.{p.name}"
+        if p.registers is None:
+            continue
+        try:
+            registers = load_register_map(p.registers).registers
+        except BoardError as error:
+            out.append(Finding(error.where or place, error.message, error.hint))
+            continue
+        for r in registers.values():
+            if r.offset + r.width // 8 > p.size:
+                out.append(Finding(f"{place}.size", f"leaves out its register {r.name}"))
+        resets = p.options.get("reset", {})
+        for name, value in resets.items() if isinstance(resets, dict) else ():
+            if name not in registers:
+                hint = did_you_mean(name, registers)
+                out.append(Finding(f"{place}.options.reset", f"has no register {name!r}", hint))
+            elif not isinstance(value, int) or value >> registers[name].width:
+                out.append(Finding(f"{place}.options.reset.{name}", f"{value!r} does not fit"))
+    rcc = chip.peripherals.get("RCC")
+    if rcc is None or rcc.registers not in known_register_maps():
+        return
+    registers = load_register_map(rcc.registers).registers
+    for p in chip.peripherals.values():
+        if p.gate is None:
+            continue
+        for key, name in (("gate", p.gate.register), ("reset", p.gate.reset_register)):
+            if name is None:
+                continue
+            place = f"{where}: peripherals.{p.name}.{key}"
+            if name not in registers:
+                hint = did_you_mean(name, registers)
+                out.append(Finding(place, f"RCC has no register {name!r}", hint))
+            elif not registers[name].defined >> p.gate.bit & 1:
+                out.append(Finding(place, f"bit {p.gate.bit} of RCC_{name} is reserved"))
+
+
 def check_board_file(path: str | Path) -> list[Finding]:
     """Everything that is wrong with a board file (or a chip file), in the order of the file.
 
-    An empty list: it loads. Raises nothing for a bad file; an unreadable one is a finding too.
+    Looks further than loading does: chip files are also held against the register maps.
+    An empty list: nothing found. Raises nothing for a bad file; an unreadable one is a finding.
     """
     path = Path(path)
     where = _shown(path)
@@ -826,7 +872,8 @@ def check_board_file(path: str | Path) -> list[Finding]:
     except BoardError as error:
         return [Finding(error.where or where, error.message, error.hint)]
     if "peripherals" in data:
-        _read_chip(data, path.stem, where, findings)
+        chip = _read_chip(data, path.stem, where, findings)
+        _check_against_registers(chip, where, findings)
     else:
         _read_board(data, path.stem, path, where, findings)
     return findings

@@ -1,12 +1,12 @@
 """Draws facts about a chip out of second sources, into the data file that the tests read.
 
     python tests/board/tools/extract_facts.py --header stm32f401xe.h --chip STM32F401RE.json \
-        --registers FOLDER --svd STM32F41x.svd --note "..." > tests/board/facts/stm32f401re.json
+        --svd STM32F41x.svd --note "..." > tests/board/facts/stm32f401re.json
 
 Second sources are ST's CMSIS device header (bases, IRQ numbers, register offsets, bit positions),
-the generated chip JSON of embassy's stm32-data with its register JSON (pins and alternate
-functions, interrupts, clock gates, register fields) and a CMSIS-SVD file of the same generation
-of IP (register offsets and reset values). Only facts are kept: names and numbers.
+the generated chip JSON of embassy's stm32-data (pins and alternate functions, interrupts, clock
+gates, memories) and a CMSIS-SVD file of the same generation of IP (register offsets, reset values,
+fields). Only facts are kept: names and numbers.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def header_facts(text: str) -> dict[str, Any]:
     irqs = {m[1]: int(m[2]) for m in re.finditer(r"^\s*(\w+)_IRQn\s*=\s*(\d+)", text, re.M)}
     bases: dict[str, int] = {}
     define = re.compile(
-        r"^#define\s+(\w+_BASE)\s+\(?(?:(\w+_BASE)\s*\+\s*)?(0x[0-9A-Fa-f]+)UL", re.M
+        r"^#define\s+(\w+_BASE)\s+\(?(?:(\w+_BASE)\s*\+?\s*)?(?:(0x[0-9A-Fa-f]+)UL)?", re.M
     )
     for name, parent, number in define.findall(text):
-        bases[name] = bases.get(parent, 0) + int(number, 16)
+        bases[name] = bases.get(parent, 0) + int(number or "0", 16)
     structs: dict[str, dict[str, int]] = {}
     for body, name in re.findall(r"typedef struct\s*\{(.*?)\}\s*(\w+)TypeDef;", text, re.S):
         offset, registers = 0, {}
@@ -91,47 +91,47 @@ def chip_facts(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def register_facts(data: dict[str, Any]) -> dict[str, Any]:
-    """Offset and fields of each register of embassy's register JSON; arrays are counted out."""
-    registers: dict[str, Any] = {}
-    for key, block in data.items():
-        if not key.startswith("block/"):
-            continue
-        for item in block["items"]:
-            count = item.get("array", {"len": 1, "stride": 0})
-            offsets = count.get("offsets") or [
-                count.get("stride", 0) * i for i in range(count.get("len", 1))
-            ]
-            fieldset = data.get(f"fieldset/{item.get('fieldset')}", {})
-            fields: dict[str, list[int]] = {}
-            for f in fieldset.get("fields", []):
-                if isinstance(f["bit_offset"], int) and "array" not in f:
-                    fields[f["name"]] = [f["bit_offset"], f["bit_size"]]
-            for i, extra in enumerate(offsets):
-                name = item["name"] if "array" not in item else f"{item['name']}{i}"
-                registers[f"{key[6:]}.{name}"] = [item["byte_offset"] + extra, fields]
-    return registers
+#: Peripherals of the SVD whose IP is the same on the chip at hand.
+SVD_PERIPHERALS = (
+    *(
+        "ADC1",
+        "C_ADC",
+        "CRC",
+        "DBG",
+        "DMA2",
+        "EXTI",
+        "FLASH",
+        "GPIOA",
+        "GPIOB",
+        "GPIOI",
+        "I2C3",
+        "IWDG",
+        "PWR",
+    ),
+    *("OTG_FS_GLOBAL", "OTG_FS_HOST", "OTG_FS_DEVICE", "OTG_FS_PWRCLK", "RCC", "RTC", "SDIO"),
+    *("SPI1", "SYSCFG", "TIM1", "TIM2", "TIM9", "TIM10", "USART6", "WWDG"),
+)
 
 
-def svd_facts(root: ET.Element) -> dict[str, dict[str, list[int]]]:
-    """Offset and reset value of each register of each peripheral of an SVD file."""
+def svd_facts(root: ET.Element) -> dict[str, dict[str, list[Any]]]:
+    """Offset, reset value and fields of each register of each peripheral of an SVD file."""
     return {
-        name: {r.name: [r.offset, r.reset] for r in peripheral_registers(root, name)}
+        name: {
+            r.name: [r.offset, r.reset, {f.name: [f.lsb, f.width] for f in r.fields}]
+            for r in peripheral_registers(root, name)
+        }
         for name in peripheral_names(root)
+        if name in SVD_PERIPHERALS
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    for option in ("--header", "--chip", "--registers", "--svd"):
+    for option in ("--header", "--chip", "--svd"):
         parser.add_argument(option, type=Path, required=True)
     parser.add_argument("--note", action="append", default=[], help="where a source came from")
     arguments = parser.parse_args()
     sources = [arguments.header, arguments.chip, arguments.svd]
-    registers = {
-        path.stem: register_facts(json.loads(path.read_text(encoding="utf-8")))
-        for path in sorted(arguments.registers.glob("*.json"))
-    }
     facts = {
         "provenance": {
             "notes": arguments.note,
@@ -139,7 +139,6 @@ def main() -> None:
         },
         "header": header_facts(arguments.header.read_text(encoding="utf-8", errors="replace")),
         "chip": chip_facts(json.loads(arguments.chip.read_text(encoding="utf-8"))),
-        "registers": registers,
         "svd": svd_facts(read_svd(arguments.svd)),
     }
     # One line for each register or pin: compact, and still a readable diff.
