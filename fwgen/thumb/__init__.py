@@ -6,17 +6,21 @@ capstone: an independent referee, imported when first asked.
 
 from fwgen.thumb import cycles, isa, relocate
 from fwgen.thumb.assembler import EncodeError, encode
+from fwgen.thumb.belief import Disagreement, disagreement, disagreements
 from fwgen.thumb.disassembler import Decoded, Memory, decode, decode_all
 from fwgen.thumb.relocate import RelocationError
 
 __all__ = [
     "Decoded",
+    "Disagreement",
     "EncodeError",
     "Memory",
     "RelocationError",
     "cycles",
     "decode",
     "decode_all",
+    "disagreement",
+    "disagreements",
     "encode",
     "isa",
     "relocate",

@@ -10,17 +10,23 @@ from fwgen.errors import EmissionError, did_you_mean
 from fwgen.thumb.forms import Form, Spelling, Variant, by_mnemonic
 from fwgen.thumb.operands import (
     CONDITION_NUMBER,
+    CONDITIONS,
+    REGISTER_NUMBER,
     SPELLINGS,
     Fields,
+    FpReg,
     Mark,
+    Operand,
     Place,
+    RefusedError,
     Reg,
-    Refused,
-    RULES,
+    Target,
     Token,
     it_mask,
     lex,
 )
+
+_WIDTH = re.compile(r"\.[wn](?=\.|$)")
 
 
 class EncodeError(EmissionError):
@@ -59,17 +65,15 @@ def encodings(asm: str, *, address: int = 0, it: bool = False) -> tuple[Encoding
     tokens = lex(rest)
     if not head:
         raise EncodeError("an instruction is missing")
-    if tokens is None:
-        raise EncodeError(f"{asm!r}: {rest.strip()!r} is not operand text")
-    if any(token.text.startswith("=") for token in tokens):
+    if "=" in rest:
         raise EncodeError(
             f"{asm!r}: '=' asks for a literal pool",
             hint="put the constant in a words unit and load it by its label",
         )
-    plain = re.sub(r"\.[wn](?=\.|$)", "", head)
-    width = {".w": 4, ".n": 2}.get(head[len(plain) - len(head) :] if plain != head else "", 0)
-    if plain != head:
-        width = 4 if ".w" in head else 2
+    if tokens is None:
+        raise EncodeError(f"{asm!r}: {rest.strip()!r} is not operand text")
+    plain = _WIDTH.sub("", head)
+    width = 0 if plain == head else 4 if ".w" in head else 2
     candidates = _candidates(plain, it)
     if not candidates:
         raise EncodeError(
@@ -77,14 +81,14 @@ def encodings(asm: str, *, address: int = 0, it: bool = False) -> tuple[Encoding
         )
     place = Place(address)
     found: dict[bytes, Encoding] = {}
-    refusals: list[tuple[Form, Refused]] = []
+    refusals: list[tuple[Form, RefusedError]] = []
     for form, choice, spelling in candidates:
         if width and form.size != width:
             continue
         for variant in form.variants[choice]:
             try:
                 fields = _bind(form, spelling, variant, tokens, place)
-            except Refused as refused:
+            except RefusedError as refused:
                 refusals.append((form, refused))
                 continue
             code = form.pack(fields)
@@ -92,6 +96,33 @@ def encodings(asm: str, *, address: int = 0, it: bool = False) -> tuple[Encoding
     if not found:
         raise _explain(asm, plain, width, candidates, refusals)
     return tuple(found.values())
+
+
+def condition_of(asm: str) -> str | None:
+    """The condition that an IT block must give a line, or None; a branch's own is none of these."""
+    head = _WIDTH.sub("", asm.strip().lower().split(maxsplit=1)[0])
+    if head in by_mnemonic():
+        own = by_mnemonic()[head][0][2]
+        if own.conditional is not True:
+            return None
+    stem = head.partition(".")[0]
+    n = CONDITION_NUMBER.get(stem[-2:])
+    return CONDITIONS[n] if n is not None and len(stem) > 2 else None
+
+
+def names_a_place(asm: str) -> bool:
+    """Whether a line's target is a name that only a relocation can turn into bits."""
+    try:
+        found = encodings(asm)
+    except EncodeError:
+        return False
+    rest = asm.strip().partition(" ")[2]
+    last = (lex(rest) or [Token("mark", "")])[-1]
+    has_target = any(
+        isinstance(part, Target) for texts in found[0].form.variants for part in texts[0].operands
+    )
+    known = last.text in REGISTER_NUMBER or last.text.startswith(".")
+    return has_target and last.kind == "word" and not known
 
 
 def _candidates(name: str, it: bool) -> list[tuple[Form, int, Spelling]]:
@@ -117,7 +148,7 @@ def _candidates(name: str, it: bool) -> list[tuple[Form, int, Spelling]]:
 def _bind(
     form: Form, spelling: Spelling, variant: Variant, tokens: list[Token], place: Place
 ) -> Fields:
-    """The fields of a form that the text fills. Raises Refused."""
+    """The fields of a form that the text fills. Raises RefusedError."""
     fields: Fields = dict(spelling.fields)
     if form.cost == "it":
         fields["x"] = it_mask(spelling.name) or 0
@@ -125,7 +156,7 @@ def _bind(
     for operand in variant.operands:
         at = operand.read(tokens, at, fields, place)
     if at < len(tokens):
-        raise Refused(f"{tokens[at].text!r} is left over", at)
+        raise RefusedError(f"{tokens[at].text!r} is left over", at)
     for operand in variant.left_out:
         if isinstance(operand, Reg):
             source = next(o for o in variant.operands if isinstance(o, Reg | Mark))
@@ -138,21 +169,19 @@ def _bind(
     for one, other in form.copies:
         fields[one] = fields[other]
     if variant.guard and not SPELLINGS[variant.guard](fields):
-        raise Refused("the base register decides whether '!' is written", at, fit=True)
+        raise RefusedError("the base register decides whether '!' is written", at, fit=True)
     reason = form.unsound(fields)
     if reason is not None:
-        raise Refused(reason, at, fit=True)
+        raise RefusedError(reason, at, fit=True)
     return fields
 
 
-def _default(operand: object, fields: Fields, variant: Variant) -> None:
-    from fwgen.thumb.operands import FpReg, Operand
-
+def _default(operand: Operand, fields: Fields, variant: Variant) -> None:
     if isinstance(operand, FpReg):
         source = next(o for o in variant.operands if isinstance(o, FpReg))
         fields.setdefault(operand.field, fields[source.field])
         fields.setdefault(operand.field.upper(), fields[source.field.upper()])
-    elif isinstance(operand, Operand):
+    else:
         for name, value in operand.absent().items():
             fields.setdefault(name, value)
 
@@ -162,19 +191,22 @@ def _explain(
     name: str,
     width: int,
     candidates: list[tuple[Form, int, Spelling]],
-    refusals: list[tuple[Form, Refused]],
+    refusals: list[tuple[Form, RefusedError]],
 ) -> EncodeError:
     """The most telling refusal, and every shape that the mnemonic has."""
     if not refusals:
         other = "16" if width == 2 else "32"
         return EncodeError(f"{asm!r}: {name} has no {other}-bit form", hint="leave the width out")
-    _, best = max(refusals, key=lambda item: (item[1].reach, item[1].fit, item[0].size))
-    shapes = list(dict.fromkeys(f"{name} {form.wants()}".rstrip() for form, _, _ in candidates))
-    shown = "; ".join(shapes[:6]) + ("; ..." if len(shapes) > 6 else "")
-    hint = f"{name} is one of: {shown}"
-    if name == "movs" and "modified immediate" in best.reason or "movs" == name and "bits" in best.reason:
-        hint += "; movw takes #0..65535"
-    return EncodeError(f"{asm!r}: {best.reason}", hint=hint)
+    best = max(refusals, key=lambda item: (item[1].reach, item[1].fit, item[0].size))[1]
+    near = [form for form, refused in refusals if refused.reach == best.reach]
+    shapes = list(dict.fromkeys(f"{name} {form.wants()}".rstrip() for form in near))
+    shown = "; ".join(shapes[:4]) + ("; ..." if len(shapes) > 4 else "")
+    if name in ("mov", "movs") and _ends_in_number(asm):
+        shown += "; movw Rd, #0..65535"
+    return EncodeError(f"{asm!r}: {best.reason}", hint=f"there is {shown}")
 
 
-__all__ = ["EncodeError", "Encoding", "RULES", "encode", "encodings"]
+def _ends_in_number(asm: str) -> bool:
+    """Whether the last operand is a number."""
+    tokens = lex(asm.strip().partition(" ")[2])
+    return bool(tokens) and tokens is not None and tokens[-1].kind == "number"

@@ -106,12 +106,14 @@ def _undecodable(code: bytes, address: int) -> Decoded:
 def _decoded(insn: Any) -> Decoded:
     code, address = bytes(insn.bytes), int(insn.address)
     match = recognise(code)
-    condition = CONDITIONS[insn.cc - 1] if 1 <= insn.cc <= 14 and insn.mnemonic[:2] != "it" else None
+    condition = (
+        CONDITIONS[insn.cc - 1] if 1 <= insn.cc <= 14 and insn.mnemonic[:2] != "it" else None
+    )
     mnemonic, operands = str(insn.mnemonic), str(insn.op_str)
-    if match is not None and match.form.texts[0].startswith("add Rd, pc"):
+    if match is not None and "adr " in match.form.texts[-1]:
         # Capstone shows the distance; a place is more useful and is what the assembler reads.
-        head = operands.split(",")[0]
-        operands = f"{head}, {_place(match, address):#x}".replace(", 0x", ", #0x")
+        mnemonic = mnemonic.replace("addw", "adr.w").replace("subw", "adr.w")
+        operands = f"{operands.split(',')[0]}, #{_place(match, address):#x}"
     try:
         reads, writes = insn.regs_access()
     except Exception:  # noqa: BLE001 - capstone has no such facts for a few instructions
@@ -144,7 +146,9 @@ def _with_facts(
     writes: frozenset[str] = frozenset(),
 ) -> Decoded:
     if match is None:
-        return Decoded(address, code, mnemonic, operands, True, condition, reads=reads, writes=writes)
+        return Decoded(
+            address, code, mnemonic, operands, condition=condition, reads=reads, writes=writes
+        )
     form, fields = match.form, match.fields
     branch = match.fault is None and form.leaves(fields)
     place = _place(match, address)
@@ -168,27 +172,28 @@ def _with_facts(
 def _memory(match: Match) -> Memory | None:
     """The memory operand of a form, from its fields."""
     form, fields = match.form, match.fields
-    load = "load" in form.cost or form.cost == "table-branch"
-    store = "store" in form.cost
-    if form.cost == "fp-multiple":
-        load, store = "vldm" in form.texts[0] or "vpop" in form.texts[0], False
-        store = not load
+    name = form.texts[0].split()[0]
+    load = "load" in form.cost or form.cost == "table-branch" or name.startswith(("vldm", "vpop"))
+    store = "store" in form.cost or name.startswith(("vstm", "vpush"))
     if not (load or store):
         return None
     parts = form.variants[0][0].operands
-    if not any(part == Mark("[") for part in parts):
-        base = next((p.show(fields) for p in parts if isinstance(p, Reg)), "sp")
-        words = fields["i"] if form.cost == "fp-multiple" else listed(fields).bit_count() if "r" in fields else 1
-        down = form.texts[0].startswith(("push", "vpush")) or "db" in form.texts[0].split()[0]
-        base = "sp" if form.texts[0].startswith(("push", "pop", "vpush", "vpop")) else base
+    if Mark("[") not in parts:  # a list: from the base up, or down to it
+        stacked = name in ("push", "pop", "vpush", "vpop")
+        base = "sp" if stacked else next(p.show(fields) for p in parts if isinstance(p, Reg))
+        words = 1
+        if form.cost == "fp-multiple":
+            words = fields["i"]
+        elif "r" in fields:
+            words = listed(fields).bit_count()
+        down = name in ("push", "vpush") or "db" in name
         return Memory(base, -4 * words if down else 0, "", load, store)
     at = parts.index(Mark("["))
-    base = parts[at + 1].show(fields)
-    index, displacement, inside = "", 0, True
-    for part in parts[at + 2 :]:
-        inside = inside and part != Mark("]")
-        if inside and isinstance(part, Reg):
+    end = parts.index(Mark("]"))
+    index, displacement = "", 0
+    for part in parts[at + 2 : end]:
+        if isinstance(part, Reg):
             index = part.show(fields)
-        elif inside and isinstance(part, Imm) and not index:
+        elif isinstance(part, Imm) and not index:
             displacement = part.value(fields)
-    return Memory(base, displacement, index, load, store)
+    return Memory(parts[at + 1].show(fields), displacement, index, load, store)

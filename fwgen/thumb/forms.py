@@ -10,7 +10,7 @@ from itertools import product
 
 from fwgen.thumb import table
 from fwgen.thumb.operands import (
-    CONDITIONS,
+    CONDITION_NUMBER,
     RULES,
     SPELLINGS,
     Condition,
@@ -18,15 +18,15 @@ from fwgen.thumb.operands import (
     ItCondition,
     Mark,
     Operand,
-    Reg,
-    Target,
     it_name,
     operand,
 )
 
 FEATURES = ("v7m", "dsp", "fp", "fp5", "dp", "v8m")
 _WORD = re.compile(r"#[^\s,\]]+|@\w+|\w+(?:\[x\])?|[\[\],!()]")
-_SPELLING = re.compile(r"(?P<head>[a-z0-9]+?)(?P<flag>S|CC|\{s\})?(?P<type>(?:\.\w+)*)(?P<opt>\{\.\w+\})?")
+_SPELLING = re.compile(
+    r"(?P<head>[a-z0-9]+?)(?P<flag>S|CC|\{s\})?(?P<type>(?:\.\w+)*)(?P<opt>\{\.\w+\})?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Form:
         spellings = self.spellings[choice]
         given = [s for s in spellings if all(fields[f] == v for f, v in s.fields)]
         head = given[0].name if given else spellings[0].name
-        operands = self.variants[choice][0].operands
+        operands = self._shortest(choice, fields).operands
         if self.texts[choice] == "IT":
             head = it_name(fields)
         out, dot, width = "", "", ""
@@ -157,37 +157,48 @@ class Form:
             return f"{head}.w{dot}{width} {out}".rstrip()
         return f"{head} {out}".rstrip()
 
+    def _shortest(self, choice: int, fields: Mapping[str, int]) -> Variant:
+        """The variant that leaves out every shift or offset that says nothing."""
+        variants = self.variants[choice]
+        for variant in reversed(variants):
+            silent = [part for part in variant.left_out if not isinstance(part, Mark)]
+            if all(
+                part.absent() and all(fields[f] == v for f, v in part.absent().items())
+                for part in silent
+            ):
+                return variant
+        return variants[0]
+
     def wants(self) -> str:
         """What the form takes, in words."""
         parts = [part.wants() for part in self.variants[0][0].operands]
         return "".join(", " if part == "," else part for part in parts)
 
 
-def _spell(word: str) -> list[Spelling]:
+def _spell(words: str) -> list[Spelling]:
     """The mnemonics of a table word: "and{s}" is and, ands; "addS" is adds, add<c>."""
-    if word == "IT":
-        names = ["it"]
-        for n in (1, 2, 3):
-            names += ["it" + "".join(tail) for tail in product("te", repeat=n)]
-        return [Spelling(name, (), conditional=False) for name in names]
-    match = _SPELLING.fullmatch(word)
-    if match is None:
-        raise AssertionError(word)
-    head, flag, kind = match["head"], match["flag"], match["type"]
-    types = (kind, match["opt"][1:-1]) if match["opt"] else (kind,)
+    if words == "IT":
+        tails = ["", *("".join(tail) for n in (1, 2, 3) for tail in product("te", repeat=n))]
+        return [Spelling("it" + tail, (), conditional=False) for tail in tails]
     spelled: list[Spelling] = []
-    for suffix in types:
-        if flag == "S":
-            spelled.append(Spelling(head + "s" + suffix, (), conditional=False))
-            spelled.append(Spelling(head + suffix, (), conditional=True))
-        elif flag == "{s}":
-            spelled.append(Spelling(head + suffix, (("s", 0),), conditional=None))
-            spelled.append(Spelling(head + "s" + suffix, (("s", 1),), conditional=None))
-        elif flag == "CC":
-            names = [*enumerate(CONDITIONS), (2, "hs"), (3, "lo")]
-            spelled += [Spelling(head + c, (("c", n),), conditional=False) for n, c in names]
-        else:
-            spelled.append(Spelling(head + suffix, (), conditional=None))
+    for word in words.split("/"):
+        match = _SPELLING.fullmatch(word)
+        assert match is not None, word
+        head, flag, kind = match["head"], match["flag"], match["type"]
+        for suffix in (kind, match["opt"][1:-1]) if match["opt"] else (kind,):
+            if flag == "S":
+                spelled.append(Spelling(head + "s" + suffix, (), conditional=False))
+                spelled.append(Spelling(head + suffix, (), conditional=True))
+            elif flag == "{s}":
+                spelled.append(Spelling(head + suffix, (("s", 0),), conditional=None))
+                spelled.append(Spelling(head + "s" + suffix, (("s", 1),), conditional=None))
+            elif flag == "CC":
+                spelled += [
+                    Spelling(head + name, (("c", n),), conditional=False)
+                    for name, n in CONDITION_NUMBER.items()
+                ]
+            else:
+                spelled.append(Spelling(head + suffix, (), conditional=None))
     return spelled
 
 
@@ -209,19 +220,6 @@ def _variants(text: str, widths: Mapping[str, int]) -> list[Variant]:
             (left if out else taken).extend(parts)
         found.append(Variant(tuple(taken), tuple(left), guard))
     return found
-
-
-def omitted(left_out: tuple[Operand, ...], operands: tuple[Operand, ...]) -> Fields | str:
-    """What the operands left out mean: fields, or the name of a field that repeats the next one.
-
-    An omitted destination is the first register that is written.
-    """
-    fields: Fields = {}
-    for part in left_out:
-        if isinstance(part, Mark):
-            continue
-        fields |= part.absent()
-    return fields
 
 
 @cache
@@ -299,6 +297,3 @@ def halfwords(code: bytes) -> list[bytes]:
         cut.append(code[at : at + size])
         at += size
     return cut
-
-
-__all__ = ["Form", "Match", "Reg", "Target", "all_forms", "by_mnemonic", "recognise"]

@@ -57,7 +57,7 @@ class Token(NamedTuple):
     value: int | float = 0
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An operand could not take the text; ``reach`` is how far reading got."""
 
     def __init__(self, reason: str, reach: int, fit: bool = False) -> None:
@@ -104,14 +104,14 @@ class Place:
 def bind(fields: Fields, name: str, value: int, reach: int, what: str) -> None:
     """Give a field its value; a field met twice must get the same one."""
     if fields.setdefault(name, value) != value:
-        raise Refused(f"{what} must be the same register as before", reach, fit=True)
+        raise RefusedError(f"{what} must be the same register as before", reach, fit=True)
 
 
 class Operand:
     """One kind of operand. Subclasses say how it reads, shows, and what it accepts."""
 
     def read(self, tokens: list[Token], at: int, fields: Fields, place: Place) -> int:
-        """Read tokens from ``at``, bind fields, return the position after. Raises Refused."""
+        """Read tokens from ``at``, bind fields, return the position after. Raises RefusedError."""
         raise NotImplementedError
 
     def show(self, fields: Mapping[str, int], address: int = 0) -> str:
@@ -133,7 +133,7 @@ class Operand:
 
 def _token(tokens: list[Token], at: int, wanted: str) -> Token:
     if at >= len(tokens):
-        raise Refused(f"{wanted} is missing", at)
+        raise RefusedError(f"{wanted} is missing", at)
     return tokens[at]
 
 
@@ -153,7 +153,7 @@ class Mark(Operand):
             known = REGISTER_NUMBER.get(token.text)
             same = same or (known is not None and known == REGISTER_NUMBER.get(self.text))
         if not same:
-            raise Refused(f"{token.text!r} stands where {self.text!r} would", at)
+            raise RefusedError(f"{token.text!r} stands where {self.text!r} would", at)
         return at + 1
 
     def show(self, fields: Mapping[str, int], address: int = 0) -> str:
@@ -178,11 +178,11 @@ class Reg(Operand):
         token = _token(tokens, at, "a register")
         n = REGISTER_NUMBER.get(token.text) if token.kind == "word" else None
         if n is None:
-            raise Refused(f"{token.text!r} is not a register", at)
+            raise RefusedError(f"{token.text!r} is not a register", at)
         if self.low and n > 7:
-            raise Refused(f"{token.text} does not fit: only r0-r7 here", at, fit=True)
+            raise RefusedError(f"{token.text} does not fit: only r0-r7 here", at, fit=True)
         if (n == 13 and self.kind in "RP") or (n == 15 and self.kind in "RS"):
-            raise Refused(f"{_NAMES[n]} is not allowed here", at, fit=True)
+            raise RefusedError(f"{_NAMES[n]} is not allowed here", at, fit=True)
         bind(fields, self.field, n, at, token.text)
         return at + 1
 
@@ -220,20 +220,20 @@ class FpReg(Operand):
         token = _token(tokens, at, wanted)
         match = _FP_REGISTER.fullmatch(token.text)
         if match is None or match[1] != letter:
-            raise Refused(f"{token.text!r} stands where {wanted} would", at)
+            raise RefusedError(f"{token.text!r} stands where {wanted} would", at)
         self.put(fields, int(match[2]), at)
         if not self.lane:
             return at + 1
         index = tokens[at + 1 : at + 4]
         if [t.text for t in index[::2]] != ["[", "]"] or index[1].value not in (0, 1):
-            raise Refused(f"{token.text} needs [0] or [1] here", at + 1)
+            raise RefusedError(f"{token.text} needs [0] or [1] here", at + 1)
         bind(fields, self.lane, int(index[1].value), at, token.text)
         return at + 4
 
     def put(self, fields: Fields, n: int, at: int) -> None:
         """Bind a register number to Vx and x."""
         if self.double and n > 15:
-            raise Refused(f"d{n} does not exist: d0-d15", at, fit=True)
+            raise RefusedError(f"d{n} does not exist: d0-d15", at, fit=True)
         high, low = (n >> 4, n & 15) if self.double else (n & 1, n >> 1)
         bind(fields, self.field, low, at, "it")
         bind(fields, self.field.upper(), high, at, "it")
@@ -268,7 +268,7 @@ class NextFp(Operand):
         wanted = f"s{self.before.number(fields) + 1}"
         token = _token(tokens, at, wanted)
         if token.text != wanted:
-            raise Refused(f"{token.text!r} stands where {wanted} would", at, fit=True)
+            raise RefusedError(f"{token.text!r} stands where {wanted} would", at, fit=True)
         return at + 1
 
     def show(self, fields: Mapping[str, int], address: int = 0) -> str:
@@ -310,18 +310,22 @@ class Imm(Operand):
         """Accept a number in range and on the grid."""
         token = _token(tokens, at, f"an immediate ({self.wants()})")
         if token.kind != "number":
-            raise Refused(f"{token.text!r} stands where {self.wants()} would", at)
+            raise RefusedError(f"{token.text!r} stands where {self.wants()} would", at)
         low, high = self.limits()
         if not isinstance(token.value, int):
-            raise Refused(f"{token.text} is not a whole number", at, fit=True)
+            raise RefusedError(f"{token.text} is not a whole number", at, fit=True)
         value, minus = token.value, token.text.lstrip("# ").startswith("-")
         if not low <= value <= high or (self.sign == "-" and not minus):
-            raise Refused(f"#{value} does not fit {self.bits} bits ({self.wants()})", at, fit=True)
+            raise RefusedError(
+                f"#{value} does not fit {self.bits} bits ({self.wants()})", at, fit=True
+            )
         if (value - self.bias) % self.scale:
-            raise Refused(f"#{value} is not a multiple of {self.scale}", at, fit=True)
+            raise RefusedError(f"#{value} is not a multiple of {self.scale}", at, fit=True)
         if self.sign == "±":
             bind(fields, "u", 0 if minus else 1, at, "the sign")
-        self.put(fields, 0 if self.wraps and value == 32 else (abs(value) - self.bias) // self.scale)
+        self.put(
+            fields, 0 if self.wraps and value == 32 else (abs(value) - self.bias) // self.scale
+        )
         return at + 1
 
     def put(self, fields: Fields, raw: int) -> None:
@@ -400,12 +404,12 @@ class ModifiedImm(Operand):
         """Accept a constant that has the pattern; negative means its two's complement."""
         token = _token(tokens, at, "an immediate")
         if token.kind != "number" or not isinstance(token.value, int):
-            raise Refused(f"{token.text!r} stands where an immediate would", at)
+            raise RefusedError(f"{token.text!r} stands where an immediate would", at)
         if not -(2**31) <= token.value < 2**32:
-            raise Refused(f"#{token.value} does not fit 32 bits", at, fit=True)
+            raise RefusedError(f"#{token.value} does not fit 32 bits", at, fit=True)
         raw = modified(token.value)
         if raw is None:
-            raise Refused(
+            raise RefusedError(
                 f"#{token.text.lstrip('# ')} is not a modified immediate "
                 "(eight bits anywhere, or one byte repeated)", at, fit=True
             )  # fmt: skip
@@ -442,14 +446,14 @@ class Shift(Operand):
             fields |= {"t": 3, "i": 0}
             return at + 1
         if name not in _SHIFTS:
-            raise Refused(f"{name!r} is not a shift by a constant ({self.wants()})", at)
+            raise RefusedError(f"{name!r} is not a shift by a constant ({self.wants()})", at)
         token = _token(tokens, at + 1, f"{name}'s amount")
         kind = _SHIFTS.index(name)
         low, high = ((0, 31), (1, 32), (1, 32), (1, 31))[kind]
         if token.kind != "number" or not isinstance(token.value, int):
-            raise Refused(f"{token.text!r} stands where {name}'s amount would", at + 1)
+            raise RefusedError(f"{token.text!r} stands where {name}'s amount would", at + 1)
         if not low <= token.value <= high:
-            raise Refused(f"{name} #{token.value} is outside {low}..{high}", at + 1, fit=True)
+            raise RefusedError(f"{name} #{token.value} is outside {low}..{high}", at + 1, fit=True)
         fields |= {"t": kind, "i": token.value & 31}
         return at + 2
 
@@ -485,7 +489,7 @@ class RegList(Operand):
     def read(self, tokens: list[Token], at: int, fields: Fields, place: Place) -> int:
         """Accept ``{r0, r2-r4, lr}`` in any order."""
         if _token(tokens, at, "a register list").text != "{":
-            raise Refused(f"{tokens[at].text!r} stands where a register list would", at)
+            raise RefusedError(f"{tokens[at].text!r} stands where a register list would", at)
         mask, at = 0, at + 1
         while True:
             first = REGISTER_NUMBER.get(_token(tokens, at, "a register").text)
@@ -493,18 +497,20 @@ class RegList(Operand):
             if at < len(tokens) and tokens[at].text == "-":
                 last, at = REGISTER_NUMBER.get(_token(tokens, at + 1, "a register").text), at + 2
             if first is None or last is None:
-                raise Refused(f"{tokens[at - 1].text!r} is not a register", at - 1)
+                raise RefusedError(f"{tokens[at - 1].text!r} is not a register", at - 1)
             if last < first:
-                raise Refused(f"{_NAMES[first]}-{_NAMES[last]} runs backwards", at - 1, fit=True)
+                raise RefusedError(
+                    f"{_NAMES[first]}-{_NAMES[last]} runs backwards", at - 1, fit=True
+                )
             mask |= (2 << last) - (1 << first)
             mark, at = _token(tokens, at, "'}'").text, at + 1
             if mark == "}":
                 break
             if mark != ",":
-                raise Refused(f"{mark!r} stands where ',' or '}}' would", at - 1)
+                raise RefusedError(f"{mark!r} stands where ',' or '}}' would", at - 1)
         beyond = mask & ~self.mask()
         if beyond:
-            raise Refused(
+            raise RefusedError(
                 f"{register_names(beyond)} cannot be listed here ({self.wants()})", at - 1, fit=True
             )
         fields["r"] = mask & ((1 << self.width) - 1)
@@ -543,13 +549,13 @@ class FpList(Operand):
         letter = "d" if self.double else "s"
         numbers: list[int] = []
         if _token(tokens, at, "a register list").text != "{":
-            raise Refused(f"{tokens[at].text!r} stands where a register list would", at)
+            raise RefusedError(f"{tokens[at].text!r} stands where a register list would", at)
         span, at = False, at + 1
         while True:
             token = _token(tokens, at, "a register")
             match = _FP_REGISTER.fullmatch(token.text)
             if match is None or match[1] != letter:
-                raise Refused(f"{token.text!r} stands where an {letter} register would", at)
+                raise RefusedError(f"{token.text!r} stands where an {letter} register would", at)
             n = int(match[2])
             numbers += range(numbers[-1] + 1, n + 1) if span else [n]
             mark, at = _token(tokens, at + 1, "'}'").text, at + 2
@@ -557,9 +563,9 @@ class FpList(Operand):
             if mark == "}":
                 break
         if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-            raise Refused("the list must be consecutive and ascending", at - 1, fit=True)
+            raise RefusedError("the list must be consecutive and ascending", at - 1, fit=True)
         if self.double and (len(numbers) > 16 or numbers[-1] > 15):
-            raise Refused("only d0-d15 exist", at - 1, fit=True)
+            raise RefusedError("only d0-d15 exist", at - 1, fit=True)
         FpReg(self.double, "d").put(fields, numbers[0], at)
         fields["i"] = len(numbers) * (2 if self.double else 1)
         return at
@@ -673,28 +679,31 @@ class Target(Operand):
         word = token.text.lstrip("#")
         layout = TARGETS.get(self.relocation)
         if token.kind == "mark" or word in REGISTER_NUMBER or word.startswith("="):
-            raise Refused(f"{token.text!r} stands where a target would", at)
+            raise RefusedError(f"{token.text!r} stands where a target would", at)
         here = re.fullmatch(r"\.([+-].+)?", word) if token.kind == "word" else None
         if token.kind == "word" and here is None:
             if self.relocation in ("SUB_PC12",):
-                raise Refused("a name is reached with the adding form", at)
-            fields |= {name: 0 for name in ("h", "i")}
+                raise RefusedError("a name is reached with the adding form", at)
+            fields |= dict.fromkeys(("h", "i"), 0)
             if layout is not None:
                 layout.put(fields, 0)
             return at + 1
         if layout is None:
-            raise Refused(f"{token.text!r} stands where a name would", at)
+            raise RefusedError(f"{token.text!r} stands where a name would", at)
         if here is not None:
             target = place.address + int(number(here[1] or "0"))
         elif isinstance(token.value, int):
             target = token.value
         else:
-            raise Refused(f"{token.text} is not an address", at, fit=True)
-        distance = target - layout.pc(place.address)
+            raise RefusedError(f"{token.text} is not an address", at, fit=True)
+        # Addresses wrap: a target just below 2**32 is near address 0.
+        distance = (target - layout.pc(place.address) + 2**31) % 2**32 - 2**31
         low, high = sorted(layout.limits())
         if not low <= distance <= high or distance % layout.step:
-            raise Refused(
-                f"a target {distance:+} bytes from pc is out of reach ({self.wants()})", at, fit=True
+            raise RefusedError(
+                f"a target {distance:+} bytes from pc is out of reach ({self.wants()})",
+                at,
+                fit=True,
             )
         layout.put(fields, distance)
         return at + 1
@@ -702,7 +711,7 @@ class Target(Operand):
     def show(self, fields: Mapping[str, int], address: int = 0) -> str:
         """The address in hex."""
         layout = TARGETS[self.relocation]
-        return f"#{layout.pc(address) + layout.distance(fields):#x}"
+        return f"#{(layout.pc(address) + layout.distance(fields)) & 0xFFFFFFFF:#x}"
 
     def wants(self) -> str:
         """Reach in words."""
@@ -742,11 +751,9 @@ class ItCondition(Operand):
     def read(self, tokens: list[Token], at: int, fields: Fields, place: Place) -> int:
         """Accept a condition and fold the pattern with its lowest bit."""
         token = _token(tokens, at, "a condition")
-        if token.text == "al":
-            raise Refused("al makes no IT block worth having", at, fit=True)
-        condition = CONDITION_NUMBER.get(token.text)
+        condition = 14 if token.text == "al" else CONDITION_NUMBER.get(token.text)
         if condition is None:
-            raise Refused(f"{token.text!r} is not a condition", at)
+            raise RefusedError(f"{token.text!r} is not a condition", at)
         fields["c"] = condition
         if condition & 1:
             fields["x"] = _invert_above_stop(fields["x"])
@@ -789,6 +796,13 @@ def it_mask(name: str) -> int | None:
     return int(bits.ljust(4, "0"), 2)
 
 
+def it_conditions(fields: Mapping[str, int]) -> list[int]:
+    """The conditions of an IT block's instructions, in order. A7.3.2."""
+    mask, first = fields["x"], fields["c"]
+    length = 4 - ((mask & -mask).bit_length() - 1)
+    return [first] + [first & 14 | (mask >> (3 - n) & 1) for n in range(length - 1)]
+
+
 @dataclass(frozen=True, slots=True)
 class System(Operand):
     """A special register of MRS and MSR. B5.1.1."""
@@ -805,7 +819,7 @@ class System(Operand):
             n = _SYSTEM_NUMBER[name]
         if n is None:
             known = ", ".join(SYSTEM_REGISTERS.values())
-            raise Refused(f"{token.text!r} is not a special register ({known})", at, fit=True)
+            raise RefusedError(f"{token.text!r} is not a special register ({known})", at, fit=True)
         fields["s"] = n
         if self.write:
             fields["k"] = mask or 2
@@ -842,7 +856,7 @@ class Barrier(Operand):
         if token.kind == "number" and isinstance(token.value, int) and 0 <= token.value < 16:
             n = token.value
         if n is None:
-            raise Refused(f"{token.text!r} is not a barrier option", at, fit=True)
+            raise RefusedError(f"{token.text!r} is not a barrier option", at, fit=True)
         fields["o"] = n
         return at + 1
 
@@ -868,9 +882,9 @@ class Width(Operand):
         token = _token(tokens, at, "the field's width")
         room = 32 - fields["i"]
         if not isinstance(token.value, int) or token.kind != "number":
-            raise Refused(f"{token.text!r} stands where the field's width would", at)
+            raise RefusedError(f"{token.text!r} stands where the field's width would", at)
         if not 1 <= token.value <= room:
-            raise Refused(
+            raise RefusedError(
                 f"a field of {token.value} bits from bit {fields['i']} is outside 1..{room}", at,
                 fit=True,
             )  # fmt: skip
@@ -898,7 +912,7 @@ class FractionBits(Operand):
         low = 0 if self.size == 16 else 1
         value = token.value
         if token.kind != "number" or not isinstance(value, int) or not low <= value <= self.size:
-            raise Refused(f"{token.text} fraction bits: {self.wants()}", at, fit=True)
+            raise RefusedError(f"{token.text} fraction bits: {self.wants()}", at, fit=True)
         fields |= {"i": (self.size - value) >> 1, "j": (self.size - value) & 1}
         return at + 1
 
@@ -936,7 +950,9 @@ class FloatImm(Operand):
         token = _token(tokens, at, "a floating-point constant")
         raw = _FLOATS.get(float(token.value)) if token.kind == "number" else None
         if raw is None:
-            raise Refused(f"{token.text} is no constant of vmov ({self.wants()})", at, fit=True)
+            raise RefusedError(
+                f"{token.text} is no constant of vmov ({self.wants()})", at, fit=True
+            )
         fields |= {"h": raw >> 4, "i": raw & 15}
         return at + 1
 
@@ -985,7 +1001,7 @@ class Numbered(Operand):
         token = _token(tokens, at, f"{self.letter}0-{self.letter}15")
         match = re.fullmatch(rf"{self.letter}r?(\d|1[0-5])", token.text)
         if match is None:
-            raise Refused(f"{token.text!r} stands where {self.wants()} would", at)
+            raise RefusedError(f"{token.text!r} stands where {self.wants()} would", at)
         fields[self.field] = int(match[1])
         return at + 1
 
@@ -995,8 +1011,8 @@ class Numbered(Operand):
 
     def sound(self, fields: Mapping[str, int]) -> str | None:
         """Coprocessors 10 and 11 are the FPU: another table."""
-        if self.letter == "p" and fields[self.field] in (10, 11):
-            return "no such floating-point instruction"
+        if self.letter == "p" and fields[self.field] in (9, 10, 11):
+            return "coprocessors 9 to 11 are the FPU, which has no such instruction"
         return None
 
     def wants(self) -> str:

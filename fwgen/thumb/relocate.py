@@ -20,7 +20,7 @@ _LONGER = {
     "THM_JUMP8": "the 32-bit form (.w, THM_JUMP19) reaches ±1 MiB",
     "THM_JUMP11": "the 32-bit form (.w, THM_JUMP24) reaches ±16 MiB",
     "THM_JUMP19": "a 32-bit b under an inverted condition reaches ±16 MiB",
-    "THM_PC8": "put the literal after the code within 1020 bytes, or use the 32-bit form (THM_PC12)",
+    "THM_PC8": "put the literal within 1020 bytes after it, or use the 32-bit form (THM_PC12)",
     "THM_PC12": "put the literal nearer, or use movw and movt",
     "THM_ALU_PREL_11_0": "use movw and movt",
 }
@@ -30,14 +30,14 @@ class RelocationError(EmissionError):
     """A relocation that does not fit its instruction, or a target it cannot reach."""
 
 
-def size_of(type: str) -> int:  # noqa: A002 - the word ELF uses
+def size_of(type: str) -> int:
     """How many bytes the field of a relocation has. Raises RelocationError for an unknown one."""
     _known(type)
     narrow = ("THM_JUMP11", "THM_JUMP8", "THM_JUMP6", "THM_PC8")
     return 2 if type in narrow else 4
 
 
-def apply(type: str, field: bytes, place: int, target: int) -> bytes:  # noqa: A002
+def apply(type: str, field: bytes, place: int, target: int) -> bytes:
     """The field's bytes with the relocation done.
 
     ``field`` is the whole instruction (or word) in memory order, ``place`` its address,
@@ -79,7 +79,7 @@ def apply(type: str, field: bytes, place: int, target: int) -> bytes:  # noqa: A
     return match.form.pack(fields)
 
 
-def blank(type: str, field: bytes) -> bytes:  # noqa: A002
+def blank(type: str, field: bytes) -> bytes:
     """The field's bytes with what the relocation fills set to zero. Raises RelocationError."""
     _known(type)
     if type == "ABS32":
@@ -93,14 +93,14 @@ def blank(type: str, field: bytes) -> bytes:  # noqa: A002
     return match.form.pack(fields)
 
 
-def _known(type: str) -> None:  # noqa: A002
+def _known(type: str) -> None:
     if type not in TYPES:
         raise RelocationError(
             f"R_ARM_{type} is not a relocation we do", hint=f"one of {', '.join(TYPES)}"
         )
 
 
-def _instruction(type: str, field: bytes) -> Match:  # noqa: A002
+def _instruction(type: str, field: bytes) -> Match:
     """The instruction that holds the field. Raises RelocationError where it cannot hold it."""
     match = recognise(field)
     if match is not None:
@@ -114,7 +114,7 @@ def _instruction(type: str, field: bytes) -> Match:  # noqa: A002
     )
 
 
-def _hosts(type: str) -> list[str]:  # noqa: A002
+def _hosts(type: str) -> list[str]:
     from fwgen.thumb.forms import all_forms
 
     return list(

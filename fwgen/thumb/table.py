@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a row of the table is one line
 """Every instruction form, as the manual prints it: bits, text, and what it needs.
 
 A row is ``bits | text ; other text | cost-class attributes``.
@@ -5,7 +6,8 @@ A row is ``bits | text ; other text | cost-class attributes``.
 *Bits*: ``0`` and ``1`` are fixed; letters are fields, collected from the most significant bit
 down, so a field split over the word ("i:imm3:imm8") is one letter. 16 or 32 of them.
 
-*Text*: ``{...}`` may be left out; an omitted ``Rd`` is the register after it.
+*Text*: ``{...}`` may be left out; an omitted ``Rd`` is the register after it. ``a/b`` are two
+names of one instruction, the first preferred.
 
     addS       "adds" outside an IT block, "add<c>" inside one (narrow forms)
     and{s}     the ``s`` bit sets flags
@@ -39,8 +41,8 @@ _NARROW = """
 00111 ddd iiiiiiii        | subS {Rd,} Rd, #i                             | alu
 0001100 mmm nnn ddd       | addS {Rd,} Rn, Rm                             | alu
 0001101 mmm nnn ddd       | subS {Rd,} Rn, Rm                             | alu
-0001110 iii nnn ddd       | addS Rd, Rn, #i                               | alu
-0001111 iii nnn ddd       | subS Rd, Rn, #i                               | alu
+0001110 iii nnn ddd       | addS {Rd,} Rn, #i                             | alu
+0001111 iii nnn ddd       | subS {Rd,} Rn, #i                             | alu
 00100 ddd iiiiiiii        | movS Rd, #i                                   | alu
 00101 nnn iiiiiiii        | cmp Rn, #i                                    | alu
 010000 0000 mmm ddd       | andS {Rd,} Rd, Rm ; andS Rd, Rm, Rd           | alu
@@ -64,7 +66,7 @@ _NARROW = """
 01000110 d mmmm ddd       | mov Xd, Xm                                    | alu !pc-last
 010001110 mmmm 000        | bx Xm                                         | branch last
 010001111 mmmm 000        | blx Sm                                        | branch last
-01001 ttt iiiiiiii        | ldr Rt, [pc, #i*4] ; ldr Rt, @THM_PC8         | load
+01001 ttt iiiiiiii        | ldr Rt, [pc{, #i*4}] ; ldr Rt, @THM_PC8         | load
 0101000 mmm nnn ttt       | str Rt, [Rn, Rm]                              | store-reg
 0101001 mmm nnn ttt       | strh Rt, [Rn, Rm]                             | store-reg
 0101010 mmm nnn ttt       | strb Rt, [Rn, Rm]                             | store-reg
@@ -91,8 +93,8 @@ _NARROW = """
 1011001001 mmm ddd        | sxtb {Rd,} Rm                                 | alu
 1011001010 mmm ddd        | uxth {Rd,} Rm                                 | alu
 1011001011 mmm ddd        | uxtb {Rd,} Rm                                 | alu
-1011010 L rrrrrrrr        | push REGS ; stmdb sp!, REGS ; stmfd sp!, REGS | store-multiple !listed
-1011110 P rrrrrrrr        | pop REGS ; ldm sp!, REGS ; ldmia sp!, REGS ; ldmfd sp!, REGS | load-multiple !listed !pc-listed-last
+1011010 L rrrrrrrr        | push REGS ; stmdb/stmfd sp!, REGS | store-multiple !listed
+1011110 P rrrrrrrr        | pop REGS ; ldm/ldmia/ldmfd sp!, REGS | load-multiple !listed !pc-listed-last
 10110110011 00 0 10       | cpsie i                                       | system noit
 10110110011 00 0 01       | cpsie f                                       | system v7m noit
 10110110011 00 0 11       | cpsie if                                      | system v7m noit
@@ -102,7 +104,6 @@ _NARROW = """
 1011101000 mmm ddd        | rev Rd, Rm                                    | alu
 1011101001 mmm ddd        | rev16 Rd, Rm                                  | alu
 1011101011 mmm ddd        | revsh Rd, Rm                                  | alu
-1011101010 iiiiii         | hlt #i                                        | system v8m noit
 10111110 iiiiiiii         | bkpt {#i}                                     | system
 10111111 cccc xxxx        | IT                                            | it v7m noit
 1011111100000000          | nop                                           | alu
@@ -110,8 +111,9 @@ _NARROW = """
 1011111100100000          | wfe                                           | alu
 1011111100110000          | wfi                                           | alu
 1011111101000000          | sev                                           | alu
-11000 nnn rrrrrrrr        | stm Rn!, REGS ; stmia Rn!, REGS ; stmea Rn!, REGS | store-multiple !listed !base-first
-11001 nnn rrrrrrrr        | ldm Rn!, REGS ?unlisted ; ldmia Rn!, REGS ?unlisted ; ldmfd Rn!, REGS ?unlisted ; ldm Rn, REGS ?relisted ; ldmia Rn, REGS ?relisted ; ldmfd Rn, REGS ?relisted | load-multiple !listed
+10111111 hhhh 0000        | hint #h                                       | alu
+11000 nnn rrrrrrrr        | stm/stmia/stmea Rn!, REGS | store-multiple !listed !base-first
+11001 nnn rrrrrrrr        | ldm/ldmia/ldmfd Rn!, REGS ?unlisted ; ldm/ldmia/ldmfd Rn, REGS ?relisted | load-multiple !listed
 1101 cccc iiiiiiii        | bCC @THM_JUMP8                                | branch noit
 11011110 iiiiiiii         | udf #i                                        | alu
 11011111 iiiiiiii         | svc #i                                        | system
@@ -119,16 +121,16 @@ _NARROW = """
 """
 
 _WIDE = """
-1110100010 0 0 nnnn 0 L 0 rrrrrrrrrrrrr | stm Sn, REGS ; stmia Sn, REGS ; stmea Sn, REGS | store-multiple !two-listed
-1110100010 1 0 nnnn 0 L 0 rrrrrrrrrrrrr | stm Sn!, REGS ; stmia Sn!, REGS ; stmea Sn!, REGS | store-multiple !two-listed !base-unlisted
-1110100010 0 1 nnnn P L 0 rrrrrrrrrrrrr | ldm Sn, REGS ; ldmia Sn, REGS ; ldmfd Sn, REGS | load-multiple !two-listed !pc-or-lr !pc-listed-last
-1110100010 1 1 nnnn P L 0 rrrrrrrrrrrrr | ldm Sn!, REGS ; ldmia Sn!, REGS ; ldmfd Sn!, REGS | load-multiple !two-listed !pc-or-lr !base-unlisted !pc-listed-last
-1110100100 0 0 nnnn 0 L 0 rrrrrrrrrrrrr | stmdb Sn, REGS ; stmfd Sn, REGS | store-multiple !two-listed
-1110100100 1 0 nnnn 0 L 0 rrrrrrrrrrrrr | stmdb Sn!, REGS ; stmfd Sn!, REGS | store-multiple !two-listed !base-unlisted
-1110100100 0 1 nnnn P L 0 rrrrrrrrrrrrr | ldmdb Sn, REGS ; ldmea Sn, REGS | load-multiple !two-listed !pc-or-lr !pc-listed-last
-1110100100 1 1 nnnn P L 0 rrrrrrrrrrrrr | ldmdb Sn!, REGS ; ldmea Sn!, REGS | load-multiple !two-listed !pc-or-lr !base-unlisted !pc-listed-last
-1110100100 1 0 1101 0 L 0 rrrrrrrrrrrrr | push REGS ; stmdb sp!, REGS ; stmfd sp!, REGS | store-multiple !two-listed
-1110100010 1 1 1101 P L 0 rrrrrrrrrrrrr | pop REGS ; ldm sp!, REGS ; ldmia sp!, REGS ; ldmfd sp!, REGS | load-multiple !two-listed !pc-or-lr !pc-listed-last
+1110100010 0 0 nnnn 0 L 0 rrrrrrrrrrrrr | stm/stmia/stmea Sn, REGS | store-multiple !two-listed
+1110100010 1 0 nnnn 0 L 0 rrrrrrrrrrrrr | stm/stmia/stmea Sn!, REGS | store-multiple !two-listed !base-unlisted
+1110100010 0 1 nnnn P L 0 rrrrrrrrrrrrr | ldm/ldmia/ldmfd Sn, REGS | load-multiple !two-listed !pc-or-lr !pc-listed-last
+1110100010 1 1 nnnn P L 0 rrrrrrrrrrrrr | ldm/ldmia/ldmfd Sn!, REGS | load-multiple !two-listed !pc-or-lr !base-unlisted !pc-listed-last
+1110100100 0 0 nnnn 0 L 0 rrrrrrrrrrrrr | stmdb/stmfd Sn, REGS | store-multiple !two-listed
+1110100100 1 0 nnnn 0 L 0 rrrrrrrrrrrrr | stmdb/stmfd Sn!, REGS | store-multiple !two-listed !base-unlisted
+1110100100 0 1 nnnn P L 0 rrrrrrrrrrrrr | ldmdb/ldmea Sn, REGS | load-multiple !two-listed !pc-or-lr !pc-listed-last
+1110100100 1 1 nnnn P L 0 rrrrrrrrrrrrr | ldmdb/ldmea Sn!, REGS | load-multiple !two-listed !pc-or-lr !base-unlisted !pc-listed-last
+1110100100 1 0 1101 0 L 0 rrrrrrrrrrrrr | push REGS ; stmdb/stmfd sp!, REGS | store-multiple !two-listed
+1110100010 1 1 1101 P L 0 rrrrrrrrrrrrr | pop REGS ; ldm/ldmia/ldmfd sp!, REGS | load-multiple !two-listed !pc-or-lr !pc-listed-last
 111110000100 1101 tttt 1101 00000100    | push (Rt) ; str Rt, [sp, #-4]! | store
 111110000101 1101 tttt 1011 00000100    | pop (Xt) ; ldr Xt, [sp], #4    | load !t-not-sp !pc-loaded-last
 
@@ -138,7 +140,7 @@ _WIDE = """
 11101001 u101 nnnn tttt ssss iiiiiiii   | ldrd Rt, Rs, [Sn{, #±i*4}]    | load-double !t-not-s
 11101001 u111 nnnn tttt ssss iiiiiiii   | ldrd Rt, Rs, [Sn, #±i*4]!     | load-double !t-not-s !base-not-ts
 11101000 u111 nnnn tttt ssss iiiiiiii   | ldrd Rt, Rs, [Sn], #±i*4      | load-double !t-not-s !base-not-ts
-11101001 u101 1111 tttt ssss iiiiiiii   | ldrd Rt, Rs, [pc, #±i*4] ; ldrd Rt, Rs, @LDRD_PC8 | load-double !t-not-s
+11101001 u101 1111 tttt ssss iiiiiiii   | ldrd Rt, Rs, [pc{, #±i*4}] ; ldrd Rt, Rs, @LDRD_PC8 | load-double !t-not-s
 111010000100 nnnn tttt dddd iiiiiiii    | strex Rd, Rt, [Sn{, #i*4}]    | store-exclusive !d-not-nt
 111010000101 nnnn tttt 1111 iiiiiiii    | ldrex Rt, [Sn{, #i*4}]        | load-exclusive
 111010001100 nnnn tttt 1111 0100 dddd   | strexb Rd, Rt, [Sn]           | store-exclusive !d-not-nt
@@ -194,13 +196,13 @@ _WIDE = """
 11110 i 01101 s nnnn 0 iii dddd iiiiiiii | sub{s} {Rd,} Rn, #i~         | alu
 11110 i 01110 s nnnn 0 iii dddd iiiiiiii | rsb{s} {Rd,} Rn, #i~ ; neg{s} Rd, Rn | alu
 
-11110 i 100000 1111 0 iii dddd iiiiiiii | add Rd, pc, #i ; addw Rd, pc, #i ; adr Rd, @THM_ALU_PREL_11_0 | alu
-11110 i 101010 1111 0 iii dddd iiiiiiii | sub Rd, pc, #i ; subw Rd, pc, #i ; adr Rd, @SUB_PC12 | alu
-11110 i 100000 1101 0 iii dddd iiiiiiii | addw {Sd,} sp, #i ; add {Sd,} sp, #i | alu
-11110 i 100000 nnnn 0 iii dddd iiiiiiii | addw {Rd,} Rn, #i ; add {Rd,} Rn, #i | alu
-11110 i 101010 1101 0 iii dddd iiiiiiii | subw {Sd,} sp, #i ; sub {Sd,} sp, #i | alu
-11110 i 101010 nnnn 0 iii dddd iiiiiiii | subw {Rd,} Rn, #i ; sub {Rd,} Rn, #i | alu
-11110 i 100100 hhhh 0 iii dddd iiiiiiii | movw Rd, #hi ; mov Rd, #hi ; movw Rd, @THM_MOVW_ABS_NC | alu
+11110 i 100000 1111 0 iii dddd iiiiiiii | add/addw Rd, pc, #i ; adr Rd, @THM_ALU_PREL_11_0 | alu
+11110 i 101010 1111 0 iii dddd iiiiiiii | sub/subw Rd, pc, #i ; adr Rd, @SUB_PC12 | alu
+11110 i 100000 1101 0 iii dddd iiiiiiii | addw/add {Sd,} sp, #i | alu
+11110 i 100000 nnnn 0 iii dddd iiiiiiii | addw/add {Rd,} Rn, #i | alu
+11110 i 101010 1101 0 iii dddd iiiiiiii | subw/sub {Sd,} sp, #i | alu
+11110 i 101010 nnnn 0 iii dddd iiiiiiii | subw/sub {Rd,} Rn, #i | alu
+11110 i 100100 hhhh 0 iii dddd iiiiiiii | movw/mov Rd, #hi ; movw Rd, @THM_MOVW_ABS_NC | alu
 11110 i 101100 hhhh 0 iii dddd iiiiiiii | movt Rd, #hi ; movt Rd, @THM_MOVT_ABS | alu
 11110011000 0 nnnn 0 iii dddd ii 0 wwwww | ssat Rd, #w+1, Rn{, lsl #i}  | alu
 11110011001 0 nnnn 0 iii dddd ii 0 wwwww | ssat Rd, #w+1, Rn, asr #i>1  | alu
@@ -265,13 +267,17 @@ _WIDE = """
 1110111 0 oooo nnnn dddd pppp qqq 0 mmmm  | cdp COP, #o, CRd, CRn, CRm, #q | coprocessor
 1111111 0 oooo nnnn dddd pppp qqq 0 mmmm  | cdp2 COP, #o, CRd, CRn, CRm, #q | coprocessor
 111011000100 ssss tttt pppp oooo mmmm     | mcrr COP, #o, Rt, Rs, CRm     | coprocessor
+111111000100 ssss tttt pppp oooo mmmm     | mcrr2 COP, #o, Rt, Rs, CRm    | coprocessor
+111111000101 ssss tttt pppp oooo mmmm     | mrrc2 COP, #o, Rt, Rs, CRm    | coprocessor !t-not-s
 111011000101 ssss tttt pppp oooo mmmm     | mrrc COP, #o, Rt, Rs, CRm     | coprocessor !t-not-s
 
+010001110 mmmm 100                      | bxns Sm                       | branch v8m last
+010001111 mmmm 100                      | blxns Sm                      | branch v8m last
 1110100101111111 1110100101111111       | sg                            | alu v8m noit
-1110100001 00 nnnn 1111 dddd 00 000000  | tt Rd, [Rn]                   | alu v8m
-1110100001 00 nnnn 1111 dddd 01 000000  | ttt Rd, [Rn]                  | alu v8m
-1110100001 00 nnnn 1111 dddd 10 000000  | tta Rd, [Rn]                  | alu v8m
-1110100001 00 nnnn 1111 dddd 11 000000  | ttat Rd, [Rn]                 | alu v8m
+1110100001 00 nnnn 1111 dddd 00 000000  | tt Rd, Rn                     | alu v8m
+1110100001 00 nnnn 1111 dddd 01 000000  | ttt Rd, Rn                    | alu v8m
+1110100001 00 nnnn 1111 dddd 10 000000  | tta Rd, Rn                    | alu v8m
+1110100001 00 nnnn 1111 dddd 11 000000  | ttat Rd, Rn                   | alu v8m
 111010001101 nnnn tttt 1111 1000 1111   | ldab Rt, [Sn]                 | load v8m
 111010001101 nnnn tttt 1111 1001 1111   | ldah Rt, [Sn]                 | load v8m
 111010001101 nnnn tttt 1111 1010 1111   | lda Rt, [Sn]                  | load v8m
@@ -288,27 +294,27 @@ _WIDE = """
 
 _FLOAT = """
 11101101 u D 01 nnnn dddd 1010 iiiiiiii | vldr{.32} Fd, [Sn{, #±i*4}]   | fp-load
-11101101 u D 01 1111 dddd 1010 iiiiiiii | vldr{.32} Fd, [pc, #±i*4] ; vldr{.32} Fd, @VLDR_PC8 | fp-load
+11101101 u D 01 1111 dddd 1010 iiiiiiii | vldr{.32} Fd, [pc{, #±i*4}] ; vldr{.32} Fd, @VLDR_PC8 | fp-load
 11101101 u D 00 nnnn dddd 1010 iiiiiiii | vstr{.32} Fd, [Sn{, #±i*4}]   | fp-store
 11101101 u D 01 nnnn dddd 1011 iiiiiiii | vldr{.64} Dd, [Sn{, #±i*4}]   | fp-load-double
-11101101 u D 01 1111 dddd 1011 iiiiiiii | vldr{.64} Dd, [pc, #±i*4] ; vldr{.64} Dd, @VLDR_PC8 | fp-load-double
+11101101 u D 01 1111 dddd 1011 iiiiiiii | vldr{.64} Dd, [pc{, #±i*4}] ; vldr{.64} Dd, @VLDR_PC8 | fp-load-double
 11101101 u D 00 nnnn dddd 1011 iiiiiiii | vstr{.64} Dd, [Sn{, #±i*4}]   | fp-store-double
-11101100 1 D 01 nnnn dddd 1010 iiiiiiii | vldm Sn, FLIST ; vldmia Sn, FLIST | fp-multiple
-11101100 1 D 11 nnnn dddd 1010 iiiiiiii | vldm Sn!, FLIST ; vldmia Sn!, FLIST | fp-multiple
+11101100 1 D 01 nnnn dddd 1010 iiiiiiii | vldm/vldmia Sn, FLIST | fp-multiple
+11101100 1 D 11 nnnn dddd 1010 iiiiiiii | vldm/vldmia Sn!, FLIST | fp-multiple
 11101101 0 D 11 nnnn dddd 1010 iiiiiiii | vldmdb Sn!, FLIST             | fp-multiple
-11101100 1 D 00 nnnn dddd 1010 iiiiiiii | vstm Sn, FLIST ; vstmia Sn, FLIST | fp-multiple
-11101100 1 D 10 nnnn dddd 1010 iiiiiiii | vstm Sn!, FLIST ; vstmia Sn!, FLIST | fp-multiple
+11101100 1 D 00 nnnn dddd 1010 iiiiiiii | vstm/vstmia Sn, FLIST | fp-multiple
+11101100 1 D 10 nnnn dddd 1010 iiiiiiii | vstm/vstmia Sn!, FLIST | fp-multiple
 11101101 0 D 10 nnnn dddd 1010 iiiiiiii | vstmdb Sn!, FLIST             | fp-multiple
 11101101 0 D 10 1101 dddd 1010 iiiiiiii | vpush FLIST ; vstmdb sp!, FLIST | fp-multiple
-11101100 1 D 11 1101 dddd 1010 iiiiiiii | vpop FLIST ; vldm sp!, FLIST ; vldmia sp!, FLIST | fp-multiple
-11101100 1 D 01 nnnn dddd 1011 iiiiiiii | vldm Sn, DLIST ; vldmia Sn, DLIST | fp-multiple
-11101100 1 D 11 nnnn dddd 1011 iiiiiiii | vldm Sn!, DLIST ; vldmia Sn!, DLIST | fp-multiple
+11101100 1 D 11 1101 dddd 1010 iiiiiiii | vpop FLIST ; vldm/vldmia sp!, FLIST | fp-multiple
+11101100 1 D 01 nnnn dddd 1011 iiiiiiii | vldm/vldmia Sn, DLIST | fp-multiple
+11101100 1 D 11 nnnn dddd 1011 iiiiiiii | vldm/vldmia Sn!, DLIST | fp-multiple
 11101101 0 D 11 nnnn dddd 1011 iiiiiiii | vldmdb Sn!, DLIST             | fp-multiple
-11101100 1 D 00 nnnn dddd 1011 iiiiiiii | vstm Sn, DLIST ; vstmia Sn, DLIST | fp-multiple
-11101100 1 D 10 nnnn dddd 1011 iiiiiiii | vstm Sn!, DLIST ; vstmia Sn!, DLIST | fp-multiple
+11101100 1 D 00 nnnn dddd 1011 iiiiiiii | vstm/vstmia Sn, DLIST | fp-multiple
+11101100 1 D 10 nnnn dddd 1011 iiiiiiii | vstm/vstmia Sn!, DLIST | fp-multiple
 11101101 0 D 10 nnnn dddd 1011 iiiiiiii | vstmdb Sn!, DLIST             | fp-multiple
 11101101 0 D 10 1101 dddd 1011 iiiiiiii | vpush DLIST ; vstmdb sp!, DLIST | fp-multiple
-11101100 1 D 11 1101 dddd 1011 iiiiiiii | vpop DLIST ; vldm sp!, DLIST ; vldmia sp!, DLIST | fp-multiple
+11101100 1 D 11 1101 dddd 1011 iiiiiiii | vpop DLIST ; vldm/vldmia sp!, DLIST | fp-multiple
 
 11101110000 0 nnnn tttt 1010 N 0010000  | vmov Fn, Rt                   | fp-alu
 11101110000 1 nnnn tttt 1010 N 0010000  | vmov Rt, Fn                   | fp-alu
@@ -421,14 +427,32 @@ def _loads_and_stores() -> list[str]:
         if load:
             rows.append(
                 f"{wide[:8]}u{wide[9:]} 1111 tttt iiiiiiiiiiii "
-                f"| {name} {t}, [pc, #±i] ; {name} {t}, @THM_PC12 | load{branch}"
+                f"| {name} {t}, [pc{{, #±i}}] ; {name} {t}, @THM_PC12 | load{branch}"
             )
     for name, wide in (("pld", "111110000001"), ("pli", "111110010001")):
         rows += [
             f"{wide[:8]}1{wide[9:]} nnnn 1111 iiiiiiiiiiii | {name} [Sn{{, #i}}] | alu",
             f"{wide} nnnn 1111 1100 iiiiiiii | {name} [Sn, #-i] | alu",
             f"{wide} nnnn 1111 000000 ii mmmm | {name} [Sn, Rm{{, lsl #i}}] | alu",
-            f"{wide[:8]}u{wide[9:]} 1111 1111 iiiiiiiiiiii | {name} [pc, #±i] | alu",
+            f"{wide[:8]}u{wide[9:]} 1111 1111 iiiiiiiiiiii | {name} [pc{{, #±i}}] | alu",
+        ]
+    return rows
+
+
+def _coprocessor_transfers() -> list[str]:
+    """LDC and STC: memory to and from a coprocessor. A7.7.40, A7.7.158."""
+    rows = []
+    for (load, name), (two, mark), (long, size) in product(
+        ((0, "stc"), (1, "ldc")), ((0, ""), (1, "2")), ((0, ""), (1, "l"))
+    ):
+        head, tail = f"111{two}110", f"{load} nnnn dddd pppp iiiiiiii"
+        text = f"{name}{mark}{size} COP, CRd"
+        base = "Pn" if load else "Sn"
+        rows += [
+            f"{head} 1u{long}0 {tail} | {text}, [{base}{{, #±i*4}}] | coprocessor",
+            f"{head} 1u{long}1 {tail} | {text}, [Sn, #±i*4]! | coprocessor",
+            f"{head} 0u{long}1 {tail} | {text}, [Sn], #±i*4 | coprocessor",
+            f"{head} 01{long}0 {tail} | {text}, [{base}], (#i) | coprocessor",
         ]
     return rows
 
@@ -442,8 +466,7 @@ def _extends() -> list[str]:
         with_add = name[:3] + "a" + name[3:]
         rows += [
             f"{bits} 1111 1111 dddd 10 rr mmmm | {name} {{Rd,}} Rm{{, ror #r*8}} | alu {alone}",
-            f"{bits} nnnn 1111 dddd 10 rr mmmm "
-            f"| {with_add} {{Rd,}} Rn, Rm{{, ror #r*8}} | alu dsp",
+            f"{bits} nnnn 1111 dddd 10 rr mmmm | {with_add} {{Rd,}} Rn, Rm{{, ror #r*8}} | alu dsp",
         ]
     return rows
 
@@ -541,7 +564,7 @@ def rows() -> list[str]:
     return [
         *_rows(_NARROW),
         *_rows(_WIDE, "v7m"),
-        *_rows("\n".join([*_loads_and_stores(), *_extends()]), "v7m"),
+        *_rows("\n".join([*_loads_and_stores(), *_coprocessor_transfers(), *_extends()]), "v7m"),
         *_rows("\n".join([*_parallel(), *_signed_multiplies()]), "dsp"),
         *_rows(_FLOAT, "fp"),
         *_rows(_FLOAT_ARITHMETIC, "fp"),
