@@ -1,5 +1,97 @@
-"""Contracts: what is done to the board, and what must be seen."""
+"""Contracts: what is done to the board, and what must be seen.
+
+The types are here at once; reading, checking and wording them is loaded when first asked for.
+"""
 
 from __future__ import annotations
 
-from fwgen.contract.types import *  # noqa: F403  (every name there is public)
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from fwgen.contract.types import (
+    ALWAYS,
+    Asleep,
+    Blinks,
+    Bound,
+    Contract,
+    Counts,
+    Drive,
+    Edge,
+    Exclusive,
+    Expectation,
+    Follows,
+    Level,
+    Never,
+    Pattern,
+    Phase,
+    Press,
+    Pwm,
+    Quiet,
+    Replies,
+    Responds,
+    Says,
+    Send,
+    Step,
+    Stimulus,
+    Tone,
+    Trigger,
+    Window,
+)
+
+if TYPE_CHECKING:
+    from fwgen.contract.checks import check_contract
+    from fwgen.contract.reading import load_contract
+    from fwgen.contract.timing import required_span
+    from fwgen.contract.words import describe, say
+    from fwgen.contract.writing import dump_contract
+
+__all__ = [
+    "ALWAYS",
+    "Asleep",
+    "Blinks",
+    "Bound",
+    "Contract",
+    "Counts",
+    "Drive",
+    "Edge",
+    "Exclusive",
+    "Expectation",
+    "Follows",
+    "Level",
+    "Never",
+    "Pattern",
+    "Phase",
+    "Press",
+    "Pwm",
+    "Quiet",
+    "Replies",
+    "Responds",
+    "Says",
+    "Send",
+    "Step",
+    "Stimulus",
+    "Tone",
+    "Trigger",
+    "Window",
+    "check_contract",
+    "describe",
+    "dump_contract",
+    "load_contract",
+    "required_span",
+    "say",
+]
+
+_LAZY = {
+    "check_contract": "checks",
+    "describe": "words",
+    "dump_contract": "writing",
+    "load_contract": "reading",
+    "required_span": "timing",
+    "say": "words",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -171,11 +171,12 @@ def _plain(value: object) -> object:
 
 def load_trace(text: str, where: str = "trace") -> Trace:
     """Read what ``dump_trace`` wrote. Raises InputError that names the line."""
-    number = 1
+    number = 0
     header: dict[str, object] | None = None
     events: list[Event] = []
     try:
-        for number, line in enumerate(text.splitlines(), 1):
+        for line in text.splitlines():
+            number += 1
             if not line.strip():
                 continue
             data = json.loads(line)

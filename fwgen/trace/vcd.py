@@ -54,7 +54,7 @@ def dump_vcd(trace: Trace, board: _Board) -> str:
         comment += f"; waves cut short after {WAVE_EDGES} edges on {', '.join(short)}"
 
     out = io.StringIO()
-    with VCDWriter(out, timescale="1 ps", comment=comment, version="fwgen") as writer:
+    with VCDWriter(out, timescale="1 ps", date="0", comment=comment, version="fwgen") as writer:
         changes: list[tuple[int, int, object, object]] = []
 
         def declare(scope: str, name: str, kind: str, size: int | None, init: object) -> object:

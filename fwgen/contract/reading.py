@@ -1,0 +1,605 @@
+"""Contracts from TOML. Every key, kind, unit and name is checked, and refused by its place."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
+
+from fwgen.contract.checks import check_contract
+from fwgen.contract.subjects import Subject, resolve
+from fwgen.contract.timing import required_span
+from fwgen.contract.types import (
+    Asleep,
+    Blinks,
+    Bound,
+    Contract,
+    Counts,
+    Drive,
+    Exclusive,
+    Follows,
+    Level,
+    Never,
+    Pattern,
+    Phase,
+    Press,
+    Pwm,
+    Quiet,
+    Replies,
+    Responds,
+    Says,
+    Send,
+    Step,
+    Tone,
+    Trigger,
+    Window,
+)
+from fwgen.errors import ContractError, UnitError, did_you_mean
+from fwgen.units import PPM, parse_duration, parse_frequency, parse_ratio, period_ps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fwgen.board.types import Board
+    from fwgen.contract.types import Edge, Expectation, Stimulus
+
+_T = TypeVar("_T")
+
+_LONGEST = 60  # characters of a quantity: "1e999999999 s" is refused before it is computed
+_EXPONENT = re.compile(r"[0-9.][eE][+-]?[0-9]{2}")
+_LONGEST_SPAN_PS = 24 * 3600 * 10**12
+
+_ON = frozenset(("on", "lit", "pressed"))
+_OFF = frozenset(("off", "dark", "released"))
+_TURNS: Mapping[str, Edge] = {"on": "rising", "off": "falling", "either": "both"}
+_COUNTED: Mapping[str, str] = {
+    "on": "rising", "off": "falling", "either": "both", "pulses": "pulse",
+    "rising": "rising", "falling": "falling", "both": "both", "pulse": "pulse",
+}  # fmt: skip
+
+
+def load_contract(source: Path | str, board: Board, *, where: str | None = None) -> Contract:
+    """Read a contract and check it against the board.
+
+    ``source`` is a path, or the TOML text itself (a string with a line's end in it).
+    Raises ContractError, whose ``where`` names file, table and key.
+    """
+    if isinstance(source, Path) or ("\n" not in source and "=" not in source):
+        path = Path(source)
+        where = where or str(source)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise ContractError("there is no such contract", where=where) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ContractError(f"cannot be read: {error}", where=where) from None
+    else:
+        text, where = source, where or "contract"
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ContractError(f"not valid TOML: {error}", where=where) from None
+    except RecursionError:
+        raise ContractError("nested too deeply", where=where) from None
+    return _Reader(board, where).contract(data)
+
+
+class _Table:
+    """A TOML table that knows its place and which of its keys were asked for."""
+
+    def __init__(self, data: object, where: str) -> None:
+        if not isinstance(data, dict):
+            raise ContractError("expected a table", where=where)
+        self.data: dict[str, object] = data
+        self.where = where
+        self.asked: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        self.asked.add(key)
+        return key in self.data
+
+    def place(self, key: str) -> str:
+        return f"{self.where}{'.' if '[' in self.where else ': '}{key}"
+
+    def wrong(self, key: str, message: str, hint: str | None = None) -> ContractError:
+        return ContractError(message, where=self.place(key), hint=hint)
+
+    def get(self, key: str) -> object:
+        self.asked.add(key)
+        return self.data.get(key)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.get(key)
+        if value is None and default is not None:
+            return default
+        if value is None:
+            raise ContractError(f"{key!r} is missing", where=self.where)
+        if not isinstance(value, str):
+            raise self.wrong(key, f"expected text, not {value!r}")
+        return value
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise self.wrong(key, f"expected true or false, not {value!r}")
+        return value
+
+    def whole(self, key: str) -> int | None:
+        value = self.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.wrong(key, f"expected a whole number, not {value!r}")
+        return value
+
+    def count(self, key: str) -> int | None:
+        value = self.whole(key)
+        if value is not None and value < 0:
+            raise self.wrong(key, f"{value} is less than none")
+        return value
+
+    def names(self, key: str) -> tuple[str, ...]:
+        value = self.get(key)
+        if isinstance(value, str):
+            value = [value]
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            raise self.wrong(key, "expected names", hint='such as ["LD2", "PA6"]')
+        return tuple(value)
+
+    def quantity(self, key: str, parse: Callable[[str], int]) -> int | None:
+        value = self.get(key)
+        if value is None:
+            return None
+        return self.parsed(key, value, parse)
+
+    def parsed(self, key: str, value: object, parse: Callable[[str], int]) -> int:
+        if not isinstance(value, str):
+            raise self.wrong(
+                key, f"{value!r} has no unit", hint='write a quantity as text, such as "250 ms"'
+            )
+        if len(value) > _LONGEST or _EXPONENT.search(value):
+            raise self.wrong(key, f"{value[:_LONGEST]!r} is not a quantity as people write it")
+        try:
+            made = parse(value)
+        except UnitError as error:
+            raise self.wrong(key, error.message, error.hint) from None
+        if made < 0:
+            raise self.wrong(key, f"{value!r} is negative")
+        return made
+
+    def duration(self, key: str) -> int | None:
+        return self.quantity(key, parse_duration)
+
+    def close(self) -> None:
+        """Refuse the keys that nobody asked for."""
+        for key in self.data:
+            if key not in self.asked:
+                raise ContractError(
+                    f"unknown key {key!r}",
+                    where=self.where,
+                    hint=did_you_mean(key, self.asked)
+                    or f"known here: {', '.join(sorted(self.asked))}",
+                )
+
+
+class _Reader:
+    """Turns tables into stimuli and expectations, for one board."""
+
+    def __init__(self, board: Board, where: str) -> None:
+        self.board, self.where = board, where
+
+    def contract(self, data: dict[str, object]) -> Contract:
+        top = _Table(data, self.where)
+        known = {self.board.name, *self.board.aliases}
+        board = top.text("board", self.board.name)
+        if board.casefold() not in {name.casefold() for name in known}:
+            raise top.wrong("board", f"this contract is for {board!r}, not {self.board.name!r}")
+        title = top.text("title", "untitled")
+        prompt = top.text("prompt", "")
+        notes = top.names("notes") if "notes" in top else ()
+        accept = self._accept(top)
+        stimuli = self._each(top, "do", self._stimulus)
+        expectations = self._each(top, "expect", self._expectation)
+        span = top.duration("span")
+        top.close()
+        if span is None:
+            span = required_span(expectations, stimuli)
+        if not 0 < span <= _LONGEST_SPAN_PS:
+            raise top.wrong("span", "a run lasts more than nothing and at most a day")
+        made = Contract(title, self.board.name, span, stimuli, expectations, accept, prompt, notes)
+        check_contract(made, self.board, where=self.where)
+        return made
+
+    def _accept(self, top: _Table) -> tuple[tuple[str, str], ...]:
+        if "accept" not in top:
+            return ()
+        table = _Table(top.get("accept"), top.place("accept"))
+        made = []
+        for code in table.data:
+            reason = table.text(code)
+            if not reason.strip():
+                raise table.wrong(code, "say why this is accepted here")
+            made.append((code, reason))
+        return tuple(made)
+
+    def _each(self, top: _Table, key: str, read: Callable[[_Table], _T]) -> tuple[_T, ...]:
+        tables = top.get(key) or []
+        if not isinstance(tables, list):
+            raise top.wrong(key, "expected tables", hint=f"each under its own [[{key}]]")
+        made = []
+        for i, data in enumerate(tables, 1):
+            table = _Table(data, f"{self.where}: {key}[{i}]")
+            made.append(read(table))
+            table.close()
+        return tuple(made)
+
+    def subject(self, table: _Table, key: str, name: str | None = None) -> Subject:
+        name = table.text(key) if name is None else name
+        try:
+            return resolve(name, self.board)
+        except ContractError as error:
+            raise table.wrong(key, error.message, error.hint) from None
+
+    def pin(self, table: _Table, key: str, name: str | None = None) -> str:
+        found = self.subject(table, key, name)
+        if not found.pin:
+            raise table.wrong(key, f"{found.name!r} is a port, not a pin or a part")
+        return found.name
+
+    def port(self, table: _Table, key: str, default: str | None = None) -> str:
+        name = table.text(key, default)
+        found = self.subject(table, key, name)
+        if not found.port:
+            raise table.wrong(key, f"{name!r} is no serial port", hint='such as "console"')
+        return name
+
+    def level(self, table: _Table, key: str, name: str, value: object) -> int:
+        """The level that a word means, in the subject's own terms."""
+        word = value.casefold() if isinstance(value, str) else value
+        if word in _ON or word in _OFF:
+            return int(word in _ON)
+        if word in ("high", "low"):
+            raw = int(word == "high")
+            return int(raw == self.subject(table, key, name).active)
+        raise table.wrong(
+            key,
+            f"{value!r} is no level",
+            hint="on, off, high, low, pressed or released",
+        )
+
+    def window(self, table: _Table) -> Window:
+        start = table.duration("from")
+        return Window(start or 0, table.duration("until"))
+
+    # ------------------------------------------------------------------------ stimuli
+
+    def _stimulus(self, table: _Table) -> Stimulus:
+        verb = _verb(table, ("press", "drive", "send", "send_hex"))
+        at = table.duration("at")
+        if at is None:
+            raise ContractError("'at' is missing", where=table.where, hint='such as at = "1 s"')
+        if verb == "press":
+            return Press(
+                self.pin(table, "press"), at, table.duration("for"), table.duration("bounce") or 0
+            )
+        if verb == "drive":
+            name = self.pin(table, "drive")
+            to = table.text("to")
+            if to == "floating":
+                return Drive(name, at, None)
+            return Drive(name, at, self.level(table, "to", name, to))
+        baud = table.count("baud")
+        if baud == 0:
+            raise table.wrong("baud", "a baud rate is more than 0")
+        text = table.text(verb)
+        if verb == "send":
+            return Send(self.port(table, "to", "console"), at, text.encode(), baud)
+        try:
+            data = bytes.fromhex(text)
+        except ValueError:
+            raise table.wrong(verb, f"{text!r} is not hex bytes", hint='"0d 0a"') from None
+        return Send(self.port(table, "to", "console"), at, data, baud)
+
+    # ------------------------------------------------------------------------ expectations
+
+    def _expectation(self, table: _Table) -> Expectation:
+        return _VERBS[_verb(table, tuple(_VERBS))](self, table)
+
+    def _level(self, table: _Table) -> Level:
+        name = self.pin(table, "level")
+        level = self.level(table, "is", name, table.get("is"))
+        if "at" in table:
+            for key in ("from", "until"):
+                if key in table:
+                    raise table.wrong(key, "a level is either at a moment or in a window")
+            return Level(name, level, table.duration("at"))
+        return Level(name, level, None, self.window(table))
+
+    def _blinks(self, table: _Table) -> Blinks:
+        name = self.pin(table, "blinks")
+        given = [key for key in ("rate", "period", "on") if key in table]
+        if len(given) != 1:
+            raise ContractError(
+                "say one of rate, period, or on and off",
+                where=table.where,
+                hint='rate = "2 Hz", or period = "500 ms", or on = "100 ms" and off = "400 ms"',
+            )
+        main = given[0]
+        value, tolerance = self._with_tolerance(
+            table, main, parse_frequency if main == "rate" else parse_duration
+        )
+        duty: int | None = 500_000
+        if value == 0:
+            raise table.wrong(main, "nothing blinks that slowly or quickly")
+        if main == "on":
+            off = table.duration("off")
+            if off is None or "duty" in table:
+                raise table.wrong("on", "with 'on' goes 'off', and no 'duty'")
+            period = value + off
+            duty = round(value * PPM / period)
+        else:
+            period = period_ps(value) if main == "rate" else value
+            if "off" in table:
+                raise table.wrong("off", "with 'off' goes 'on', and no rate or period")
+            if "duty" in table:
+                text = table.get("duty")
+                duty = None if text == "any" else table.parsed("duty", text, parse_ratio)
+        phase = None
+        if "phase" in table:
+            inner = _Table(table.get("phase"), table.place("phase"))
+            phase = Phase(self.pin(inner, "of"), inner.duration("after") or 0)
+            inner.close()
+        starts = None
+        if "starts" in table:
+            starts = self.level(table, "starts", name, table.get("starts"))
+        return Blinks(
+            name, period, duty, phase, tolerance if tolerance is not None else 20_000,
+            self.window(table), starts, table.duration("first_on_by"),
+        )  # fmt: skip
+
+    def _pattern(self, table: _Table) -> Pattern:
+        names = table.names("pattern")
+        for name in names:
+            self.pin(table, "pattern", name)
+        steps = table.get("steps")
+        if not isinstance(steps, list) or not steps:
+            raise ContractError("'steps' is missing", where=table.where)
+        made = [
+            self._step(names, step, table, f"{table.where}.steps[{i}]")
+            for i, step in enumerate(steps, 1)
+        ]
+        tolerance = table.quantity("tolerance", parse_ratio)
+        within = table.duration("start_within")
+        return Pattern(
+            tuple(made),
+            table.flag("repeat", default=True),
+            20_000 if tolerance is None else tolerance,
+            10**10 if within is None else within,
+            self.window(table),
+        )
+
+    def _step(self, names: tuple[str, ...], step: object, table: _Table, where: str) -> Step:
+        if isinstance(step, str):
+            word, _, rest = step.strip().partition(" ")
+            if len(names) != 1:
+                raise ContractError(
+                    "a step of several subjects is a table", where=where,
+                    hint=f'{{ {names[0] if names else "LD2"} = "on", for = "1 s" }}',
+                )  # fmt: skip
+            level = self.level(table, "steps", names[0], word)
+            rest = rest.strip().removeprefix("for ")
+            lasts = table.parsed("steps", rest, parse_duration) if rest else None
+            return Step(((names[0], level),), lasts)
+        inner = _Table(step, where)
+        lasts = inner.duration("for")
+        levels = []
+        for name in inner.data:
+            if name == "for":
+                continue
+            if name not in names:
+                raise ContractError(
+                    f"{name!r} is not in this pattern", where=where,
+                    hint=did_you_mean(name, names) or f"it has {', '.join(names)}",
+                )  # fmt: skip
+            levels.append((name, self.level(inner, name, name, inner.get(name))))
+        return Step(tuple(levels), lasts)
+
+    def _counts(self, table: _Table) -> Counts:
+        name = self.pin(table, "counts")
+        what = table.text("what", "pulses")
+        if what not in _COUNTED:
+            raise table.wrong(
+                "what", f"cannot count {what!r}",
+                did_you_mean(what, _COUNTED) or "pulses, on, off or either",
+            )  # fmt: skip
+        exactly = table.count("exactly")
+        least, most = table.count("least"), table.count("most")
+        if exactly is not None and (least, most) != (None, None):
+            raise table.wrong("exactly", "say either exactly, or least and most")
+        if exactly is None and (least, most) == (None, None):
+            raise ContractError("say exactly, least or most", where=table.where)
+        low, high = (exactly, exactly) if exactly is not None else (least or 0, most)
+        kind = cast("Literal['rising', 'falling', 'both', 'pulse']", _COUNTED[what])
+        return Counts(name, kind, low, high, self.window(table))
+
+    def _pwm(self, table: _Table) -> Pwm:
+        name = self.pin(table, "pwm")
+        value, tolerance = self._with_tolerance(table, "frequency", parse_frequency)
+        duty = table.quantity("duty", parse_ratio)
+        if duty is None:
+            raise ContractError("'duty' is missing", where=table.where)
+        give = table.quantity("duty_tolerance", parse_ratio)
+        return Pwm(
+            name, value, duty, table.quantity("to_duty", parse_ratio),
+            20_000 if tolerance is None else tolerance, 10_000 if give is None else give,
+            self.window(table),
+        )  # fmt: skip
+
+    def _tone(self, table: _Table) -> Tone:
+        name = self.pin(table, "tone")
+        value, tolerance = self._with_tolerance(table, "frequency", parse_frequency)
+        return Tone(name, value, 5_000 if tolerance is None else tolerance, self.window(table))
+
+    def _follows(self, table: _Table) -> Follows:
+        verb = "inverts" if "inverts" in table else "follows"
+        latency = table.duration("within")
+        return Follows(
+            self.pin(table, verb), self.pin(table, "source"), verb == "inverts",
+            10**9 if latency is None else latency, self.window(table),
+        )  # fmt: skip
+
+    def _responds(self, table: _Table) -> Responds:
+        within = table.duration("within")
+        if within is None:
+            raise ContractError("'within' is missing", where=table.where)
+        return Responds(
+            self._trigger(table, "when"), self._trigger(table, "then"), within,
+            table.duration("not_before") or 0, self.window(table),
+        )  # fmt: skip
+
+    def _never(self, table: _Table) -> Never:
+        return Never(self._trigger(table, "never"), self.window(table))
+
+    def _trigger(self, table: _Table, key: str) -> Trigger:
+        if key not in table:
+            raise ContractError(f"{key!r} is missing", where=table.where)
+        inner = _Table(table.get(key), table.place(key))
+        name = inner.text("of")
+        edge: Edge | None = None
+        text = inner.text("says") if "says" in inner else None
+        if "turns" in inner:
+            word = inner.text("turns")
+            if word in _TURNS:
+                edge = _TURNS[word]
+            else:
+                edge = "rising" if self.level(inner, "turns", name, word) else "falling"
+        if edge is not None and text is not None:
+            raise inner.wrong("turns", "a moment is either an edge or a text")
+        inner.close()
+        if text is not None:
+            if not text:
+                raise inner.wrong("says", "no text")
+            return Trigger(self.port(inner, "of"), None, text)
+        if edge is not None:
+            return Trigger(self.pin(inner, "of"), edge)
+        return Trigger(self.subject(inner, "of").name)
+
+    def _exclusive(self, table: _Table) -> Exclusive:
+        names = table.names("exclusive")
+        return Exclusive(
+            tuple(self.pin(table, "exclusive", name) for name in names), self.window(table)
+        )
+
+    def _says(self, table: _Table) -> Says:
+        period, tolerance = None, None
+        if "every" in table:
+            period, tolerance = self._with_tolerance(table, "every", parse_duration)
+        else:
+            tolerance = table.quantity("tolerance", parse_ratio)
+        return Says(
+            self.port(table, "port", "console"),
+            table.text("says"),
+            self._numbers(table),
+            period,
+            table.count("baud"),
+            table.count("times"),
+            table.flag("only", default=True),
+            table.duration("first_by"),
+            20_000 if tolerance is None else tolerance,
+            self.window(table),
+        )
+
+    def _replies(self, table: _Table) -> Replies:
+        within = table.duration("within")
+        return Replies(
+            self.port(table, "port", "console"),
+            table.text("to"),
+            table.text("replies"),
+            self._numbers(table),
+            10**11 if within is None else within,
+            self.window(table),
+        )
+
+    def _numbers(self, table: _Table) -> tuple[tuple[str, Bound], ...]:
+        if "numbers" not in table:
+            return ()
+        outer = _Table(table.get("numbers"), table.place("numbers"))
+        made = []
+        for name in outer.data:
+            inner = _Table(outer.get(name), outer.place(name))
+            tracks = inner.text("tracks") if "tracks" in inner else None
+            bound = Bound(
+                inner.whole("least"), inner.whole("most"), inner.whole("first"),
+                inner.whole("step"), tracks, inner.count("slack") or 0,
+            )  # fmt: skip
+            inner.close()
+            made.append((name, bound))
+        return tuple(made)
+
+    def _asleep(self, table: _Table) -> Asleep:
+        least = table.quantity("asleep", parse_ratio)
+        return Asleep(least or 0, self.window(table))
+
+    def _quiet(self, table: _Table) -> Quiet:
+        if not table.flag("quiet", default=True):
+            raise table.wrong("quiet", "leave the table out where pins may move")
+        names = table.names("but") if "but" in table else ()
+        for name in names:
+            self.subject(table, "but", name)
+        return Quiet(names)
+
+    def _with_tolerance(
+        self, table: _Table, key: str, parse: Callable[[str], int]
+    ) -> tuple[int, int | None]:
+        """A quantity, and the tolerance that stands after a ± or under ``tolerance``."""
+        value = table.get(key)
+        if value is None:
+            raise ContractError(f"{key!r} is missing", where=table.where)
+        apart = table.quantity("tolerance", parse_ratio)
+        if not isinstance(value, str):
+            return table.parsed(key, value, parse), apart
+        main, sign, give = value.replace("+-", "±").replace("+/-", "±").partition("±")
+        if not sign:
+            return table.parsed(key, value, parse), apart
+        if apart is not None:
+            raise table.wrong("tolerance", f"{key!r} already states one")
+        return table.parsed(key, main, parse), table.parsed(key, give, parse_ratio)
+
+
+_VERBS: Mapping[str, Callable[[_Reader, _Table], Expectation]] = {
+    "level": _Reader._level,
+    "blinks": _Reader._blinks,
+    "pattern": _Reader._pattern,
+    "counts": _Reader._counts,
+    "pwm": _Reader._pwm,
+    "tone": _Reader._tone,
+    "follows": _Reader._follows,
+    "inverts": _Reader._follows,
+    "when": _Reader._responds,
+    "never": _Reader._never,
+    "exclusive": _Reader._exclusive,
+    "says": _Reader._says,
+    "replies": _Reader._replies,
+    "asleep": _Reader._asleep,
+    "quiet": _Reader._quiet,
+}
+
+
+def _verb(table: _Table, known: tuple[str, ...]) -> str:
+    found = [verb for verb in known if verb in table.data]
+    if len(found) == 1:
+        table.asked.add(found[0])
+        return found[0]
+    if found:
+        raise ContractError(
+            f"says both {found[0]!r} and {found[1]!r}", where=table.where, hint="make it two tables"
+        )
+    guesses = (did_you_mean(key, known) for key in table.data)
+    raise ContractError(
+        f"does not say what: no {', '.join(known[:3])} ...",
+        where=table.where,
+        hint=next((guess for guess in guesses if guess), f"known: {', '.join(known)}"),
+    )

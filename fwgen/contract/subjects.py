@@ -1,0 +1,111 @@
+"""What a name in a contract means on a board: a part, a pin or a port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fwgen.errors import ContractError, did_you_mean
+
+if TYPE_CHECKING:
+    from fwgen.board.types import Board, Part
+
+_CONSOLE = frozenset(("console", "serial", "uart", "serial port", "terminal"))
+_ON_OFF = {"led": ("on", "off"), "button": ("pressed", "released")}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A name resolved: ``pin`` for a part or a pin, ``port`` (the UART's name) for a port.
+
+    ``active`` is the pin's level that counts as 1; ``words`` are what 1 and 0 are called.
+    """
+
+    name: str
+    pin: str = ""
+    port: str = ""
+    active: int = 1
+    words: tuple[str, str] = ("high", "low")
+    part: Part | None = None
+
+    @property
+    def key(self) -> str:
+        """What two names for the same thing share."""
+        return self.pin or self.port
+
+    def word(self, level: int | None) -> str:
+        """What a level of this subject is called."""
+        return "floating" if level is None else self.words[0 if level else 1]
+
+    def turns(self, edge: str | None) -> str:
+        """What an edge of this subject is called."""
+        if edge == "both":
+            return "changes"
+        word = self.word(1 if edge == "rising" else 0)
+        if self.part is None:
+            return f"goes {word}"
+        return f"turns {word}" if word in ("on", "off") else f"is {word}"
+
+
+def resolve(name: str, board: Board) -> Subject:
+    """What ``name`` means on the board. Raises ContractError that suggests the nearest names."""
+    found = find(name, board)
+    if found is None:
+        raise ContractError(
+            f"{board.name} has no {name!r}",
+            hint=did_you_mean(name, known_names(board)) or "a part, a pin, a header name or a port",
+        )
+    return found
+
+
+def find(name: str, board: Board) -> Subject | None:
+    """What ``name`` means on the board, or None."""
+    if not isinstance(name, str) or not name.strip():
+        return None
+    part = board.find_part(name)
+    if part is not None:
+        words = _ON_OFF.get(part.kind, ("on", "off"))
+        return Subject(name, pin=part.pin, active=part.active, words=words, part=part)
+    pin = board.find_pin(name)
+    if pin is not None:
+        return Subject(name, pin=pin.name)
+    port = _port(name, board)
+    if port is not None:
+        return Subject(name, port=port)
+    meant = board.words.get(" ".join(name.casefold().split()))
+    if meant is None or meant.casefold() == name.casefold():
+        return None
+    other = find(meant, board)
+    if other is None:
+        return None
+    return Subject(name, other.pin, other.port, other.active, other.words, other.part)
+
+
+def _port(name: str, board: Board) -> str | None:
+    folded = " ".join(name.casefold().split())
+    if folded in _CONSOLE and board.console is not None:
+        return board.console.uart
+    for peripheral in board.chip.peripherals.values():
+        if peripheral.name.casefold() == folded and "uart" in folded.replace("usart", "uart"):
+            return peripheral.name
+    return None
+
+
+def port_pins(port: str, board: Board) -> tuple[str, ...]:
+    """The pins that a port may use: its own on the console, else all that reach its TX and RX."""
+    if board.console is not None and board.console.uart == port:
+        return board.console.tx, board.console.rx
+    signals = {f"{port}_TX", f"{port}_RX"}
+    return tuple(
+        pin.name
+        for pin in board.chip.pins.values()
+        if any(signals & set(names) for names in pin.alternate.values())
+    )
+
+
+def known_names(board: Board) -> list[str]:
+    """Every name that a contract for this board may use, for suggestions."""
+    ports = ["console"] if board.console is not None else []
+    ports += [name for name in board.chip.peripherals if "UART" in name or "USART" in name]
+    headers = [label for header in board.headers.values() for label in header]
+    return [*board.parts, *ports, *board.chip.pins, *headers, *board.words]

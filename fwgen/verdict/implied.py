@@ -1,0 +1,121 @@
+"""What every contract implies: no fault, no hazard, no reset, no gap that could matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fwgen.contract.words import say
+from fwgen.trace import Fault, Gap, Hazard, Reset
+from fwgen.units import show_duration
+from fwgen.verdict.levels import number
+from fwgen.verdict.types import Departure, Finding, Outcome
+
+if TYPE_CHECKING:
+    from fwgen.verdict.view import View
+
+
+def implied(view: View, gaps: tuple[Gap, ...]) -> tuple[Finding, ...]:
+    """The findings on what nobody has to write down; ``gaps`` are those that could matter."""
+    made = [_faults(view), _hazards(view), _resets(view), _gaps(view, gaps)]
+    if view.contract.stimuli:
+        made.append(_stimuli(view))
+    if view.trace.span_ps < view.contract.span_ps:
+        made.append(_span(view))
+    return tuple(made)
+
+
+def accepted_gap(gap: Gap, view: View) -> bool:
+    """Whether the contract accepts a gap, as "gap:RTC" or "gap:RTC.DR"."""
+    accepted = dict(view.contract.accept)
+    return any(
+        name in accepted
+        for name in (f"gap:{gap.peripheral}", f"gap:{gap.peripheral}.{gap.register}")
+    )
+
+
+def _faults(view: View) -> Finding:
+    claim = "The CPU never faults"
+    faults = list(view.trace.of(Fault))
+    if not faults:
+        return Finding("faults", claim, Outcome.PASS, "no fault")
+    first = faults[0]
+    text = f"{first.exception} at {show_duration(first.t_ps)}: {first.reason}"
+    return Finding(
+        "faults", claim, Outcome.FAIL, text, None,
+        (number("faults", len(faults)),), Departure(first.t_ps, text),
+    )  # fmt: skip
+
+
+def _hazards(view: View) -> Finding:
+    claim = "Nothing that silicon would take amiss"
+    accepted = dict(view.contract.accept)
+    hazards = list(view.trace.of(Hazard))
+    bad = [h for h in hazards if h.severity != "note" and h.code not in accepted]
+    if bad:
+        first = bad[0]
+        section = f" ({first.section})" if first.section else ""
+        cure = f"; {first.cure}" if first.cure else ""
+        text = f"{first.message} at {show_duration(first.t_ps)}{section}{cure} [{first.code}]"
+        return Finding(
+            "hazards", claim, Outcome.FAIL, text, None,
+            (number("hazards", len(bad)),), Departure(first.t_ps, text),
+        )  # fmt: skip
+    taken = sorted({h.code for h in hazards if h.severity != "note"})
+    notes = [f"accepted: {code}, {accepted[code]}" for code in taken]
+    notes += list(dict.fromkeys(f"note: {h.message}" for h in hazards if h.severity == "note"))
+    return Finding("hazards", claim, Outcome.PASS, "; ".join(notes) or "no hazard")
+
+
+def _resets(view: View) -> Finding:
+    claim = "The chip does not reset"
+    accepted = dict(view.contract.accept)
+    resets = [reset for reset in view.trace.of(Reset) if reset.t_ps > 0]
+    bad = [reset for reset in resets if f"reset:{reset.cause}" not in accepted]
+    if bad:
+        text = f"the chip reset at {show_duration(bad[0].t_ps)} ({bad[0].cause})"
+        return Finding(
+            "resets", claim, Outcome.FAIL, text, None,
+            (number("resets", len(bad)),), Departure(bad[0].t_ps, text),
+        )  # fmt: skip
+    taken = list(dict.fromkeys(f"accepted: reset by {reset.cause}" for reset in resets))
+    return Finding("resets", claim, Outcome.PASS, "; ".join(taken) or "no reset")
+
+
+def _gaps(view: View, gaps: tuple[Gap, ...]) -> Finding:
+    claim = "Everything touched is modelled"
+    if gaps:
+        names = list(dict.fromkeys(f"{gap.peripheral}.{gap.register}" for gap in gaps))
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        text = f"{gap_words(gaps[0])}; not modelled: {shown}"
+        return Finding(
+            "gaps", claim, Outcome.UNSURE, text, None,
+            (number("gaps", len(gaps)),), Departure(gaps[0].t_ps, text),
+        )  # fmt: skip
+    total = sum(1 for _ in view.trace.of(Gap))
+    text = f"{total} accesses to what is not modelled, none that matters" if total else "no gap"
+    return Finding("gaps", claim, Outcome.PASS, text)
+
+
+def gap_words(gap: Gap) -> str:
+    """One gap as a phrase: "RTC.DR was read at 3 ms"."""
+    verb = {"read": "was read", "write": "was written"}.get(gap.access, gap.access)
+    detail = f" ({gap.detail})" if gap.detail else ""
+    return f"{gap.peripheral}.{gap.register} {verb} at {show_duration(gap.t_ps)}{detail}"
+
+
+def _stimuli(view: View) -> Finding:
+    claim = "Everything that was to be done to the board was done"
+    missing = [s for s in view.contract.stimuli if view.happened(s) is None]
+    if missing:
+        text = f"the bench did not do this: {say(missing[0], view.board)}"
+        return Finding(
+            "stimuli", claim, Outcome.UNSURE, text, None, (), Departure(missing[0].at_ps, text)
+        )
+    return Finding("stimuli", claim, Outcome.PASS, f"{len(view.contract.stimuli)} done")
+
+
+def _span(view: View) -> Finding:
+    claim = f"The run lasts {show_duration(view.contract.span_ps)}"
+    end = view.trace.span_ps
+    text = f"the run ended at {show_duration(end)}"
+    return Finding("span", claim, Outcome.UNSURE, text, None, (), Departure(end, text))

@@ -1,0 +1,588 @@
+"""Judging what one subject does by itself: levels, blinking, counts, PWM, tones."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, NamedTuple
+
+from fwgen.contract.timing import slack_of
+from fwgen.contract.words import count_words
+from fwgen.units import (
+    PPM,
+    frequency_mhz,
+    period_ps,
+    show_duration,
+    show_frequency,
+    show_ratio,
+)
+from fwgen.verdict.types import Figure, Outcome
+from fwgen.verdict.view import Seg, Span, failed, fits, passed, unsure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fwgen.contract.types import Blinks, Counts, Level, Phase, Pwm, Tone
+    from fwgen.verdict.view import Seen, View
+
+_FEWEST_CYCLES = 2  # complete ones; three periods of window hold at least two
+
+
+def duration(name: str, ps: int) -> Figure:
+    """A measured time."""
+    return Figure(name, ps, "ps", show_duration(ps))
+
+
+def frequency(name: str, mhz: int) -> Figure:
+    """A measured frequency."""
+    return Figure(name, mhz, "mHz", show_frequency(mhz, 5))
+
+
+def ratio(name: str, ppm: int) -> Figure:
+    """A measured share."""
+    return Figure(name, ppm, "ppm", show_ratio(ppm))
+
+
+def number(name: str, value: int) -> Figure:
+    """A count."""
+    return Figure(name, value, "", str(value))
+
+
+# ---------------------------------------------------------------------------- level
+
+
+def judge_level(e: Level, view: View) -> Seen:
+    """At one moment, or throughout a window once the pins are set up."""
+    subject = view.subject(e.subject)
+    wanted = subject.word(e.level)
+    if e.at_ps is not None:
+        near = view.segments(e.subject, max(0, e.at_ps - view.blur), e.at_ps + view.blur + 1)
+        seen = {seg.level for seg in near if not seg.skipped}
+        at = show_duration(e.at_ps)
+        if seen == {e.level}:
+            return passed(f"{e.subject} is {wanted} at {at}")
+        if e.level in seen:
+            return unsure(f"{e.subject} changes at {at}, too close to tell", at_ps=e.at_ps)
+        level = view.level(e.subject, e.at_ps)
+        return failed(e.at_ps, f"{e.subject} is {_is(level, subject.word(level))} at {at}; "
+                      f"expected {wanted}")  # fmt: skip
+    span = view.span(e.window)
+    held = False
+    for seg in view.segments(e.subject, span.start, span.stop):
+        if seg.level == e.level and not seg.skipped:
+            held = True
+            continue
+        # Set-up is over when the level was first there, or when its time is up.
+        if not held and seg.stop <= span.settled and seg.stop < span.stop:
+            continue
+        t = seg.start if held else max(seg.start, min(span.settled, span.stop - 1))
+        verb = "is" if t == span.start else "became" if held else "is still"
+        return failed(
+            t,
+            f"{e.subject} {verb} {_is(seg.level, subject.word(seg.level))} at {show_duration(t)}; "
+            f"expected {wanted} throughout",
+        )
+    return passed(f"{e.subject} stays {wanted}")
+
+
+def _is(level: int | None, word: str) -> str:
+    return f"{word} (nothing drives or pulls it)" if level is None else word
+
+
+# ---------------------------------------------------------------------------- blinking
+
+
+class Cycle(NamedTuple):
+    """One period, from turning on to turning on again; ``repeats`` such in a row."""
+
+    start: int
+    on: int
+    off: int
+    repeats: int = 1
+
+    @property
+    def period(self) -> int:
+        """Its length."""
+        return self.on + self.off
+
+
+def cycles_of(segs: Sequence[Seg], span: Span) -> list[Cycle]:
+    """The complete periods among segments (those with an edge at each end), in order."""
+    made: list[Cycle] = []
+    for i, seg in enumerate(segs):
+        if seg.skipped and made:
+            last = made[-1]
+            made.append(Cycle(seg.start, last.on, last.off, seg.skipped))
+        elif seg.level == 1 and i < len(segs) - 2 and segs[i + 1].level == 0:
+            if not _began(segs, i, span):
+                continue
+            off = segs[i + 1]
+            made.append(Cycle(seg.start, seg.stop - seg.start, off.stop - off.start))
+    return made
+
+
+def _began(segs: Sequence[Seg], i: int, span: Span) -> bool:
+    """Whether a segment begins with an edge: not cut by the window, nor off since set-up."""
+    return i > 0 or (segs[i].level == 1 and segs[i].start > span.start)
+
+
+def _set_up(segs: list[Seg], span: Span) -> list[Seg]:
+    """The segments without the floating that set-up is allowed right after reset."""
+    kept = list(segs)
+    while kept and kept[0].level is None and not kept[0].skipped and kept[0].stop <= span.settled:
+        del kept[0]
+    return kept
+
+
+def floats(name: str, segs: Sequence[Seg], view: View) -> Seen | None:
+    """The failure of a pin that nothing drives or pulls, or None."""
+    for seg in segs:
+        if seg.level is None and not seg.skipped:
+            pin = view.subject(name).pin
+            return failed(
+                seg.start,
+                f"{name} floats from {show_duration(seg.start)}: nothing drives {pin}",
+            )
+    return None
+
+
+def judge_blinks(e: Blinks, view: View) -> Seen:
+    """Every single time on, time off and period; the beginning; the phase."""
+    span = view.span(e.window)
+    segs = _set_up(view.segments(e.subject, span.start, span.stop), span)
+    subject = view.subject(e.subject)
+    on_word, off_word = subject.words
+    cycles = cycles_of(segs, span)
+    figures = _blink_figures(segs, cycles)
+    trend = _trend(cycles)
+
+    begins = _judge_beginning(e, view, segs, span)
+    if begins is not None and begins.outcome is Outcome.FAIL:
+        floating = floats(e.subject, segs, view)
+        if floating is not None and floating.departure and begins.departure:
+            early = floating.departure.t_ps <= begins.departure.t_ps
+            return floating if early else begins
+        return begins
+    doubt = begins
+
+    slack = slack_of(e.period_ps, e.tolerance_ppm)
+    wanted: dict[int, tuple[int, int, int]] = {}
+    if e.duty_ppm is not None:
+        on = e.period_ps * e.duty_ppm // PPM
+        for level, length in ((1, on), (0, e.period_ps - on)):
+            # Duty is given in ppm: half a ppm of the period is rounding, not tolerance.
+            give = slack_of(length, e.tolerance_ppm) + e.period_ps // (2 * PPM)
+            wanted[level] = (length, length - give, length + give)
+    else:
+        most = e.period_ps + slack
+        wanted = dict.fromkeys((0, 1), (e.period_ps, 0, most))
+
+    last_rise: int | None = None
+    turns = 0
+    for i, seg in enumerate(segs):
+        if seg.skipped:
+            last_rise = None
+            continue
+        if seg.level is None:
+            return floats(e.subject, segs[i:], view) or unsure("floating")
+        began, ended = _began(segs, i, span), i < len(segs) - 1
+        length, low, high = wanted[seg.level]
+        lasted = seg.stop - seg.start
+        word, other = (on_word, off_word) if seg.level else (off_word, on_word)
+        fit = fits(lasted, low if began and ended else 0, high, view.blur)
+        if not began and not seg.level:
+            fit = Outcome.PASS  # the wait before the first time on was judged above
+        if fit is not Outcome.PASS:
+            turns += 1
+            first = "first " if _first_of_level(segs, i) else ""
+            if ended:
+                text = (
+                    f"{e.subject} {first}turned {other} at {show_duration(seg.stop)}, after "
+                    f"{show_duration(lasted)} {word}; expected {show_duration(length)} ± "
+                    f"{show_ratio(e.tolerance_ppm)}{trend}"
+                )
+                t = min(seg.stop, seg.start + high + 1)
+            else:
+                t = seg.start + high + 1
+                text = (
+                    f"{e.subject} stays {word} from {show_duration(seg.start)} on; expected it to "
+                    f"turn {other} after {show_duration(length)} ± {show_ratio(e.tolerance_ppm)}"
+                    f"{trend}"
+                )
+            if fit is Outcome.FAIL:
+                return failed(t, text, *figures)
+            doubt = doubt or unsure(text, *figures, at_ps=t)
+        if seg.level == 1 and began:
+            if last_rise is not None:
+                period = seg.start - last_rise
+                fit = fits(period, e.period_ps - slack, e.period_ps + slack, view.blur)
+                if fit is not Outcome.PASS:
+                    text = (
+                        f"{e.subject} turned {on_word} at {show_duration(seg.start)}, "
+                        f"{show_duration(period)} after the time before; expected "
+                        f"{show_duration(e.period_ps)} ± {show_ratio(e.tolerance_ppm)}{trend}"
+                    )
+                    if fit is Outcome.FAIL:
+                        return failed(seg.start, text, *figures)
+                    doubt = doubt or unsure(text, *figures, at_ps=seg.start)
+            last_rise = seg.start
+    if e.phase is not None:
+        seen = _judge_phase(e, e.phase, view, span, cycles)
+        if seen is not None and (seen.outcome is Outcome.FAIL or doubt is None):
+            return seen
+    if doubt is not None:
+        return doubt
+    count = sum(cycle.repeats for cycle in cycles)
+    if count < _FEWEST_CYCLES:
+        return unsure(f"{e.subject} was seen to go on and off only {count} times", *figures)
+    return passed(f"{e.subject} {_rate(cycles)}", *figures)
+
+
+def _first_of_level(segs: Sequence[Seg], i: int) -> bool:
+    return all(seg.level != segs[i].level for seg in segs[:i])
+
+
+def _mean(cycles: Sequence[Cycle]) -> int | None:
+    count = sum(cycle.repeats for cycle in cycles)
+    return sum(cycle.period * cycle.repeats for cycle in cycles) // count if count else None
+
+
+def _trend(cycles: Sequence[Cycle]) -> str:
+    mean = _mean(cycles)
+    return f": it blinks at {show_frequency(frequency_mhz(mean), 3)}" if mean else ""
+
+
+def _rate(cycles: Sequence[Cycle]) -> str:
+    mean = _mean(cycles) or 1
+    on = {cycle.on for cycle in cycles}
+    off = {cycle.off for cycle in cycles}
+    return (
+        f"blinks at {show_frequency(frequency_mhz(mean), 5)}: {_range(on)} on, {_range(off)} off, "
+        f"seen {sum(cycle.repeats for cycle in cycles)} times"
+    )
+
+
+def _range(values: set[int]) -> str:
+    low, high = show_duration(min(values)), show_duration(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _blink_figures(segs: Sequence[Seg], cycles: Sequence[Cycle]) -> tuple[Figure, ...]:
+    made = []
+    first_on = next((seg.start for seg in segs if seg.level == 1), None)
+    if first_on is not None:
+        made.append(duration("first on", first_on))
+    mean = _mean(cycles)
+    if mean:
+        on, off = [c.on for c in cycles], [c.off for c in cycles]
+        made += [
+            number("periods", sum(c.repeats for c in cycles)),
+            frequency("frequency", frequency_mhz(mean)),
+            duration("shortest on", min(on)),
+            duration("longest on", max(on)),
+            duration("shortest off", min(off)),
+            duration("longest off", max(off)),
+        ]
+    return tuple(made)
+
+
+def _judge_beginning(e: Blinks, view: View, segs: Sequence[Seg], span: Span) -> Seen | None:
+    """None when it begins as asked."""
+    on, off = view.subject(e.subject).words
+    first_on = next((seg.start for seg in segs if seg.level == 1), None)
+    slack = slack_of(e.period_ps, e.tolerance_ppm)
+    grace = span.settled - span.start
+    earliest, latest = span.start, span.start + e.period_ps + slack + grace
+    if e.starts == 1:
+        latest = span.settled
+    elif e.starts == 0 and e.duty_ppm is not None:
+        wait = e.period_ps - e.period_ps * e.duty_ppm // PPM
+        give = slack_of(wait, e.tolerance_ppm)
+        earliest, latest = span.start + wait - give, span.start + wait + give + grace
+    if e.first_on_by_ps is not None:
+        latest = e.first_on_by_ps
+    if first_on is None:
+        return failed(
+            min(latest, span.stop),
+            f"{e.subject} never turned {on}; expected it {on} by {show_duration(latest)}",
+        )
+    if e.starts == 0 and segs[0].level == 1:
+        return failed(segs[0].start, f"{e.subject} begins {on}; expected it to begin {off}")
+    match fits(first_on, earliest, latest, view.blur if first_on else 0):
+        case Outcome.FAIL:
+            early = first_on < earliest
+            bound = f"not before {show_duration(earliest)}" if early else (
+                f"by {show_duration(latest)}")  # fmt: skip
+            return failed(
+                min(first_on, latest),
+                f"{e.subject} first turned {on} at {show_duration(first_on)}; expected {bound}",
+                duration("first on", first_on),
+            )
+        case Outcome.UNSURE if first_on + view.blur > latest:
+            return unsure(
+                f"{e.subject} first turned {on} at {show_duration(first_on)}, too close to "
+                f"{show_duration(latest)} to tell",
+                at_ps=first_on,
+            )
+    return None
+
+
+def _judge_phase(
+    e: Blinks, phase: Phase, view: View, span: Span, cycles: Sequence[Cycle]
+) -> Seen | None:
+    """None when every time on comes the offset after one of the reference."""
+    reference = cycles_of(
+        _set_up(view.segments(phase.reference, span.start, span.stop), span), span
+    )
+    rises = [cycle.start for cycle in reference]
+    slack = slack_of(e.period_ps, e.tolerance_ppm)
+    if not rises:
+        return failed(
+            span.start, f"{phase.reference} never blinks, so {e.subject} cannot keep step with it"
+        )
+    doubt = None
+    for cycle in cycles:
+        off = _phase_error(cycle.start - phase.offset_ps, rises, e.period_ps)
+        fit = fits(abs(off), 0, slack, view.blur if off else 0)
+        if fit is Outcome.PASS:
+            continue
+        text = (
+            f"{e.subject} turned on at {show_duration(cycle.start)}, "
+            f"{show_duration((phase.offset_ps + off) % e.period_ps)} after {phase.reference}; "
+            f"expected {show_duration(phase.offset_ps)} ± {show_duration(slack)}"
+        )
+        if fit is Outcome.FAIL:
+            return failed(cycle.start, text)
+        doubt = doubt or unsure(text, at_ps=cycle.start)
+    return doubt
+
+
+def _phase_error(t: int, rises: Sequence[int], period: int) -> int:
+    """How far ``t`` is from the nearest reference edge.
+
+    Before the first edge and after the last, the reference is taken to go on as it should.
+    """
+    if rises[0] <= t <= rises[-1]:
+        i = bisect_left(rises, t)
+        near = min(rises[max(0, i - 1) : i + 1], key=lambda rise: abs(t - rise))
+        return t - near
+    away = t - (rises[0] if t < rises[0] else rises[-1])
+    return (away + period // 2) % period - period // 2
+
+
+# ---------------------------------------------------------------------------- counts
+
+
+def judge_counts(e: Counts, view: View) -> Seen:
+    """Edges or complete pulses; the one too many is the first departure."""
+    span = view.span(e.window)
+    segs = view.segments(e.subject, max(0, span.start - 1), span.stop)
+    floating = _floats_unasked(e.subject, segs, view, span)
+    if floating is not None:
+        return floating
+    seen = 0
+    most = e.most
+    over: int | None = None
+    was = bool(segs[0].level) if segs else False
+    risen = False
+    for seg in segs[1:]:
+        before = seen
+        if seg.skipped:
+            seen += seg.skipped * (2 if e.what == "both" else 1)
+            risen = False if not was else risen
+        else:
+            now = bool(seg.level)
+            rising, falling = now and not was, was and not now
+            if e.what == "pulse":
+                seen += falling and risen
+                risen = rising or (risen and now)
+            else:
+                wanted = {"rising": rising, "falling": falling, "both": rising or falling}
+                seen += wanted[e.what]
+            was = now
+        if most is not None and over is None and seen > most:
+            # Inside a wave the offending edge is found by proportion: its cycles are all alike.
+            into = (seg.stop - seg.start) * (most - before) // seg.skipped if seg.skipped else 0
+            over = seg.start + into
+    figure = number("seen", seen)
+    wanted_words = count_words(e, view.board)
+    if over is not None:
+        return failed(
+            over,
+            f"{e.subject} shows {seen} by the end, the one too many at {show_duration(over)}; "
+            f"expected {wanted_words}",
+            figure,
+        )
+    if seen < e.least:
+        return failed(
+            span.stop,
+            f"{e.subject} shows only {seen} by {show_duration(span.stop)}; expected {wanted_words}",
+            figure,
+        )
+    return passed(f"{e.subject} shows {seen}", figure)
+
+
+def _floats_unasked(name: str, segs: Sequence[Seg], view: View, span: Span) -> Seen | None:
+    """Floating beyond set-up, unless the contract itself drives or floats that pin."""
+    key = view.subject(name).key
+    if any(view.subject(s.subject).key == key for s in view.contract.stimuli):
+        return None
+    return floats(name, [seg for seg in segs if seg.stop > span.settled], view)
+
+
+# ---------------------------------------------------------------------------- PWM and tones
+
+
+def judge_pwm(e: Pwm, view: View) -> Seen:
+    """Every period, and its duty against the ramp at that moment."""
+    span = view.span(e.window)
+    period = period_ps(e.frequency_mhz)
+    slack = slack_of(period, e.tolerance_ppm)
+    segs = _set_up(view.segments(e.subject, span.start, span.stop), span)
+    subject = view.subject(e.subject)
+    floating = floats(e.subject, segs, view)
+    if floating is not None:
+        return floating
+    cycles = cycles_of(segs, span)
+    figures = _pwm_figures(cycles)
+
+    def wanted(t_ps: int) -> int:
+        if e.to_duty_ppm is None:
+            return e.duty_ppm
+        return e.duty_ppm + (e.to_duty_ppm - e.duty_ppm) * (t_ps - span.start) // max(
+            1, span.stop - span.start
+        )
+
+    doubt: Seen | None = None
+    for cycle in cycles:
+        fit = fits(cycle.period, period - slack, period + slack, view.blur)
+        if fit is not Outcome.PASS:
+            text = (
+                f"{e.subject} has a period of {show_duration(cycle.period)} at "
+                f"{show_duration(cycle.start)}, {show_frequency(frequency_mhz(cycle.period), 4)}; "
+                f"expected {show_frequency(e.frequency_mhz)} ± {show_ratio(e.tolerance_ppm)}"
+            )
+            if fit is Outcome.FAIL:
+                return failed(cycle.start, text, *figures)
+            doubt = doubt or unsure(text, *figures, at_ps=cycle.start)
+        duty = cycle.on * PPM // cycle.period
+        blur = view.blur * PPM // cycle.period
+        for t in (cycle.start, cycle.start + (cycle.repeats - 1) * cycle.period):
+            low, high = wanted(t) - e.duty_tolerance_ppm, wanted(t) + e.duty_tolerance_ppm
+            fit = fits(duty, low, high, blur)
+            if fit is Outcome.PASS:
+                continue
+            text = (
+                f"{e.subject} is {subject.word(1)} for {show_ratio(duty)} of a period at "
+                f"{show_duration(t)}; expected {show_ratio(wanted(t))} ± "
+                f"{show_ratio(e.duty_tolerance_ppm)}"
+            )
+            if fit is Outcome.FAIL:
+                return failed(t, text, *figures)
+            doubt = doubt or unsure(text, *figures, at_ps=t)
+    steady = _steady_too_long(e, segs, span, period + slack, wanted, view)
+    if steady is not None:
+        return steady
+    if doubt is not None:
+        return doubt
+    if not cycles and not _constant(e):
+        return unsure(f"no complete period of {e.subject} was seen", *figures)
+    if not cycles:
+        return passed(f"{e.subject} stays {subject.word(segs[0].level if segs else 0)}")
+    return passed(
+        f"{e.subject} carries {figures[1].text}, {_duties(cycles)} on, seen {figures[0].text} "
+        "periods",
+        *figures,
+    )
+
+
+def _constant(e: Pwm) -> bool:
+    """Whether a duty of nothing or all, which shows no period, is within what is asked."""
+    return e.to_duty_ppm is None and not (
+        e.duty_tolerance_ppm < e.duty_ppm < PPM - e.duty_tolerance_ppm
+    )
+
+
+def _steady_too_long(
+    e: Pwm, segs: Sequence[Seg], span: Span, longest: int, wanted: object, view: View
+) -> Seen | None:
+    """A stretch without edges is only right where the duty asked for is none or all."""
+    assert callable(wanted)
+    for i, seg in enumerate(segs):
+        limit = longest + (span.settled - span.start if i == 0 else 0)
+        if seg.skipped or seg.stop - seg.start <= limit + view.blur:
+            continue
+        for t in (seg.start + limit + 1, max(seg.start, seg.stop - 1 - longest)):
+            duty = wanted(t)
+            edge = PPM if seg.level else 0
+            if abs(duty - edge) > e.duty_tolerance_ppm:
+                return failed(
+                    t,
+                    f"{e.subject} stays {view.subject(e.subject).word(seg.level)} at "
+                    f"{show_duration(t)}; expected {show_frequency(e.frequency_mhz)} with "
+                    f"{show_ratio(duty)} on",
+                )
+    return None
+
+
+def _pwm_figures(cycles: Sequence[Cycle]) -> tuple[Figure, ...]:
+    mean = _mean(cycles)
+    if not mean:
+        return ()
+    duties = [cycle.on * PPM // cycle.period for cycle in cycles]
+    return (
+        number("periods", sum(cycle.repeats for cycle in cycles)),
+        frequency("frequency", frequency_mhz(mean)),
+        ratio("least duty", min(duties)),
+        ratio("most duty", max(duties)),
+    )
+
+
+def _duties(cycles: Sequence[Cycle]) -> str:
+    duties = [cycle.on * PPM // cycle.period for cycle in cycles]
+    low, high = show_ratio(min(duties), 4), show_ratio(max(duties), 4)
+    return low if low == high else f"{low} to {high}"
+
+
+SQUARE_PPM = (400_000, 600_000)
+"""The duty that a square wave may have: outside it the tone turns thin."""
+
+
+def judge_tone(e: Tone, view: View) -> Seen:
+    """Every period of a square wave, without a break."""
+    span = view.span(e.window)
+    period = period_ps(e.frequency_mhz)
+    slack = slack_of(period, e.tolerance_ppm)
+    segs = _set_up(view.segments(e.subject, span.start, span.stop), span)
+    floating = floats(e.subject, segs, view)
+    if floating is not None:
+        return floating
+    cycles = cycles_of(segs, span)
+    figures = _pwm_figures(cycles)
+    doubt: Seen | None = None
+    asked = f"expected {show_frequency(e.frequency_mhz)} ± {show_ratio(e.tolerance_ppm)}"
+    for i, seg in enumerate(segs):
+        limit = period + slack + (span.settled - span.start if i == 0 else 0)
+        if not seg.skipped and seg.stop - seg.start > limit + view.blur:
+            t = seg.start + limit + 1
+            return failed(t, f"{e.subject} is silent at {show_duration(t)}; {asked}", *figures)
+    for cycle in cycles:
+        fit = fits(cycle.period, period - slack, period + slack, view.blur)
+        duty = cycle.on * PPM // cycle.period
+        square = fits(duty, *SQUARE_PPM, view.blur * PPM // cycle.period)
+        if fit is Outcome.PASS and square is Outcome.PASS:
+            continue
+        sounds = show_frequency(frequency_mhz(cycle.period), 5)
+        text = f"{e.subject} sounds at {sounds} at {show_duration(cycle.start)}; {asked}"
+        if fit is Outcome.PASS:
+            text = (
+                f"{e.subject} is no square wave at {show_duration(cycle.start)}: on for "
+                f"{show_ratio(duty)} of its period"
+            )
+        if Outcome.FAIL in (fit, square):
+            return failed(cycle.start, text, *figures)
+        doubt = doubt or unsure(text, *figures, at_ps=cycle.start)
+    if doubt is not None:
+        return doubt
+    if sum(cycle.repeats for cycle in cycles) < _FEWEST_CYCLES:
+        return unsure(f"too little of {e.subject} was heard to tell its pitch", *figures)
+    return passed(f"{e.subject} sounds at {figures[1].text}", *figures)

@@ -1,0 +1,253 @@
+"""Judging a pattern: several subjects walking through steps together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fwgen.contract.timing import slack_of
+from fwgen.contract.words import named
+from fwgen.units import PS_PER_MS, show_duration, show_ratio
+from fwgen.verdict.levels import duration, number
+from fwgen.verdict.types import Outcome
+from fwgen.verdict.view import failed, fits, passed, unsure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fwgen.contract.types import Pattern, Step
+    from fwgen.verdict.view import Seen, Span, View
+
+SKEW_PS = PS_PER_MS
+"""Subjects that change together may do so this far apart: instructions take their time."""
+
+Levels = tuple[tuple[str, int], ...]
+
+
+class Wanted(NamedTuple):
+    """A step as it is looked for: like neighbours are one, unnamed subjects keep their level."""
+
+    levels: Levels
+    lasts: int | None
+    number: int  # of the step in the contract, from 1
+
+
+class Moment(NamedTuple):
+    """The levels of all subjects from ``start`` until ``stop``."""
+
+    start: int
+    stop: int
+    levels: tuple[int | None, ...]
+
+
+def unfold(steps: Sequence[Step], *, repeat: bool) -> Iterator[Wanted]:
+    """The steps as they follow each other, for ever where they repeat."""
+    held: dict[str, int] = {}
+    if repeat:
+        for step in steps:
+            held |= dict(step.levels)
+    names = list(dict.fromkeys(name for step in steps for name, _ in step.levels))
+    pending: Wanted | None = None
+    first_pass = True
+    while first_pass or repeat:
+        first_pass = False
+        for count, step in enumerate(steps, 1):
+            held |= dict(step.levels)
+            levels = tuple((name, held[name]) for name in names if name in held)
+            if pending is not None and pending.levels == levels and pending.lasts is not None:
+                more = None if step.duration_ps is None else pending.lasts + step.duration_ps
+                pending = Wanted(levels, more, pending.number)
+                continue
+            if pending is not None:
+                yield pending
+            if pending is not None and pending.lasts is None:
+                return
+            pending = Wanted(levels, step.duration_ps, count)
+    if pending is not None:
+        yield pending
+
+
+def together(view: View, names: Sequence[str], start: int, stop: int) -> list[Moment]:
+    """The levels of several subjects, cut where any of them changes. Raises TooFastError."""
+    lives = [view.segments(name, start, stop, whole=True) for name in names]
+    marks = sorted({seg.start for life in lives for seg in life} | {start})
+    at = [0] * len(lives)
+    made: list[Moment] = []
+    for i, mark in enumerate(marks):
+        for k, life in enumerate(lives):
+            while at[k] + 1 < len(life) and life[at[k] + 1].start <= mark:
+                at[k] += 1
+        end = marks[i + 1] if i + 1 < len(marks) else stop
+        levels = tuple(life[at[k]].level if life else None for k, life in enumerate(lives))
+        made.append(Moment(mark, end, levels))
+    return made
+
+
+def judge_pattern(e: Pattern, view: View) -> Seen:
+    """Each step in turn: the levels, and how long they are held."""
+    span = view.span(e.window)
+    names = list(dict.fromkeys(name for step in e.steps for name, _ in step.levels))
+    return _Walk(e, view, span, names).judge()
+
+
+class _Walk:
+    """One pass along the trace, step by step."""
+
+    def __init__(self, e: Pattern, view: View, span: Span, names: list[str]) -> None:
+        self.e, self.view, self.span, self.names = e, view, span, names
+        self.moments = together(view, names, span.start, span.stop)
+        self.i = 0
+        self.doubt: Seen | None = None
+        self.steps_seen = 0
+
+    def judge(self) -> Seen:
+        """Begin, then follow every step until the window ends or the steps do."""
+        steps = unfold(self.e.steps, repeat=self.e.repeat)
+        wanted = next(steps)
+        late = self._begin(wanted)
+        if late is not None:
+            return late
+        began, first = self.moments[self.i].start, True
+        for following in steps:
+            seen = self._hold(wanted, following, began, first=first)
+            if seen is not None:
+                return seen
+            if self.i >= len(self.moments):
+                return self._done(whole=self.e.repeat)
+            wanted, first = following, False
+            began = self.moments[self.i].start
+        seen = self._last(wanted, began, first=first)
+        return seen or self._done(whole=True)
+
+    def _done(self, *, whole: bool) -> Seen:
+        figures = (number("steps", self.steps_seen),)
+        if self.doubt is not None:
+            return self.doubt
+        names = ", ".join(self.names)
+        if not whole:
+            return unsure(f"the run ended after {self.steps_seen} steps of {names}", *figures)
+        return passed(f"{names}: {self.steps_seen} steps as asked", *figures)
+
+    def _matches(self, moment: Moment, wanted: Wanted) -> bool:
+        want = dict(wanted.levels)
+        return all(
+            name not in want or level == want[name]
+            for name, level in zip(self.names, moment.levels, strict=True)
+        )
+
+    def _shown(self, levels: Sequence[tuple[str, int | None]]) -> str:
+        return " ".join(f"{n} {named(n, self.view.board).word(level)}" for n, level in levels)
+
+    def _seen_at(self, moment: Moment) -> str:
+        return self._shown(list(zip(self.names, moment.levels, strict=True)))
+
+    def _begin(self, wanted: Wanted) -> Seen | None:
+        latest = self.span.start + self.e.start_within_ps
+        while self.i < len(self.moments) and not self._matches(self.moments[self.i], wanted):
+            self.i += 1
+        asked = f"expected {self._shown(wanted.levels)} by {show_duration(latest)}"
+        if self.i == len(self.moments):
+            at = next((m for m in self.moments if m.start <= latest < m.stop), self.moments[-1])
+            return failed(
+                min(latest, self.span.stop),
+                f"step 1 never comes: {self._seen_at(at)} at {show_duration(latest)}; {asked}",
+            )
+        start = self.moments[self.i].start
+        if start - self.view.blur > latest:
+            return failed(latest, f"step 1 comes only at {show_duration(start)}; {asked}")
+        return None
+
+    def _hold(self, wanted: Wanted, following: Wanted, began: int, *, first: bool) -> Seen | None:
+        """Follow ``wanted`` until ``following`` is complete."""
+        assert wanted.lasts is not None
+        slack = slack_of(wanted.lasts, self.e.tolerance_ppm)
+        low, high = wanted.lasts - slack, wanted.lasts + slack
+        if first:
+            # The pattern may begin this much later than its levels are first there, and, where
+            # the window opens on it, so much earlier.
+            latest = self.span.start + self.e.start_within_ps
+            high += max(0, latest - began)
+            if began == self.span.start > 0:
+                low -= min(self.e.start_within_ps, low)
+        while self.i < len(self.moments) and self._matches(self.moments[self.i], wanted):
+            self.i += 1
+        ended = self.i == len(self.moments)
+        left = self.span.stop if ended else self.moments[self.i].start
+        lasted = left - began
+        blur = self.view.blur
+        if ended and lasted - blur <= high:
+            self.steps_seen += 1
+            return None
+        step = f"step {wanted.number} ({self._shown(wanted.levels)})"
+        asked = f"expected {show_duration(wanted.lasts)} ± {show_ratio(self.e.tolerance_ppm)}"
+        fit = Outcome.FAIL if ended else fits(lasted, low, high, blur)
+        if fit is not Outcome.PASS:
+            more = "at least " if ended else ""
+            text = (
+                f"{step}, from {show_duration(began)} on, lasts {more}{show_duration(lasted)}; "
+                f"{asked}"
+            )
+            t = min(left, began + high + 1)
+            if fit is Outcome.FAIL:
+                return failed(t, text, duration("lasted", lasted))
+            self.doubt = self.doubt or unsure(text, duration("lasted", lasted), at_ps=t)
+        return self._change(wanted, following, left)
+
+    def _change(self, wanted: Wanted, following: Wanted, left: int) -> Seen | None:
+        """From one step to the next every subject changes at most once, within the skew."""
+        shortest = min(wanted.lasts or SKEW_PS, following.lasts or SKEW_PS)
+        skew = min(SKEW_PS, slack_of(shortest, self.e.tolerance_ppm)) + self.view.blur
+        old, new = dict(wanted.levels), dict(following.levels)
+        moved: set[str] = set()
+        while self.i < len(self.moments):
+            moment = self.moments[self.i]
+            if self._matches(moment, following):
+                self.steps_seen += 1
+                return None
+            for name, level in zip(self.names, moment.levels, strict=True):
+                if name in new and level == new[name] != old.get(name):
+                    moved.add(name)
+                astray = name in new and level != new[name] and (
+                    level != old.get(name) or name in moved
+                )  # fmt: skip
+                if astray or moment.start - left > skew:
+                    return self._astray(moment, following)
+            if moment.stop - left > skew:
+                return self._astray(moment, following)
+            self.i += 1
+        self.steps_seen += 1
+        return None
+
+    def _astray(self, moment: Moment, following: Wanted) -> Seen:
+        return failed(
+            moment.start,
+            f"at {show_duration(moment.start)} there is {self._seen_at(moment)}; expected "
+            f"step {following.number}, {self._shown(following.levels)}",
+        )
+
+    def _last(self, wanted: Wanted, began: int, *, first: bool) -> Seen | None:
+        """The last step lasts as long as asked, or from then on."""
+        while self.i < len(self.moments) and self._matches(self.moments[self.i], wanted):
+            self.i += 1
+        ended = self.i == len(self.moments)
+        left = self.span.stop if ended else self.moments[self.i].start
+        if wanted.lasts is None:
+            if ended:
+                self.steps_seen += 1
+                return None
+            low = self.span.stop - began
+        else:
+            low = wanted.lasts - slack_of(wanted.lasts, self.e.tolerance_ppm)
+            if first and began == self.span.start > 0:
+                low -= min(self.e.start_within_ps, low)
+        if left - began < low - self.view.blur:
+            if ended:
+                return unsure(f"the run ended {show_duration(left - began)} into the last step")
+            moment = self.moments[self.i]
+            held = "for good" if wanted.lasts is None else f"for {show_duration(wanted.lasts)}"
+            return failed(
+                left,
+                f"at {show_duration(left)} there is {self._seen_at(moment)}; expected "
+                f"step {wanted.number}, {self._shown(wanted.levels)}, {held}",
+            )
+        self.steps_seen += 1
+        return None
