@@ -1,0 +1,130 @@
+"""The lines of a timer: inputs with their filters, outputs that speak in waves where they can."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from fwgen.machine.signals import SquareWave
+from fwgen.units import PS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fwgen.machine.signals import Signal
+    from fwgen.machine.time import ClockDomain, Scheduler, Timer
+
+# ICxF, ETF: samples that must agree, and how many ticks lie between them (RM0368 §12.4.7); from
+# 4 on, samples are taken at fDTS / n and CKD stretches them.
+_SAMPLES = (0, 2, 4, 8, 6, 8, 6, 8, 6, 8, 5, 6, 8, 5, 6, 8)
+_SPACING = (1, 1, 1, 1, 2, 2, 4, 4, 8, 8, 16, 16, 16, 32, 32, 32)
+
+
+def filter_ticks(code: int, ckd: int) -> int:
+    """Kernel ticks for which an input must be steady before the filter lets it through."""
+    return _SAMPLES[code] * _SPACING[code] * ((1 << min(ckd, 2)) if code >= 4 else 1)
+
+
+class InputLine:
+    """One input after its filter; several signals make it their exclusive or (CR2.TI1S).
+
+    A line that nothing drives reads 0. Not modelled: the two or three kernel cycles of the
+    resynchronisation before the filter.
+    """
+
+    def __init__(
+        self,
+        signals: Sequence[Signal],
+        ticks: int,
+        clock: ClockDomain,
+        scheduler: Scheduler,
+        call: Callable[[int, int], None],
+    ) -> None:
+        self._signals = tuple(signals)
+        self._ticks = ticks
+        self._clock = clock
+        self._scheduler = scheduler
+        self._call = call
+        self._pending: Timer | None = None
+        self.level = self._raw(scheduler.now_ps)
+        self._stops = [signal.listen(self._edge) for signal in self._signals]
+
+    def close(self) -> None:
+        """Listen no more."""
+        for stop in self._stops:
+            stop()
+        if self._pending is not None:
+            self._pending.cancel()
+
+    def _raw(self, t_ps: int) -> int:
+        level = 0
+        for signal in self._signals:
+            level ^= signal.level(t_ps) or 0
+        return level
+
+    def _edge(self, t_ps: int, _: int | None) -> None:
+        raw = self._raw(t_ps)
+        if self._pending is not None:  # too short: the filter never saw it
+            self._pending.cancel()
+            self._pending = None
+        if raw == self.level:
+            return
+        if not self._ticks:
+            self._take(t_ps, raw)
+            return
+        at = self._clock.time_of(self._clock.ticks_at(t_ps) + self._ticks)
+        self._pending = self._scheduler.at(at, lambda t: self._take(t, raw))
+
+    def _take(self, t_ps: int, level: int) -> None:
+        self._pending = None
+        self.level = level
+        self._call(t_ps, level)
+
+
+class OutputLine:
+    """What a timer puts out on one line: a steady level, or a wave while it repeats."""
+
+    def __init__(self, signal: Signal, clock: ClockDomain) -> None:
+        self._signal = signal
+        self._clock = clock
+        self._level: int | None = None
+        # tick at which it began, level, ticks of that level, ticks of the other, clock
+        self._wave: tuple[int, int, int, int, Fraction] | None = None
+
+    def steady(self, t_ps: int, level: int | None) -> None:
+        """Drive a level, or (None) nothing."""
+        if self._wave is not None or level != self._level:
+            self._wave, self._level = None, level
+            self._signal.drive(t_ps, level)
+
+    def follow(self, t_ps: int, tick: int, level: int, ahead: list[int], *, repeats: bool) -> int:
+        """Be at ``level`` now (at ``tick``), and change ``ahead[n]`` ticks from now.
+
+        Returns the ticks after which to call again, 0 for no need.
+        """
+        if not ahead:
+            self.steady(t_ps, level)
+            return 0
+        if repeats and len(ahead) == 3:
+            first, second, third = ahead[0], ahead[1] - ahead[0], ahead[2] - ahead[1]
+            if self._continues(tick, level, first, second, third):
+                return 0
+            if first == third and self._clock.time_of(tick) == t_ps:
+                length = Fraction(PS_PER_S) / self._clock.hz
+                self._wave = (tick, level, first, second, self._clock.hz)
+                self._signal.drive_wave(SquareWave(t_ps, level, first * length, second * length))
+                return 0
+        self.steady(t_ps, level)
+        return ahead[0]
+
+    def _continues(self, tick: int, level: int, first: int, second: int, third: int) -> bool:
+        if self._wave is None:
+            return False
+        start, start_level, one, other, hz = self._wave
+        into = (tick - start) % (one + other)
+        current = start_level if into < one else start_level ^ 1
+        left = one - into if into < one else one + other - into
+        same = (other, one) if current == start_level else (one, other)
+        return (
+            hz == self._clock.hz and (current, left) == (level, first) and (second, third) == same
+        )

@@ -1,0 +1,766 @@
+"""A timer of the STM32F4: the counter hung on registers, interrupts, pins and other timers."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from fwgen.machine.peripheral import Peek, Peripheral, Reg, Register
+from fwgen.machine.stm32.tim_v1.counter import CC1IF, FOREVER, FROZEN, UIF, Counter
+from fwgen.machine.stm32.tim_v1.instance import Instance
+from fwgen.machine.stm32.tim_v1.lines import InputLine, OutputLine, filter_ticks
+from fwgen.machine.time import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.soc import Soc
+    from fwgen.machine.time import Timer
+
+_CHANNELS = (0, 1, 2, 3)  # channel indices: CH1 is 0
+_ENCODERS = (1, 2, 3)  # SMCR.SMS
+_RESET, _GATED, _TRIGGER, _CLOCK = 4, 5, 6, 7
+_TI1_ED, _TI1, _TI2, _ETR = 4, 5, 6, 7  # SMCR.TS; below: the internal triggers
+_ON_RESET, _ON_ENABLE, _ON_UPDATE, _ON_COMPARE = 0, 1, 2, 3  # CR2.MMS; above: OCxREF
+_E, _P, _NE, _NP = 1, 2, 4, 8  # CCER, per channel
+
+
+def _compare_written(i: int) -> Callable[[Tim, int, int, int], None]:
+    return lambda self, t_ps, _written, before: self.compare_written(i, t_ps, before)
+
+
+def _compare_read(i: int) -> Callable[[Tim, int], int]:
+    return lambda self, t_ps: self.compare_read(i, t_ps)
+
+
+class Tim(Peripheral, registers="stm32.tim_v1"):
+    """Advanced, general-purpose and small timers. RM0368 §12 (TIM1), §13 (TIM2-5), §14 (TIM9-11).
+
+    Nothing happens while nobody would notice: CNT and the flags of SR follow from the time when
+    they are asked for. Events are scheduled for interrupts that are enabled, for outputs that are
+    on and do not repeat, for preloads that change an output, and for timers that listen to TRGO.
+
+    Time: the count begins one kernel tick after CEN is set (§12.3.4): with PSC = p the first
+    clock of the counter comes p + 2 ticks after the write.
+
+    Not modelled (a Gap where firmware asks for it): DMA requests and bursts, remapping (OR),
+    dead time (BDTR.DTG), register locks (BDTR.LOCK), commutation (CCPC, COMG), clearing OCxREF
+    from ETRF (OCxCE), fast enable (OCxFE). Resynchronisation of inputs, and the delays between
+    chained timers (MSM), are taken as zero. Switching OCxM to PWM applies the comparison at once.
+    """
+
+    cr1, cr2, smcr, dier, sr, egr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
+    ccmr1, ccmr2, ccer, cnt, psc, arr, rcr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
+    ccr1, ccr2, ccr3, ccr4 = Reg(), Reg(), Reg(), Reg()
+    bdtr = Reg(unmodelled=("DTG", "LOCK"))
+
+    for _i, _reg in enumerate((ccr1, ccr2, ccr3, ccr4)):
+        _reg.on_write(_compare_written(_i))
+        _reg.on_read(_compare_read(_i))
+    del _i, _reg
+
+    def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
+        super().__init__(spec, soc)
+        self.instance = Instance.of(spec)
+        self._keep_only_what_it_has()
+        self._channels = _CHANNELS[: self.instance.channels]
+        fabric = soc.fabric
+        self._mains = [
+            OutputLine(fabric.output(f"{self.name}_CH{i + 1}"), self.clock) for i in self._channels
+        ]
+        self._complements = [
+            OutputLine(fabric.output(f"{self.name}_CH{i + 1}N"), self.clock)
+            for i in self._channels[:3]
+            if self.instance.advanced
+        ]
+        self._trgo = fabric.output(f"{self.name}_TRGO")
+        for i in self._channels:
+            fabric.input(f"{self.name}_CH{i + 1}")
+        self._alarm: Timer | None = None
+        self._wires: dict[str, InputLine] = {}
+        self._wiring: tuple[object, ...] = ()
+        self._unlisten: Callable[[], None] | None = None
+        self._slaves = 0
+        self._master: Tim | None = None
+        self._lines: dict[str, bool] = {}
+        self._triggered = False  # a trigger is being handled: loops of timers end here
+        self._start()
+
+    def _keep_only_what_it_has(self) -> None:
+        resets = self.spec.options.get("reset", {})
+        assert isinstance(resets, dict)
+        has = self.instance.registers({name: s.spec for name, s in self.states.items()})
+        self.states = {name: Register(spec, resets.get(name)) for name, spec in has.items()}
+        self._by_offset = {
+            state.spec.offset + lane: (state, self.DECLARED[name], lane)
+            for name, state in self.states.items()
+            for lane in range(4)
+        }
+
+    def _start(self) -> None:
+        self._counter = Counter(self.instance.width, self.instance.channels)
+        self._tick = 0  # the state is that of this kernel tick; may lie one ahead of now
+        self._counting = False  # by the internal clock
+        self._dier = self._mms = self._sms = 0
+        self._gate = True
+        self._prescaled = [0] * len(self._channels)  # captures since the last that counted
+        self._etr_prescaled = 0
+        self._trigger_level = 0
+        self._updated = self._matched = self._reinitialised = False
+
+    def on_reset(self, t_ps: int) -> None:
+        """Stop counting, let go of every line."""
+        self._start()
+        self._tick = self.clock.ticks_at(t_ps)
+        self._configure(t_ps)
+        self._settle(t_ps)
+
+    def on_clock(self, t_ps: int) -> None:
+        """Ticks go on without a jump; waves and alarms are told anew in the new time."""
+        self._sync(t_ps)
+        self._settle(t_ps)
+
+    # ------------------------------------------------------------------ bus
+
+    def read(self, offset: int, size: int, t_ps: int) -> int:
+        """A read: the state is first brought up to now."""
+        self._sync(t_ps)
+        return super().read(offset, size, t_ps)
+
+    def write(self, offset: int, size: int, value: int, t_ps: int) -> None:
+        """A write: the state is first brought up to now."""
+        self._sync(t_ps)
+        super().write(offset, size, value, t_ps)
+
+    def _gap(self, offset: int, access: str) -> int:
+        spec = self.MAP.at(offset)
+        if spec is None or spec.name not in self.DECLARED:
+            return super()._gap(offset, access)
+        self.soc.hazard(
+            "reserved-bits",
+            "note",
+            f"{self.name} has no {spec.name}: {access} of a reserved register",
+            section=self.spec.section,
+            cure=f"use a timer that has {spec.name}",
+        )
+        return 0
+
+    # ------------------------------------------------------------------ registers
+
+    @cr1.on_write
+    def _control_1(self, t_ps: int, _written: int, before: int) -> None:
+        cr1 = self.cr1
+        if self.instance.updown and (cr1.field("CMS", before) or self._sms in _ENCODERS):
+            cr1.set(DIR=int(self._counter.down))  # read-only then (§12.4.1)
+        if cr1.CEN and not cr1.field("CEN", before):
+            self._begin(t_ps)
+        self._configure(t_ps)
+        self._settle(t_ps)
+
+    @cr1.on_peek
+    def _peek_control_1(self, t_ps: int) -> Peek:
+        ahead = self._ahead(t_ps)
+        value = self.cr1.value
+        if ahead.stopped:
+            value &= ~self.cr1.mask("CEN")
+        if self.instance.updown:
+            value = value & ~self.cr1.mask("DIR") | (self.cr1.mask("DIR") if ahead.down else 0)
+        until = NEVER
+        if self._running and (ahead.centre or ahead.opm) and not ahead.stopped:
+            until = self._time_after(t_ps, ahead, ahead.clocks_to_event())
+        return Peek(value, until)
+
+    def _reconfigured(self, t_ps: int, _written: int, _before: int) -> None:
+        self._configure(t_ps)
+        self._settle(t_ps)
+
+    cr2.on_write(_reconfigured)
+    smcr.on_write(_reconfigured)
+    ccer.on_write(_reconfigured)
+    psc.on_write(_reconfigured)
+    arr.on_write(_reconfigured)
+    rcr.on_write(_reconfigured)
+
+    @dier.on_write
+    def _interrupt_enable(self, t_ps: int, _written: int, _before: int) -> None:
+        for name in self.dier.spec.fields:
+            if name.endswith("DE") and getattr(self.dier, name):
+                self.soc.gap(self.name, f"DIER.{name}", "write", self.spec.base + 0x0C)
+        self._dier = self.dier.value
+        self._settle(t_ps)
+
+    @sr.on_write
+    def _status_written(self, t_ps: int, _written: int, _before: int) -> None:
+        self._settle(t_ps)
+
+    @sr.on_peek
+    def _peek_status(self, t_ps: int) -> Peek:
+        ahead = self._ahead(t_ps)
+        value = self.sr.value | ahead.flags
+        until = NEVER
+        if self._running and not ahead.stopped:
+            clocks = FOREVER if value & UIF else ahead.clocks_to_update()
+            if not ahead.settled or ahead.opm:
+                clocks = min(clocks, ahead.clocks_to_update())
+            for i in ahead.outputs:
+                if not value & CC1IF << i:
+                    clocks = min(clocks, ahead.clocks_to_flag(i))
+            until = self._time_after(t_ps, ahead, clocks)
+        return Peek(value, until)
+
+    @egr.on_write
+    def _generate(self, t_ps: int, written: int, _before: int) -> None:
+        egr = self.egr
+        for i in self._channels:
+            if egr.field(f"CC{i + 1}G", written):
+                if i in self._counter.outputs:
+                    self.sr.value |= CC1IF << i
+                else:
+                    self._capture(i)
+        if self.instance.slave and egr.field("TG", written):
+            self.sr.set(TIF=1)
+        if self.instance.advanced:
+            if egr.field("COMG", written):
+                self.soc.gap(self.name, "EGR.COMG", "write", self.spec.base + 0x14)
+            if egr.field("BG", written):
+                self._break()
+        if egr.field("UG", written):
+            self._reinitialise()
+        self._settle(t_ps)
+
+    @ccmr1.on_write
+    def _modes_1(self, t_ps: int, _written: int, before: int) -> None:
+        self._modes_written(t_ps, self.ccmr1, before, self._channels[:2])
+
+    @ccmr2.on_write
+    def _modes_2(self, t_ps: int, _written: int, before: int) -> None:
+        self._modes_written(t_ps, self.ccmr2, before, self._channels[2:])
+
+    def _modes_written(
+        self, t_ps: int, state: Register, before: int, channels: tuple[int, ...]
+    ) -> None:
+        for i in channels:
+            lane = 8 * (i & 1)
+            if self._enable_bits(i) & _E and (before ^ state.value) >> lane & 3:
+                # "CCxS bits are writable only when the channel is off" (§13.4.7)
+                state.value = state.value & ~(3 << lane) | before & 3 << lane
+                self.soc.hazard(
+                    "timer-direction",
+                    "warning",
+                    f"{self.name}.{state.name}.CC{i + 1}S cannot change while CC{i + 1}E is set",
+                    section="RM0368 §13.4.7",
+                    cure=f"clear CC{i + 1}E in CCER first",
+                )
+            mode = state.value >> lane & 0xFF
+            if not mode & 3:
+                for bit, name in ((0x04, "FE"), (0x80, "CE")):
+                    if mode & bit:
+                        address = self.spec.base + state.spec.offset
+                        self.soc.gap(self.name, f"{state.name}.OC{i + 1}{name}", "write", address)
+        self._configure(t_ps)
+        self._settle(t_ps)
+
+    @cnt.on_write
+    def _count_written(self, t_ps: int, _written: int, _before: int) -> None:
+        self._counter.cnt = self.cnt.value
+        self._counter.normalise()
+        self._settle(t_ps)
+
+    @cnt.on_peek
+    def _peek_count(self, t_ps: int) -> Peek:
+        ahead = self._ahead(t_ps)
+        until = NEVER
+        if self._running and ahead.arr and not ahead.stopped:
+            until = self._time_after(t_ps, ahead, 1)
+        return Peek(ahead.cnt, until)
+
+    def compare_written(self, i: int, t_ps: int, before: int) -> None:
+        """CCRx was written: it acts at once, or (OCxPE) at the next update event."""
+        if i not in self._counter.outputs:
+            self.states[f"CCR{i + 1}"].value = before  # read-only in capture mode
+            return
+        self._configure(t_ps)
+        self._settle(t_ps)
+
+    def compare_read(self, i: int, t_ps: int) -> int:
+        """CCRx is read: in capture mode that clears CCxIF (§13.4.5)."""
+        if i not in self._counter.outputs and self.sr.value & CC1IF << i:
+            self.sr.value &= ~(CC1IF << i)
+            self._settle(t_ps)
+        return self.states[f"CCR{i + 1}"].value
+
+    @bdtr.on_write
+    def _break_and_outputs(self, t_ps: int, _written: int, _before: int) -> None:
+        self._configure(t_ps)
+        if self._broken:
+            self.bdtr.set(MOE=0)
+        self._settle(t_ps)
+
+    # ------------------------------------------------------------------ configuration
+
+    def _enable_bits(self, i: int) -> int:
+        return self.ccer.value >> 4 * i & 0xF
+
+    def _mode_byte(self, i: int) -> int:
+        return self.states["CCMR1" if i < 2 else "CCMR2"].value >> 8 * (i & 1) & 0xFF
+
+    def _configure(self, t_ps: int) -> None:
+        """Hand what the registers say to the counter; connect the lines it needs."""
+        counter, cr1, has = self._counter, self.cr1, self.instance
+        counter.opm, counter.udis, counter.urs = bool(cr1.OPM), bool(cr1.UDIS), bool(cr1.URS)
+        counter.psc_next, counter.arr_next = self.psc.value, self.arr.value
+        if not cr1.ARPE:
+            counter.arr = counter.arr_next
+        if has.advanced:
+            counter.rcr = self.rcr.value
+        outputs = []
+        for i in self._channels:
+            mode = self._mode_byte(i)
+            if mode & 3:
+                counter.mode[i] = FROZEN
+                continue
+            outputs.append(i)
+            ocm = mode >> 4 & 7
+            if ocm != counter.mode[i]:
+                counter.ref[i] = counter.reference(i)
+                counter.mode[i] = ocm
+            counter.ccr_next[i] = self.states[f"CCR{i + 1}"].value
+            if not mode & 0x08:  # OCxPE
+                counter.ccr[i] = counter.ccr_next[i]
+        counter.outputs = tuple(outputs)
+        self._sms, ece = 0, 0
+        if has.slave:
+            self._sms, ece = self.smcr.SMS, self.smcr.ECE
+        if has.updown:
+            counter.centre = cr1.CMS
+            if not counter.centre and self._sms not in _ENCODERS:
+                counter.down = bool(cr1.DIR)
+        counter.normalise()
+        # A timer without master mode gives its OC1REF to others (TIM10, TIM11: §14.3.13).
+        self._mms = self.cr2.MMS if has.master else _ON_COMPARE + 1
+        self._rewire(t_ps)
+        external = ece or self._sms in (*_ENCODERS, _CLOCK)
+        self._counting = bool(cr1.CEN and not external and self._gate)
+
+    def _rewire(self, t_ps: int) -> None:
+        """Listen to exactly the inputs that matter."""
+        enabled = [i for i in self._channels if self._enable_bits(i) & _E]
+        sources = {i: self._capture_source(i) for i in enabled if self._mode_byte(i) & 3}
+        trigger = self.smcr.TS if self.instance.slave else 0
+        traced = any(self._mode_byte(i) & 3 == 3 for i in sources)
+        wants_trigger = self._sms >= _RESET or traced
+        ti = {source for source in sources.values() if source is not None}
+        if self._sms in _ENCODERS or (wants_trigger and trigger == _TI1_ED):
+            ti.add(0)
+        if self._sms in _ENCODERS or (wants_trigger and trigger == _TI2):
+            ti.add(1)
+        if wants_trigger and trigger == _TI1:
+            ti.add(0)
+        etr = self.instance.slave and (self.smcr.ECE or (wants_trigger and trigger == _ETR))
+        bkin = self.instance.advanced and self.bdtr.BKE
+        internal = trigger if wants_trigger and trigger < _TI1_ED else None
+        xor = self.instance.master and self.cr2.TI1S
+        ckd = self.cr1.CKD
+        filters = [self._mode_byte(i) >> 4 if self._mode_byte(i) & 3 else 0 for i in self._channels]
+        etf = self.smcr.ETF if etr else 0
+        wiring = (
+            frozenset(ti), etr, bkin, internal, xor, ckd, tuple(filters), etf,
+            self._sms, trigger, self._enable_polarity(), etr and self.smcr.ETP,
+        )  # fmt: skip
+        if wiring == self._wiring:
+            return
+        self._wiring = wiring
+        for wire in self._wires.values():
+            wire.close()
+        self._wires = {}
+        for i in sorted(ti):
+            names = ("CH1", "CH2", "CH3") if i == 0 and xor else (f"CH{i + 1}",)
+            ticks = filter_ticks(filters[i], ckd)
+            self._wire(f"TI{i + 1}", names, ticks, partial(self._input, i))
+        if etr:
+            self._wire("ETR", ("ETR",), filter_ticks(etf, ckd), self._external)
+        if bkin:
+            self._wire("BKIN", ("BKIN",), 0, lambda t, _: self._break_input(t))
+        self._listen_to_master(t_ps, internal)
+        self._trigger_level = self._trigger_now(t_ps, trigger) if wants_trigger else 0
+        self._gate = self._sms != _GATED or bool(self._trigger_level)
+
+    def _enable_polarity(self) -> int:
+        return self.ccer.value & 0xAAAA if self._channels else 0
+
+    def _wire(
+        self, key: str, names: tuple[str, ...], ticks: int, call: Callable[[int, int], None]
+    ) -> None:
+        signals = [self.soc.fabric.input(f"{self.name}_{name}") for name in names]
+        self._wires[key] = InputLine(signals, ticks, self.clock, self.soc.scheduler, call)
+
+    def _listen_to_master(self, t_ps: int, internal: int | None) -> None:
+        if self._unlisten is not None:
+            self._unlisten()
+            self._unlisten = None
+        if self._master is not None:
+            self._master.slave_listens(t_ps, -1)
+            self._master = None
+        if internal is None:
+            return
+        name = self.instance.itr[internal] if internal < len(self.instance.itr) else ""
+        master = self.soc.peripherals.get(name)
+        if not isinstance(master, Tim):
+            address = self.spec.base + 0x08
+            self.soc.gap(self.name, f"SMCR.TS = ITR{internal}", "write", address)
+            return
+        self._unlisten = self.soc.fabric.output(f"{name}_TRGO").listen(
+            lambda t, level: self._trigger(t, level or 0)
+        )
+        self._master = master
+        master.slave_listens(t_ps, 1)
+
+    def slave_listens(self, t_ps: int, change: int) -> None:
+        """A slave begins (+1) or ends (-1) to listen to TRGO."""
+        self._slaves += change
+        self._sync(t_ps)
+        self._settle(t_ps)
+
+    def _capture_source(self, i: int) -> int | None:
+        """The TI (by index) that channel ``i`` captures from; None for TRC."""
+        select = self._mode_byte(i) & 3
+        return None if select == 3 else i if select == 1 else i ^ 1
+
+    # ------------------------------------------------------------------ inputs
+
+    def _input(self, ti: int, t_ps: int, level: int) -> None:
+        """TIx changed after its filter."""
+        # A wave's edge is rounded down to a picosecond: belong to the tick that it came from.
+        self._sync(t_ps + 1)
+        for i in self._channels:
+            bits = self._enable_bits(i)
+            if bits & _E and self._mode_byte(i) & 3 and self._capture_source(i) == ti:
+                both = bits & _P and bits & _NP
+                if both or level ^ bool(bits & _P):
+                    self._prescaled_capture(i)
+        if self._sms in _ENCODERS:
+            self._encoder(ti, level)
+        trigger = self.smcr.TS if self.instance.slave else None
+        if ti == 0 and trigger == _TI1_ED:
+            self._trigger(t_ps, 1)
+            self._trigger(t_ps, 0)
+        elif (ti, trigger) in ((0, _TI1), (1, _TI2)):
+            bits = self._enable_bits(ti)
+            if bits & _P and bits & _NP:
+                self._trigger(t_ps, 1)
+                self._trigger(t_ps, 0)
+            else:
+                self._trigger(t_ps, level ^ bool(bits & _P))
+        self._settle(t_ps)
+
+    def _prescaled_capture(self, i: int) -> None:
+        every = 1 << (self._mode_byte(i) >> 2 & 3)  # ICxPSC
+        self._prescaled[i] += 1
+        if self._prescaled[i] >= every:
+            self._prescaled[i] = 0
+            self._capture(i)
+
+    def _capture(self, i: int) -> None:
+        flag = CC1IF << i
+        if self.sr.value & flag:
+            self.sr.set(**{f"CC{i + 1}OF": 1})
+        self.sr.value |= flag
+        self.states[f"CCR{i + 1}"].value = self._counter.cnt
+        self._matched |= i == 0
+
+    def _encoder(self, ti: int, level: int) -> None:
+        """A quadrature edge. §13.3.12, Table "Counting direction versus encoder signals"."""
+        if not self.cr1.CEN or (self._sms == 1 and ti == 0) or (self._sms == 2 and ti == 1):
+            return
+        one = self._wires["TI1"].level ^ bool(self._enable_bits(0) & _P)
+        two = self._wires["TI2"].level ^ bool(self._enable_bits(1) & _P)
+        # An edge of TI1 counts up when TI1 then differs from TI2; of TI2 when it equals TI1.
+        self._counter.down = one == two if ti == 0 else one != two
+        self.cr1.set(DIR=int(self._counter.down))
+        self._pulse()
+
+    def _external(self, t_ps: int, level: int) -> None:
+        """ETR changed after its filter; ETP inverts, ETPS divides."""
+        self._sync(t_ps + 1)
+        active = level ^ self.smcr.ETP
+        if self.smcr.ETPS:
+            if not active:
+                return
+            self._etr_prescaled = (self._etr_prescaled + 1) % (1 << self.smcr.ETPS)
+            if self._etr_prescaled:
+                return
+        if self.smcr.ECE and active and self.cr1.CEN and self._gate:
+            self._pulse()
+        if self.smcr.TS == _ETR and self._sms:
+            self._trigger(t_ps, active)
+            if self.smcr.ETPS:
+                self._trigger(t_ps, 0)
+        self._settle(t_ps)
+
+    def _pulse(self) -> None:
+        """One edge of an external clock."""
+        self._counter.advance(1)
+        self._collect()
+
+    def _trigger_now(self, t_ps: int, trigger: int) -> int:
+        if trigger == _TI1 and "TI1" in self._wires:
+            return self._wires["TI1"].level ^ bool(self._enable_bits(0) & _P)
+        if trigger == _TI2 and "TI2" in self._wires:
+            return self._wires["TI2"].level ^ bool(self._enable_bits(1) & _P)
+        if trigger == _ETR and "ETR" in self._wires:
+            return self._wires["ETR"].level ^ self.smcr.ETP
+        if self._master is not None:
+            return self.soc.fabric.output(f"{self._master.name}_TRGO").level(t_ps) or 0
+        return 0
+
+    def _trigger(self, t_ps: int, level: int) -> None:
+        """TRGI changed: what the slave mode controller does with it. §13.3.14."""
+        if level == self._trigger_level or self._triggered:
+            return
+        self._triggered = True
+        self._trigger_level = level
+        self._sync(t_ps + 1)
+        if level:
+            for i in self._channels:
+                if self._mode_byte(i) & 3 == 3 and self._enable_bits(i) & _E:
+                    self._prescaled_capture(i)
+        if self._sms == _GATED:
+            self._gate = bool(level)
+            self.sr.set(TIF=1)
+            self._counting = bool(self.cr1.CEN and not self.smcr.ECE and self._gate)
+        elif level and self._sms >= _RESET:
+            self.sr.set(TIF=1)
+            if self._sms == _RESET:
+                self._reinitialise()
+            elif self._sms == _TRIGGER:
+                if not self.cr1.CEN:
+                    self.cr1.set(CEN=1)
+                    self._begin(t_ps)
+                    self._counting = not self.smcr.ECE
+            elif self._sms == _CLOCK and self.cr1.CEN:
+                self._pulse()
+        self._settle(t_ps)
+        self._triggered = False
+
+    # ------------------------------------------------------------------ break
+
+    @property
+    def _broken(self) -> bool:
+        wire = self._wires.get("BKIN")
+        return wire is not None and wire.level == self.bdtr.BKP
+
+    def _break_input(self, t_ps: int) -> None:
+        self._sync(t_ps)
+        if self._broken:
+            self._break()
+        self._settle(t_ps)
+
+    def _break(self) -> None:
+        self.bdtr.set(MOE=0)
+        self.sr.set(BIF=1)
+
+    # ------------------------------------------------------------------ time
+
+    @property
+    def _running(self) -> bool:
+        return self._counting and bool(self.clock.hz)
+
+    def _begin(self, t_ps: int) -> None:
+        self._tick = self.clock.ticks_at(t_ps) + 1
+
+    def _sync(self, t_ps: int) -> None:
+        """Bring the state up to now."""
+        tick = self.clock.ticks_at(t_ps)
+        passed = tick - self._tick
+        if passed > 0:
+            self._tick = tick
+            if self._counting:
+                self._counter.advance(passed)
+                self._collect()
+
+    def _ahead(self, t_ps: int) -> Counter:
+        """The counter as it will be at a time, without touching anything."""
+        ahead = self._counter.copy()
+        if self._counting:
+            ahead.advance(self.clock.ticks_at(t_ps) - self._tick)
+        return ahead
+
+    def _time_after(self, t_ps: int, ahead: Counter, clocks: int) -> int:
+        if clocks >= FOREVER:
+            return NEVER
+        tick = max(self._tick, self.clock.ticks_at(t_ps))
+        return min(NEVER, self.clock.time_of(tick + ahead.ticks_for(clocks)))
+
+    def _collect(self) -> None:
+        """Take over what the counter did."""
+        counter = self._counter
+        if counter.flags:
+            self.sr.value |= counter.flags
+            counter.flags = 0
+        if counter.matched:
+            self._matched |= bool(counter.matched & CC1IF)
+            counter.matched = 0
+        if counter.updates:
+            counter.updates = 0
+            self._updated = True
+            if self.instance.advanced and self.bdtr.AOE and not self._broken:
+                self.bdtr.set(MOE=1)
+        if counter.stopped:
+            counter.stopped = False
+            self._counting = False
+            self.cr1.set(CEN=0)
+        if counter.centre:
+            self.cr1.set(DIR=int(counter.down))
+        self.cnt.value = counter.cnt
+
+    def _reinitialise(self) -> None:
+        self._counter.reinitialise()
+        self._reinitialised = True
+        self._collect()
+
+    def _on_alarm(self, t_ps: int) -> None:
+        self._alarm = None
+        self._sync(t_ps)
+        self._settle(t_ps)
+
+    def _settle(self, t_ps: int) -> None:
+        """The state is new: tell interrupts, pins and slaves, and ask to be called again."""
+        self._raise_interrupts(t_ps)
+        ticks = self._tell_slaves(t_ps)  # first: a slave may act back on this timer at once
+        ticks = min(ticks, self._drive(t_ps), self._ticks_to_interrupt())
+        at = NEVER if ticks >= FOREVER else self.clock.time_of(self._tick + ticks)
+        alarm = self._alarm
+        if alarm is not None:
+            if alarm.pending and alarm.t_ps == at:
+                return
+            alarm.cancel()
+            self._alarm = None
+        if at < NEVER:
+            self._alarm = self.soc.scheduler.at(at, self._on_alarm)
+
+    def _raise_interrupts(self, t_ps: int) -> None:
+        active = self.sr.value & self._dier
+        if self.instance.advanced:
+            levels = {
+                "up": bool(active & UIF),
+                "cc": bool(active & 0x1E),
+                "trg_com": bool(active & 0x60),
+                "brk": bool(active & 0x80),
+            }
+        else:
+            levels = {"global": bool(active & 0xFF)}
+        for request, level in levels.items():
+            if level != self._lines.get(request, False):
+                self._lines[request] = level
+                self.irq(t_ps, request, level)
+
+    def _ticks_to_interrupt(self) -> int:
+        if not self._running:
+            return FOREVER
+        counter, clocks = self._counter, FOREVER
+        waiting = self._dier & ~self.sr.value
+        if waiting & UIF:
+            clocks = counter.clocks_to_update()
+        if waiting & 0x1E:
+            for i in counter.outputs:
+                if waiting & CC1IF << i:
+                    clocks = min(clocks, counter.clocks_to_flag(i))
+            if not counter.settled:
+                clocks = min(clocks, counter.clocks_to_update())
+        return FOREVER if clocks >= FOREVER else counter.ticks_for(clocks)
+
+    # ------------------------------------------------------------------ outputs
+
+    def _drive(self, t_ps: int) -> int:
+        """Put out what the channels say; ticks until that must be looked at again."""
+        need = FOREVER
+        following = False
+        for i in self._channels:
+            stages = self._stages(i)
+            lines = (self._mains[i], *self._complements[i : i + 1])
+            for line, (follows, level) in zip(lines, stages, strict=False):
+                if not follows:
+                    line.steady(t_ps, level)
+                    continue
+                following = True
+                assert level is not None
+                ticks = self._follow(t_ps, line, i, level)
+                need = min(need, ticks or FOREVER)
+        counter = self._counter
+        if following and self._running and (counter.opm or not counter.settled):
+            clocks = counter.clocks_to_update()
+            need = min(need, counter.ticks_for(clocks) if clocks < FOREVER else FOREVER)
+        return need
+
+    def _follow(self, t_ps: int, line: OutputLine, i: int, invert: int) -> int:
+        counter = self._counter
+        ahead: list[int] = []
+        if self._running:
+            ahead = [counter.ticks_for(clocks) for clocks in counter.changes(i)]
+        level = counter.reference(i) ^ invert
+        return line.follow(t_ps, self._tick, level, ahead, repeats=not counter.opm)
+
+    def _stages(self, i: int) -> tuple[tuple[bool, int | None], tuple[bool, int | None]]:
+        """CHx and CHxN: (follows OCxREF, inverted) or (does not, level).
+
+        §12.4.9, Table "Output control bits for complementary OCx and OCxN channels".
+        """
+        bits = self._enable_bits(i)
+        off: tuple[bool, int | None] = (False, None)
+        if i not in self._counter.outputs:
+            return off, off
+        polarity = int(bool(bits & _P))
+        if not self.instance.advanced:
+            return (True, polarity) if bits & _E else off, off
+        polarity_n = int(bool(bits & _NP)) if i < 3 else 0
+        enabled, enabled_n = bool(bits & _E), bool(bits & _NE)
+        bdtr = self.bdtr
+        if not enabled and not enabled_n:
+            return off, off
+        if not bdtr.MOE:
+            if not bdtr.OSSI:
+                return off, off
+            idle_n = getattr(self.cr2, f"OIS{i + 1}N") if i < 3 else None
+            return (False, getattr(self.cr2, f"OIS{i + 1}")), (False, idle_n)
+        idle: tuple[bool, int | None] = (False, polarity) if bdtr.OSSR else off
+        idle_n_stage: tuple[bool, int | None] = (False, polarity_n) if bdtr.OSSR else off
+        if enabled and enabled_n:
+            return (True, polarity), (True, polarity_n ^ 1)
+        if enabled:
+            return (True, polarity), idle_n_stage
+        return idle, (True, polarity_n)  # alone, OCxN follows OCxREF
+
+    def _tell_slaves(self, t_ps: int) -> int:
+        """TRGO, as CR2.MMS selects it; ticks until it changes by itself."""
+        updated, matched = self._updated, self._matched
+        reinitialised = self._reinitialised
+        self._updated = self._matched = self._reinitialised = False
+        if not self._slaves:
+            return FOREVER
+        counter, mms = self._counter, self._mms
+        clocks = FOREVER
+        if mms == _ON_ENABLE:
+            self._trgo.drive(t_ps, int(bool(self.cr1.CEN and self._gate)))
+            if self._running and counter.opm:
+                clocks = counter.clocks_to_update()
+        elif mms > _ON_COMPARE:
+            i = mms - _ON_COMPARE - 1
+            if i in self._channels:
+                self._trgo.drive(t_ps, counter.reference(i))
+                clocks = min([*counter.changes(i)[:1], FOREVER])
+        else:
+            happened = {_ON_RESET: reinitialised, _ON_UPDATE: updated, _ON_COMPARE: matched}
+            self._trgo.drive(t_ps, 0)
+            if happened[mms]:
+                self._trgo.drive(t_ps, 1)
+                self._trgo.drive(t_ps, 0)
+            if mms == _ON_UPDATE:
+                clocks = counter.clocks_to_update()
+            elif mms == _ON_COMPARE and 0 in counter.outputs:
+                clocks = counter.clocks_to_flag(0)
+        if not self._running:
+            return FOREVER
+        if not counter.settled:
+            clocks = min(clocks, counter.clocks_to_update())
+        return counter.ticks_for(clocks) if clocks < FOREVER else FOREVER
