@@ -122,6 +122,10 @@ class _Table:
             self.complain(key, "is missing")
         return default
 
+    def peek(self, key: str) -> object:
+        """The value of a key, not taken; None when absent."""
+        return self._left.get(key)
+
     def take(self, key: str, kind: type[T], default: T | _Missing = _MISSING) -> T | None:
         """The value of a key if it is of that type; None after a complaint."""
         value = self.raw(key, default)
@@ -478,8 +482,8 @@ def _pins(
         port, index = match[1], int(match[2])
         if f"GPIO{port}" not in peripherals:
             t.complain("", f"there is no port GPIO{port} among the peripherals")
-        position = str(t.raw("at"))
-        if position in positions:
+        position = str(t.number("at")) if isinstance(t.peek("at"), int) else t.text("at")
+        if position and position in positions:
             t.complain("at", f"{positions[position]} is already at position {position}")
         positions[position] = name
         alternate: dict[int, tuple[str, ...]] = {}
@@ -490,7 +494,7 @@ def _pins(
                 continue
             alternate[int(key)] = tuple(value.split())
         also = tuple(t.text("also", "").split())
-        reset_af = t.take("reset_af", int) if "reset_af" in t._left else None
+        reset_af = None if t.peek("reset_af") is None else t.number("reset_af", high=15)
         tolerant = t.take("five_volt", bool, True)
         t.close()
         for number, signals in alternate.items():
@@ -724,9 +728,9 @@ def _read_toml(path: Path, where: str) -> dict[str, object]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BoardError("there is no such file", where=where) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise BoardError(f"cannot be read: {error}", where=where) from None
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise BoardError(f"cannot be read: {error.strerror or error}", where=where) from None
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
         raise BoardError(f"not valid TOML: {error}", where=where) from None
 
 

@@ -97,16 +97,17 @@ def peripheral_registers(root: ET.Element, peripheral: str) -> tuple[SvdRegister
     Raises BoardError for an unknown peripheral and for numbers that are none.
     """
     by_name = {_text(p, "name"): p for p in root.iter("peripheral")}
-    found = by_name.get(peripheral)
-    seen = {peripheral}
-    while found is not None and (parent := found.get("derivedFrom")) is not None:
-        if found.find("registers") is not None or parent in seen:
+    name, seen = peripheral, set[str]()
+    while True:
+        seen.add(name)
+        found = by_name.get(name)
+        if found is None:
+            hint = did_you_mean(name, by_name)
+            raise BoardError(f"the SVD has no peripheral {name!r}", hint=hint)
+        parent = found.get("derivedFrom")
+        if parent is None or parent in seen or found.find("registers") is not None:
             break
-        seen.add(parent)
-        found = by_name.get(parent)
-    if found is None:
-        hint = did_you_mean(peripheral, by_name)
-        raise BoardError(f"the SVD has no peripheral {peripheral!r}", hint=hint)
+        name = parent
     holder = found.find("registers")
     inherited = _properties(found, _properties(root, {}))
     registers = [] if holder is None else list(_registers(holder, "", 0, inherited))
