@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 class Reading:
     """What a sentence was understood to mean.
 
-    ``understood`` says it back, one phrase a clause; ``contract`` states what must be seen.
-    ``board`` is the board it was read for; ``meaning`` is the model's own, opaque to others.
+    ``understood`` says it back, one phrase a clause; ``assumed`` tells what the sentence left
+    open and how it was filled in; ``contract`` states what must be seen. ``board`` is the board
+    it was read for; ``meaning`` is the model's own, opaque to others.
     """
 
     prompt: str
     understood: tuple[str, ...]
     contract: Contract
     board: Board
+    assumed: tuple[str, ...] = ()
     meaning: object = None
 
 
