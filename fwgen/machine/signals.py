@@ -421,7 +421,10 @@ class Pad:
 
 
 class Fabric:
-    """All lines of a chip by name: what peripherals put out, what they take in, and the pads."""
+    """All lines of a chip by name: what peripherals put out, what they take in, and the pads.
+
+    A peripheral asks for all its lines when it is made: that is how a port knows them.
+    """
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler

@@ -1,0 +1,42 @@
+"""Debug support of the microcontroller. RM0368 §23.6, §23.16."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fwgen.machine.peripheral import Peripheral, Reg
+
+if TYPE_CHECKING:
+    from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.soc import Soc
+
+
+class Dbgmcu(Peripheral, registers="stm32.dbgmcu_v1"):
+    """Device identity, and what goes on while a debugger holds the core. RM0368 §23.16.
+
+    A system reset leaves it as it is; only a power reset clears it (§23.16.3).
+
+    Not modelled: trace pins (TRACE_IOEN, a Gap). The freeze bits matter to a halted core only.
+    """
+
+    idcode = Reg()
+    cr = Reg(unmodelled=("TRACE_IOEN",))
+    apb1_fz, apb2_fz = Reg(), Reg()
+
+    def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
+        super().__init__(spec, soc)
+        if soc.chip.idcode is not None:
+            self.idcode.reset_value = self.idcode.value = soc.chip.idcode
+
+    def reset(self, t_ps: int) -> None:
+        """Only a power reset reaches it."""
+        if getattr(self.soc, "reset_cause", "PORRSTF") in ("PORRSTF", "BORRSTF"):
+            super().reset(t_ps)
+
+    @property
+    def clocks_in_sleep(self) -> bool:
+        """A debugger may reach the chip while the core sleeps (DBG_SLEEP)."""
+        return bool(self.cr.DBG_SLEEP)
+
+
+PERIPHERAL = Dbgmcu

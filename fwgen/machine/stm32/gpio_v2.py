@@ -1,0 +1,330 @@
+"""General-purpose I/O ports of STM32F2/F4 and later. RM0368 §8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fwgen.machine.peripheral import Peek, Peripheral, Reg
+from fwgen.machine.time import NEVER
+from fwgen.trace import Gap, Hazard
+from fwgen.units import PS_PER_US
+
+if TYPE_CHECKING:
+    from fwgen.board.types import PeripheralSpec, Pin
+    from fwgen.machine.peripheral import Register
+    from fwgen.machine.signals import Pad, Signal
+    from fwgen.machine.soc import Soc
+    from fwgen.machine.time import Timer
+
+INPUT, OUTPUT, ALTERNATE, ANALOG = range(4)  # MODER
+NO_PULL, PULL_UP, PULL_DOWN = range(3)  # PUPDR
+LCKK = 1 << 16
+
+# How long a pin may be in a state that only makes sense on the way to another one: MODER and AFR
+# are two writes.
+GRACE_PS = 100 * PS_PER_US
+
+SWD = ("SWDIO", "SWCLK")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One pin of the port that the package has."""
+
+    index: int
+    pin: Pin
+    pad: Pad
+
+
+class Gpio(Peripheral, registers="stm32.gpio_v2"):
+    """Sixteen pads; each level follows from mode, latch, pull and the world outside. RM0368 §8.
+
+    IDR tells the level at the time of the read. In analog mode it reads 0 and the pull is off
+    (§8.3.12). Bits of pins that the package lacks are stored and read 0 in IDR. A floating
+    input reads 0; ``used`` says that one decided something.
+
+    Pads keep their state while the port's clock is off: only the registers are out of reach.
+
+    Not modelled: output speed (OSPEEDR is stored; edges are instant), the AHB cycle by which IDR
+    lags behind the pad, EVENTOUT (a Gap).
+    """
+
+    moder, otyper, ospeedr, pupdr = Reg(), Reg(), Reg(), Reg()
+    idr, odr, bsrr, lckr = Reg(), Reg(), Reg(), Reg()
+    afrl, afrh = Reg(), Reg()
+
+    def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
+        super().__init__(spec, soc)
+        port = spec.name.removeprefix("GPIO")
+        self.lines = {
+            pin.index: Line(pin.index, pin, soc.fabric.pads[pin.name])
+            for pin in soc.chip.pins.values()
+            if pin.port == port
+        }
+        self._lock_step = 0  # of the key sequence
+        self._lock_key = 0  # LCK[15:0] as the sequence wrote it
+        self._functions: dict[int, tuple[str, ...]] = {}  # line in alternate mode -> its signals
+        self._doubts: dict[int, Timer] = {}  # line -> the look at its alternate function
+        # Pins that hold the debugger's wires after reset, and what each must stay.
+        self._debug = {
+            index: line.pin.reset_af
+            for index, line in self.lines.items()
+            if line.pin.reset_af is not None
+            and any(s in SWD for s in line.pin.alternate.get(line.pin.reset_af, ()))
+        }
+
+    # ------------------------------------------------------------------ configuration
+
+    def mode(self, index: int) -> int:
+        """INPUT, OUTPUT, ALTERNATE or ANALOG."""
+        return self.moder.value >> 2 * index & 3
+
+    def alternate(self, index: int) -> int:
+        """The number of the alternate function that AFRL or AFRH selects."""
+        register = self.afrl if index < 8 else self.afrh
+        return register.value >> 4 * (index % 8) & 15
+
+    def signals(self, index: int) -> tuple[str, ...]:
+        """What the pin is connected to now, in alternate mode; else nothing."""
+        if self.mode(index) != ALTERNATE or index not in self.lines:
+            return ()
+        return self.lines[index].pin.alternate.get(self.alternate(index), ())
+
+    def on_reset(self, t_ps: int) -> None:
+        """Pads as after reset; the lock is open."""
+        self._lock_step = self._lock_key = 0
+        for doubt in self._doubts.values():
+            doubt.cancel()
+        self._doubts.clear()
+        for line in self.lines.values():
+            self._drive(line, t_ps)
+
+    @moder.on_write
+    def _modes(self, t_ps: int, written: int, before: int) -> None:
+        self._hold_locked(self.moder, before, 2)
+        self._change(t_ps, before ^ self.moder.value, 2)
+
+    @otyper.on_write
+    def _types(self, t_ps: int, written: int, before: int) -> None:
+        self._hold_locked(self.otyper, before, 1)
+        self._change(t_ps, before ^ self.otyper.value, 1)
+
+    @ospeedr.on_write
+    def _speeds(self, t_ps: int, written: int, before: int) -> None:
+        self._hold_locked(self.ospeedr, before, 2)
+
+    @pupdr.on_write
+    def _pulls(self, t_ps: int, written: int, before: int) -> None:
+        self._hold_locked(self.pupdr, before, 2)
+        self._change(t_ps, before ^ self.pupdr.value, 2)
+        reserved = self.pupdr.value & self.pupdr.value >> 1 & 0x5555_5555
+        if reserved:
+            index = (reserved & -reserved).bit_length() // 2
+            self.soc.hazard(
+                "reserved-value",
+                "warning",
+                f"P{self.name[4:]}{index}: PUPDR is 11, which is reserved",
+                section="RM0368 §8.4.4",
+                cure="01 is pull-up, 10 is pull-down",
+            )
+
+    @afrl.on_write
+    def _functions_low(self, t_ps: int, written: int, before: int) -> None:
+        self._hold_locked(self.afrl, before, 4)
+        self._change(t_ps, before ^ self.afrl.value, 4)
+
+    @afrh.on_write
+    def _functions_high(self, t_ps: int, written: int, before: int) -> None:
+        self._hold_locked(self.afrh, before, 4, first=8)
+        self._change(t_ps, before ^ self.afrh.value, 4, first=8)
+
+    def _change(self, t_ps: int, changed: int, width: int, first: int = 0) -> None:
+        """Drive anew the pins whose lanes of ``width`` bits changed."""
+        while changed:
+            lane = ((changed & -changed).bit_length() - 1) // width
+            changed &= ~(((1 << width) - 1) << lane * width)
+            line = self.lines.get(first + lane)
+            if line is not None:
+                self._drive(line, t_ps)
+
+    # ------------------------------------------------------------------ data
+
+    @idr.on_peek
+    def _input_data(self, t_ps: int) -> Peek:
+        value, until = 0, NEVER
+        for index, line in self.lines.items():
+            if self.mode(index) != ANALOG:
+                if line.pad.level_at(t_ps):
+                    value |= 1 << index
+                until = min(until, line.pad.stable_until(t_ps))
+        return Peek(value, until)
+
+    @odr.on_write
+    def _output_data(self, t_ps: int, written: int, before: int) -> None:
+        self._latch(t_ps, before ^ self.odr.value)
+
+    @bsrr.on_write
+    def _set_and_reset(self, t_ps: int, written: int, before: int) -> None:
+        # "If both BSx and BRx are set, BSx has priority" (§8.4.7): clear, then set.
+        old = self.odr.value
+        self.odr.value = old & ~(written >> 16) | written & 0xFFFF
+        self._latch(t_ps, old ^ self.odr.value)
+
+    def _latch(self, t_ps: int, changed: int) -> None:
+        while changed:
+            bit = changed & -changed
+            changed ^= bit
+            line = self.lines.get(bit.bit_length() - 1)
+            if line is not None and self.mode(line.index) == OUTPUT:
+                self._drive(line, t_ps)
+
+    def used(self, mask: int) -> None:
+        """Whoever knows which bits of IDR decided something says so: floating ones did not."""
+        for index, line in self.lines.items():
+            if mask >> index & 1 and self.mode(index) == INPUT and line.pad.level is None:
+                self.soc.hazard(
+                    "floating-input",
+                    "warning",
+                    f"{line.pin.name} decides something, yet nothing drives or pulls it",
+                    section="RM0368 §8.3.9",
+                    cure=f"set a pull in GPIO{line.pin.port}_PUPDR, or wire the pin",
+                )
+
+    # ------------------------------------------------------------------ lock
+
+    @lckr.on_write
+    def _lock(self, t_ps: int, written: int, before: int) -> None:
+        """LCKK = 1, 0, 1 with the same LCK[15:0], then a read: locked until reset. §8.4.8."""
+        if before & LCKK:
+            self.lckr.value = before
+            return
+        key, keyed = written & 0xFFFF, bool(written & LCKK)
+        self.lckr.value = key
+        if keyed and self._lock_step == 0:
+            self._lock_step, self._lock_key = 1, key
+        elif (
+            self._lock_step in (1, 2) and key == self._lock_key and keyed == (self._lock_step == 2)
+        ):
+            self._lock_step += 1
+        else:
+            self._lock_step = 0
+
+    @lckr.on_read
+    def _read_lock(self, t_ps: int) -> int:
+        if self._lock_step == 3:
+            self.lckr.value |= LCKK
+        self._lock_step = 0
+        return self.lckr.value
+
+    def _hold_locked(self, register: Register, before: int, width: int, first: int = 0) -> None:
+        """The configuration of locked pins stays as it is."""
+        if not self.lckr.value & LCKK:
+            return
+        frozen = 0
+        for lane in range(register.spec.width // width):
+            if self.lckr.value >> (first + lane) & 1:
+                frozen |= ((1 << width) - 1) << lane * width
+        register.value = register.value & ~frozen | before & frozen
+
+    # ------------------------------------------------------------------ pads
+
+    def _drive(self, line: Line, t_ps: int) -> None:
+        index, mode = line.index, self.mode(line.index)
+        if index in self._debug:
+            self._check_debugger(line)
+        pull = {PULL_UP: 1, PULL_DOWN: 0}.get(self.pupdr.value >> 2 * index & 3)
+        open_drain = bool(self.otyper.value >> index & 1)
+        if mode == ALTERNATE:
+            self._connect(line, t_ps, open_drain=open_drain, pull=pull)
+            return
+        self._disconnect_inputs(line, t_ps)
+        if mode == OUTPUT:
+            level: int | None = self.odr.value >> index & 1
+            line.pad.drive(t_ps, None if open_drain and level else level, pull)
+        else:
+            line.pad.drive(t_ps, None, None if mode == ANALOG else pull)
+
+    def _connect(self, line: Line, t_ps: int, *, open_drain: bool, pull: int | None) -> None:
+        """Route the selected alternate function: out of its peripheral, and into it."""
+        fabric, names = self.soc.fabric, self.signals(line.index)
+        source = next((fabric.output(n) for n in names if fabric.has_output(n)), None)
+        if source is None:
+            line.pad.drive(t_ps, None, pull)
+        else:
+            line.pad.connect(t_ps, source, open_drain=open_drain, pull=pull)
+        if names != self._functions.get(line.index):
+            self._disconnect_inputs(line, t_ps)
+            self._functions[line.index] = names
+            for signal in (fabric.input(n) for n in names if fabric.has_input(n)):
+                self._check_shared_input(line, signal)
+                signal.connect(t_ps, line.pad)
+            self._doubt(line, t_ps)
+
+    def _disconnect_inputs(self, line: Line, t_ps: int) -> None:
+        fabric = self.soc.fabric
+        for name in self._functions.pop(line.index, ()):
+            if fabric.has_input(name) and fabric.input(name).pad is line.pad:
+                fabric.input(name).connect(t_ps, None)
+
+    # ------------------------------------------------------------------ what silicon would not do
+
+    def _check_debugger(self, line: Line) -> None:
+        index = line.index
+        if self.mode(index) != ALTERNATE or self.alternate(index) != self._debug[index]:
+            self.soc.hazard(
+                "swd-remapped",
+                "error",
+                f"{line.pin.name} leaves the debugger: SWD is cut off until the next reset",
+                section="RM0368 §23.4.1",
+                cure="change only your own pin's bits of MODER and AFR: read, modify, write",
+            )
+
+    def _check_shared_input(self, line: Line, signal: Signal) -> None:
+        other = signal.pad
+        if other is None or other is line.pad or self.soc.fabric.has_output(signal.name):
+            return  # an output may well come out on several pins
+        self.soc.hazard(
+            "shared-input",
+            "warning",
+            f"{signal.name} is fed by {other.name} and by {line.pin.name}",
+            section="RM0368 §8.3.2",
+            cure="give the alternate function to one pin only",
+        )
+
+    def _doubt(self, line: Line, t_ps: int) -> None:
+        """Look again soon whether the selected function exists: MODER and AFR are two writes."""
+        doubt = self._doubts.pop(line.index, None)
+        if doubt is not None:
+            doubt.cancel()
+        names = line.pin.alternate.get(self.alternate(line.index), ())
+        if names and names != ("EVENTOUT",):
+            return
+        pc = self.soc.pc
+
+        def look(now_ps: int) -> None:
+            self._doubts.pop(line.index, None)
+            if self.mode(line.index) == ALTERNATE:
+                self._report_function(line, now_ps, pc)
+
+        self._doubts[line.index] = self.soc.scheduler.at(t_ps + GRACE_PS, look)
+
+    def _report_function(self, line: Line, t_ps: int, pc: int) -> None:
+        number, name = self.alternate(line.index), line.pin.name
+        names = line.pin.alternate.get(number, ())
+        register = "AFRL" if line.index < 8 else "AFRH"
+        if names == ("EVENTOUT",):
+            address = self.spec.base + self.MAP.registers[register].offset
+            gap = Gap(t_ps, self.name, register, "write", address, pc, f"{name}: EVENTOUT")
+            self.soc.recorder.add_once(gap, ("eventout", name))
+        elif not names:
+            offers = ", ".join(f"AF{n} {'/'.join(s)}" for n, s in line.pin.alternate.items())
+            hazard = Hazard(
+                t_ps, "wrong-alternate-function", "warning",
+                f"{name} is set to AF{number}, which connects nothing there", pc,
+                section="DS10086, alternate function mapping", cure=f"{name} offers {offers}",
+            )  # fmt: skip
+            self.soc.recorder.add_once(hazard, ("wrong-alternate-function", name, number))
+
+
+PERIPHERAL = Gpio
