@@ -40,7 +40,15 @@ SYSTEM_EXCEPTIONS = {
 }
 """Exception numbers of the core. Source: Arm ARM DDI0403 B1.5.2, Table B1-4."""
 
-_CORE_PREFIX = {"SYST": "SYSTICK"}  # the Arm ARM's register prefix -> the peripheral's name
+# SysTick's registers have a name in the Arm ARM (B3.3.2), one in PM0214 and one in CMSIS.
+_SPELLINGS = {
+    "SYST_CSR": "SYSTICK_CTRL",
+    "SYST_RVR": "SYSTICK_LOAD",
+    "SYST_CVR": "SYSTICK_VAL",
+    "SYST_": "SYSTICK_",
+    "STK_": "SYSTICK_",
+    "SysTick_": "SYSTICK_",
+}
 
 
 class Facts:
@@ -133,11 +141,15 @@ class Facts:
         parts = name.split("_")
         for count in range(len(parts) - 1, 0, -1):
             prefix = "_".join(parts[:count])
-            spec = peripherals.get(prefix) or peripherals.get(_CORE_PREFIX.get(prefix, ""))
+            spec = peripherals.get(prefix)
             if spec:
                 yield spec, prefix
 
     def _register(self, name: str) -> int | None:
+        for said, meant in _SPELLINGS.items():
+            if name.startswith(said):
+                name = meant + name.removeprefix(said)
+                break
         for spec, prefix in self._owners(name):
             mapped = register_map(spec)
             if mapped:

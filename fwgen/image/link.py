@@ -121,8 +121,9 @@ class _Link:
         self._write_units(data)
         if handler is not None:
             data[handler - chip.flash.base :] = _LOOP_FOREVER
-            note = Item(handler, _LOOP_FOREVER, "code", asm="b .", purpose="stop here for good")
-            self.items.append(note.labelled(DEFAULT_HANDLER))
+            purpose = "where every unused vector below the last one used leads"
+            item = Item(handler, _LOOP_FOREVER, "code", asm="b .", purpose=purpose)
+            self.items.append(item.labelled(DEFAULT_HANDLER))
         self._check_falls()
         if self.problems:
             raise UnsoundEmissionError(tuple(self.problems))
@@ -505,7 +506,8 @@ class _Link:
             stack_reserve=self.stack_reserve,
             core=chip.core,
         )
-        listing = render(annotated(self.items, image, chip), title, self.emission.plan)
+        items = sorted(self.items, key=lambda item: item.kind == "zero")  # RAM comes last
+        listing = render(annotated(items, image, chip), title, self.emission.plan)
         return replace(image, listing=listing)
 
 

@@ -87,9 +87,12 @@ class _Page:
         if item.kind == "vector" and (before is None or before.kind != "vector"):
             self.text("")
             self.text("; vector table")
+        if item.kind == "zero" and (before is None or before.kind != "zero"):
+            self.text("")
+            self.text("; RAM")
         if item.label:
-            follows = before is not None and before.kind in ("data", "alias", "zero")
-            if not (follows and item.kind in ("data", "alias", "zero") and not item.purpose):
+            in_a_row = before is not None and {before.kind, item.kind} <= {"data", "alias"}
+            if item.purpose or (not in_a_row and item.kind != "zero"):
                 self.text("")
             if item.purpose:
                 for row in textwrap.wrap(item.purpose, _WIDTH - 2, break_long_words=False):

@@ -269,6 +269,8 @@ def _read_elf(where: str, data: bytes, chip: Chip) -> _Read:
 def _check_machine(elf: Any, where: str) -> None:
     header = elf.header
     machine, kind = str(header["e_machine"]), str(header["e_type"])
+    if not elf.little_endian:
+        raise ImageError("is big-endian; a Cortex-M of this family is little-endian", where=where)
     if machine != "EM_ARM" or elf.elfclass != 32:
         name = machine.removeprefix("EM_")
         raise ImageError(
@@ -276,8 +278,6 @@ def _check_machine(elf: Any, where: str) -> None:
             where=where,
             hint="is this a program for your computer, or for another board?",
         )
-    if not elf.little_endian:
-        raise ImageError("is big-endian; a Cortex-M of this family is little-endian", where=where)
     if kind != "ET_EXEC":
         raise ImageError(
             f"is {'an object file' if kind == 'ET_REL' else 'not an executable'} ({kind})",

@@ -417,7 +417,8 @@ def _note(step: Step, state: State, word: Callable[[int], int | None], names: Na
     if step.name.startswith("ldr"):
         constant = word(address) if step.name == "ldr" else None
         if constant is not None:
-            return f"= {constant:#x} {names.value(constant)}".rstrip()
+            plain = f"{constant}" if constant < 1 << 16 else f"{constant:#x}"
+            return f"= {plain} {names.value(constant)}".rstrip()
         return names.access(address, width, None)
     stored = state.get(_plain(step.operands[0]))
     if stored is not None and stored.origin is not None and stored.origin != address:

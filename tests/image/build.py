@@ -29,4 +29,5 @@ def emission(
     return Emission("a plan", units, vectors)
 
 
+HALT = "halt: b halt @THM_JUMP11 halt"
 SPIN = code("reset", "b reset @THM_JUMP11 reset")

@@ -10,14 +10,13 @@ from fwgen.image.link import link
 from fwgen.image.problems import Problem, UnsoundEmissionError
 from fwgen.thumb import decode
 
-from .build import SPIN, code, emission, words
+from .build import HALT, SPIN, code, emission, words
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
     from fwgen.image.types import Image
 
 FLASH = 0x08000000
-HALT = "halt: b halt @THM_JUMP11 halt"
 
 
 def problems(made: Emission, board: Board, **options: int) -> list[Problem]:
@@ -202,6 +201,16 @@ def test_movw_and_movt_take_expressions(board: Board) -> None:
         ("FLASH_ACR", 0x40023C00),
         ("CLK", 16_000_000),
         ("HSE", 8_000_000),
+        ("SYST_CSR", 0xE000E010),
+        ("SYST_RVR", 0xE000E014),
+        ("STK_VAL", 0xE000E018),
+        ("SYSTICK_LOAD", 0xE000E014),
+        ("SYST_CSR_TICKINT", 2),
+        ("ICSR", 0xE000ED04),
+        ("SCB_SCR_SLEEPDEEP", 4),
+        ("NVIC_ISER1", 0xE000E104),
+        ("CPACR", 0xE000ED88),
+        ("ADC1_COMMON", 0x40012300),
         ("LSE", 32768),
     ],
 )
