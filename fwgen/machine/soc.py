@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from fwgen.errors import BoardError
+from fwgen.machine.armv7m.exceptions import Exceptions
 from fwgen.machine.signals import Fabric, Pad
 from fwgen.machine.time import ClockDomain, Scheduler
 from fwgen.trace import Edge, Event, Gap, Hazard, Wave
@@ -29,8 +30,19 @@ class Core(Protocol):
     def pc(self) -> int:
         """Address of the instruction being executed (exact also within a bus access)."""
 
+    @property
+    def exception(self) -> int:
+        """The number of the exception being handled; 0 in Thread mode."""
+
+    @property
+    def awake_cycles(self) -> int:
+        """Cycles of HCLK not spent asleep so far (exact within a bus access)."""
+
     def wake_up(self, t_ps: int) -> None:
         """An interrupt line or event changed: look again before going on."""
+
+    def configure(self) -> None:
+        """What the core traps, or may execute, changed (CCR, CPACR)."""
 
 
 class Recorder:
@@ -124,6 +136,9 @@ class Soc:
         self.recorder = Recorder()
         self.fabric = Fabric(self.scheduler)
         self.interrupts = Interrupts()
+        self.exceptions = Exceptions(
+            self.chip.nvic_lines, self.chip.priority_bits, self.chip.interrupts
+        )
         self.clocks: dict[str, ClockDomain] = {}
         self.gated: dict[str, bool] = {}  # peripheral -> its clock is enabled (kept by RCC)
         self.settling: dict[str, int] = {}  # peripheral -> until when its new clock may be absent

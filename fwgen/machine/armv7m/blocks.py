@@ -1,0 +1,77 @@
+"""What the core knows of a straight run of code: what it costs and what it must watch.
+
+A block is what the engine runs between two branches. Its cost depends on its bytes and on the
+flash's wait states, so it is computed once and kept until one of them changes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fwgen.thumb import cycles, isa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WFI, WFE, SEV, YIELD = 0xBF30, 0xBF20, 0xBF40, 0xBF10
+
+
+class Block:
+    """A run of instructions at ``address``: ``cost`` in cycles, ``prefix`` by halfword.
+
+    ``stops`` are the offsets at which the core may pause, with the cycles before each: every
+    instruction but those within an IT block. ``system`` says that the block ends in something
+    that may change what interrupts may do. ``problem`` is the first instruction that the core
+    does not have, ``fp`` the offset of the first floating-point one.
+    """
+
+    __slots__ = (
+        "address", "code", "cost", "entries", "fp", "has_it", "last", "plan", "prefix", "problem",
+        "size", "stops", "system", "watched",
+    )  # fmt: skip
+
+    def __init__(self, address: int, code: bytes, core: str, wait: Callable[[int, int], int]):
+        self.address, self.size, self.code = address, len(code), code
+        self.entries = 0  # backward entries, counted towards acceleration
+        self.plan: object = None  # what the accelerator made of the loop that starts here
+        made = cycles.cost(code, core)
+        self.prefix = [0] * (len(code) // 2 + 1)
+        stops: list[tuple[int, int]] = []
+        self.fp = -1
+        self.watched: list[int] = []
+        self.has_it = False
+        waited, in_it, last = 0, 0, 0
+        for index, (offset, before) in enumerate(made.prefix):
+            end = made.prefix[index + 1][0] if index + 1 < len(made.prefix) else len(code)
+            waited += wait(address + offset, before + waited)
+            self.prefix[offset >> 1] = before + waited
+            if offset and not in_it:
+                stops.append((offset, before + waited))
+            in_it = max(0, in_it - 1)
+            first = code[offset] | code[offset + 1] << 8
+            if end - offset == 2 and first >> 8 == 0xBF and first & 15:
+                in_it = 4 - ((first & -first).bit_length() - 1)
+                self.has_it = True
+            elif self.fp < 0 and first & 0xEC00 == 0xEC00 and code[offset + 3] >> 1 & 7 == 5:
+                self.fp = offset  # coprocessors 10 and 11
+            last = offset
+        self.cost = made.total + waited
+        self.prefix[-1] = self.cost
+        self.stops = tuple(stops)
+        self.last = int.from_bytes(code[last : last + 4], "little")
+        problem = isa.first_problem(code, core)
+        self.problem = problem
+        low = self.last & 0xFFFF
+        # CPS; MSR and the barriers (0xF38x, 0xF3Bx).
+        self.system = low & 0xFFE8 == 0xB660 or low & 0xFFE0 in (0xF380, 0xF3A0)
+
+    def before(self, pc: int) -> int:
+        """Cycles from the start of the block to the instruction at ``pc``."""
+        return self.prefix[(pc - self.address) >> 1]
+
+    def stop_after(self, cycles_in: int) -> int:
+        """Offset of the first place to pause at least ``cycles_in`` cycles into the block."""
+        for offset, before in self.stops:
+            if before >= cycles_in:
+                return offset
+        return self.size

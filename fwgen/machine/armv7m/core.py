@@ -1,0 +1,838 @@
+"""The core: runs code on the engine in exact virtual time, and takes exceptions itself.
+
+Time is the number of cycles of HCLK, which the clock controller may change at any moment. A BLOCK
+hook adds the cached cost of each block before it runs; an access to a peripheral happens at the
+block's start plus the cost of what comes before it. What is due within a block makes the block
+run in two parts, so that interrupts are taken between the two instructions where silicon takes
+them. Everything that bends the flow (exceptions, sleep, faults, reset) happens outside the
+engine: a hook notes why, stops it, and ``_step`` acts.
+
+Source: Arm ARM DDI0403 B1.5; Cortex-M4 TRM 100166 §3.9.
+Not modelled: interrupts within an IT block or within one instruction (a load or store multiple
+is not cut short; a divide is not abandoned); an interrupt that a store of the same block raises
+comes at that block's end; bus waits of peripherals.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unicorn import unicorn_const as uc
+
+from fwgen.machine.armv7m import engine as eng
+from fwgen.machine.armv7m import exceptions as exc
+from fwgen.machine.armv7m.blocks import WFE, WFI, Block
+from fwgen.machine.armv7m.engine import Engine
+from fwgen.machine.memory import PAGE
+from fwgen.machine.time import NEVER
+from fwgen.thumb.cycles import REFILL
+from fwgen.trace import Fault, Reset, Sleep, Wake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.memory import MemoryMap
+    from fwgen.machine.soc import Soc
+
+NOWHERE = 1  # an ``until`` that no instruction has: odd
+ENTRY_CYCLES = 12  # TRM §3.9.1, zero wait states
+RETURN_CYCLES = 10
+TAIL_CHAIN_CYCLES = 6
+FP_STACK_CYCLES = 17  # s0-s15 and fpscr, when they are moved
+ATTENTION = -1  # a ``limit`` that every block meets
+
+_CALLER = (
+    eng.R0, eng.R0 + 1, eng.R0 + 2, eng.R0 + 3, eng.R0 + 12, eng.LR, eng.SP, eng.XPSR, eng.CONTROL,
+)  # fmt: skip
+_MASKS = (eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK)
+_ENTER = (eng.SP, eng.XPSR, eng.CONTROL, eng.APSR_NZCV, eng.LR)
+_LEAVE = (
+    eng.CONTROL, eng.XPSR, eng.CONTROL, eng.APSR_NZCV,
+    eng.R0, eng.R0 + 1, eng.R0 + 2, eng.R0 + 3, eng.R0 + 12, eng.LR, eng.SP,
+)  # fmt: skip
+_FP = tuple(range(eng.S0, eng.S0 + 16))
+_FP_ALL = tuple(range(eng.S0, eng.S0 + 32))
+
+BITBANDS = ((0x2000_0000, 0x2200_0000), (0x4000_0000, 0x4200_0000))
+BITBAND_SIZE = 32 << 20
+
+
+class Clockwork:
+    """Where the core is, in cycles and addresses; shared with the BLOCK hook.
+
+    The block that runs began at ``cycle`` and costs ``cost``; it is [start, end). ``limit`` is
+    the cycle by which something is due; ``refill`` is what a taken branch costs.
+    """
+
+    __slots__ = ("cost", "cycle", "end", "limit", "refill", "start")
+
+    def __init__(self, refill: int) -> None:
+        self.cycle = self.cost = self.start = self.end = 0
+        self.limit = ATTENTION
+        self.refill = refill
+
+
+class Core:
+    """An ARMv7-M core in a chip. ``soc`` sees it as its bus master."""
+
+    def __init__(self, soc: Soc, memory: MemoryMap) -> None:
+        self.soc, self.memory = soc, memory
+        self.kind = soc.chip.core
+        self.exceptions = soc.exceptions
+        self.hclk = soc.clock("HCLK")
+        self.engine = Engine(self.kind)
+        self.at = Clockwork(REFILL[self.kind])
+        self.blocks: dict[int, Block] = {}
+        self.asleep = False
+        self.locked = False
+        self.event = False  # the event register of WFE
+        self.asleep_cycles = 0
+        self.steps = 0  # times the engine was entered: what a runaway costs
+        self._pc = 0
+        self._until = NOWHERE
+        self.until_ps = 0
+        self._deadline = 0
+        self._reason: Callable[[], None] | None = None
+        self._failure: BaseException | None = None
+        self._access_pc: int | None = None
+        self._access_cycle = 0
+        self._reset_cause: str | None = None
+        self._imprecise: int | None = None
+        self._asleep_since = 0
+        self._io_pages: dict[int, list[PeripheralSpec]] = {}
+        self._scb: Any = soc.peripherals.get("SCB")
+        self._fpu: Any = soc.peripherals.get("FPU")
+        self._rcc: Any = soc.peripherals.get("RCC")
+        self._pwr: Any = soc.peripherals.get("PWR")
+        self._fp_enabled = False
+        soc.core = self
+        soc.on_system_reset = self._request_reset
+        self.exceptions.changed = self.wake_up
+        memory.code_changed = self._code_changed
+        self._map()
+        self._install()
+
+    # ------------------------------------------------------------------ what the chip sees
+
+    @property
+    def pc(self) -> int:
+        """Address of the instruction being executed."""
+        return self._pc if self._access_pc is None else self._access_pc
+
+    @property
+    def cycle(self) -> int:
+        """The cycle that it is: exact within a bus access."""
+        if self._access_pc is not None:
+            return self._access_cycle
+        return self.at.cycle + self.at.cost
+
+    @property
+    def awake_cycles(self) -> int:
+        """Cycles not spent asleep so far."""
+        asleep = self.asleep_cycles
+        if self.asleep or self.locked:
+            asleep += self.cycle - self._asleep_since
+        return self.cycle - asleep
+
+    @property
+    def now_ps(self) -> int:
+        """The time at ``cycle``."""
+        return self.hclk.time_of(self.cycle)
+
+    @property
+    def exception(self) -> int:
+        """The number of the exception being handled; 0 in Thread mode."""
+        return self.engine.read(eng.XPSR) & 0x1FF
+
+    def wake_up(self, t_ps: int) -> None:
+        """Something changed that may interrupt: look before the next block."""
+        self.at.limit = ATTENTION
+
+    def configure(self) -> None:
+        """CCR or CPACR changed: what blocks must watch may have, too."""
+        self._fp_enabled = self._scb is None or self._scb.cpacr.CP10 == 3
+        self.forget_blocks()
+
+    def forget_blocks(self) -> None:
+        """What blocks cost changed (flash wait states), or what they must watch."""
+        self.blocks.clear()
+
+    def _request_reset(self, t_ps: int, cause: str) -> None:
+        if self._reset_cause is None:
+            self._reset_cause = cause
+        self.at.limit = ATTENTION
+
+    def _code_changed(self, start: int, end: int) -> None:
+        self.engine.drop_code(start, end)
+        for key in [
+            k for k, b in self.blocks.items() if b.address < end and start < b.address + b.size
+        ]:
+            del self.blocks[key]
+
+    # ------------------------------------------------------------------ setting up
+
+    def _map(self) -> None:
+        """Map memories; everything else in the 4 GiB is for ``_bus_read`` and ``_bus_write``."""
+        covered = []
+        for region in self.memory.regions:
+            size = region.size & ~(PAGE - 1)  # a part of a page is served by the bus
+            if size:
+                self.engine.map(region.base, region.buffer, size, write=region.kind == "ram")
+                covered.append((region.base, region.base + size))
+        covered.sort()
+        at = 0
+        for base, end in [*covered, (1 << 32, 1 << 32)]:
+            if at < base:
+                self._map_io(at, base)
+            at = max(at, end)
+        for spec in self.soc.chip.peripherals.values():
+            for page in range(spec.base >> 10, (spec.end + 0x3FF) >> 10):
+                self._io_pages.setdefault(page, []).append(spec)
+
+    def _map_io(self, base: int, end: int) -> None:
+        def read(_uc: Any, offset: int, size: int, _user: Any) -> int:
+            try:
+                return self._bus_read(base + offset, size)
+            except BaseException as error:  # noqa: BLE001 - re-raised by _step
+                self._fail(error)
+                return 0
+
+        def write(_uc: Any, offset: int, size: int, value: int, _user: Any) -> None:
+            try:
+                self._bus_write(base + offset, size, value)
+            except BaseException as error:  # noqa: BLE001 - re-raised by _step
+                self._fail(error)
+
+        self.engine.map_io(base, end - base, read, write)
+
+    def _install(self) -> None:
+        engine = self.engine
+        engine.hook(uc.UC_HOOK_BLOCK, eng.BLOCK, self._block_hook())
+        engine.hook(uc.UC_HOOK_INTR, eng.INTR, self._on_interrupt)
+        engine.hook(uc.UC_HOOK_INSN_INVALID, eng.INVALID, self._on_invalid)
+        engine.hook(uc.UC_HOOK_MEM_INVALID, eng.MEMORY, self._on_protected)
+
+    def _block_hook(self) -> Callable[..., None]:
+        at, blocks, slow = self.at, self.blocks, self._slow_block
+
+        def on_block(_uc: Any, address: int, size: int, _user: Any) -> None:
+            cycle = at.cycle + at.cost
+            if address != at.end:
+                cycle += at.refill
+            block = blocks.get(address << 12 | size)
+            if block is None or cycle + block.cost > at.limit:
+                slow(cycle, address, size)
+                return
+            at.cycle, at.cost, at.start, at.end = cycle, block.cost, address, address + size
+            if block.system:
+                at.limit = ATTENTION
+
+        return on_block
+
+    # ------------------------------------------------------------------ hooks
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        self.engine.stop()
+        self.at.limit = ATTENTION
+
+    def _stop(self, reason: Callable[[], None]) -> None:
+        self._reason = reason
+        self.engine.stop()
+
+    def _slow_block(self, cycle: int, address: int, size: int) -> None:
+        """A block that is new, or does not end before something is due."""
+        try:
+            at = self.at
+            at.cycle, at.cost, at.start, at.end = cycle, 0, address, address
+            self._pc = address
+            if cycle >= at.limit:
+                self._stop(self._nothing)
+                return
+            block = self.blocks.get(address << 12 | size)
+            if block is None:
+                block = self._learn(address, size)
+            stop = self._must_stop(block)
+            if stop == 0:
+                self._stop(self._bad_instruction)
+                return
+            if cycle + block.cost > at.limit:
+                stop = min(stop, block.stop_after(at.limit - cycle))
+            if stop < size:
+                self._until = address + stop
+                self._stop(lambda: self.engine.drop_code(address, address + size))
+                return
+            at.cost, at.start, at.end = block.cost, address, address + size
+            if block.system:
+                at.limit = ATTENTION
+        except BaseException as error:  # noqa: BLE001 - re-raised by _step
+            self._fail(error)
+
+    def _must_stop(self, block: Block) -> int:
+        """Offset of the first instruction that must not run; the block's size when all may."""
+        stop = block.size
+        if block.problem is not None and block.problem.kind != "unpredictable":
+            stop = block.problem.offset
+        if block.fp >= 0 and not self._fp_enabled:
+            stop = min(stop, block.fp)
+        return stop
+
+    def _learn(self, address: int, size: int) -> Block:
+        code = self.memory.read(address, size) or b""
+        block = Block(address, code, self.kind, self._wait_states)
+        problem = block.problem
+        if problem is not None and problem.kind == "unpredictable":
+            self.soc.hazard(
+                "unpredictable",
+                "error",
+                f"at {address + problem.offset:#010x}: {problem.message}",
+                section="Arm ARM DDI0403 A5",
+                cure="use an encoding that the manual defines",
+            )
+        # A block that must not run whole is never found by the quick hook.
+        if self._must_stop(block) == block.size:
+            self.blocks[address << 12 | size] = block
+        return block
+
+    def _wait_states(self, address: int, cycles_in: int) -> int:
+        """Cycles that fetching the instruction at ``address`` waits for the flash."""
+        return 0
+
+    def _on_interrupt(self, _uc: Any, number: int, _user: Any) -> None:
+        """The engine met an exception of its own: it becomes one of ours."""
+        try:
+            self._stop(lambda: self._engine_exception(number))
+        except BaseException as error:  # noqa: BLE001 - re-raised by _step
+            self._fail(error)
+
+    def _on_invalid(self, _uc: Any, _user: Any) -> bool:
+        try:
+            self._stop(self._invalid)
+        except BaseException as error:  # noqa: BLE001 - re-raised by _step
+            self._fail(error)
+        return False
+
+    def _on_protected(
+        self, _uc: Any, kind: int, address: int, size: int, value: int, _user: Any
+    ) -> bool:
+        """Before an access outside memory: the PC is exact here. False makes it a fault."""
+        try:
+            if kind in (uc.UC_MEM_FETCH_PROT, uc.UC_MEM_FETCH_UNMAPPED):
+                self._stop(lambda: self._fetch_fault(address))
+                return False
+            pc = self.engine.read(eng.PC)
+            at = self.at
+            block = self.blocks.get(at.start << 12 | at.end - at.start)
+            self._access_cycle = at.cycle + (block.before(pc) if block is not None else 0)
+            self._access_pc = pc
+            if block is None or block.has_it:
+                self.engine.write(eng.EPSR, 1 << 24)  # else the engine leaks the IT state
+            store = kind == uc.UC_MEM_WRITE_PROT
+            if self.memory.find(address) is not None:
+                if store:
+                    self._store_to_rom(address, size, value & ((1 << (8 * size)) - 1))
+                return True
+            if self._reachable(address):
+                if address & (size - 1):
+                    self._stop(lambda: self._unaligned(pc, address))
+                    return False
+                return True
+            if store:
+                # The write buffer took it: the core has gone on when the bus answers.
+                self._imprecise = address
+                at.limit = ATTENTION
+                return True
+            self._stop(lambda: self._bus_fault(pc, address))
+        except BaseException as error:  # noqa: BLE001 - re-raised by _step
+            self._fail(error)
+        return False
+
+    # ------------------------------------------------------------------ the bus
+
+    def _reachable(self, address: int) -> bool:
+        for region, alias in BITBANDS:
+            if alias <= address < alias + BITBAND_SIZE:
+                target = region + (address - alias >> 5)
+                return self._reachable(target) or self.memory.find(target) is not None
+        specs = self._io_pages.get(address >> 10)
+        return specs is not None and any(s.base <= address < s.end for s in specs)
+
+    def _spec_at(self, address: int) -> PeripheralSpec | None:
+        for spec in self._io_pages.get(address >> 10, ()):
+            if spec.base <= address < spec.end:
+                return spec
+        return None
+
+    def _bus_read(self, address: int, size: int) -> int:
+        spec = self._spec_at(address)
+        if spec is not None:
+            t_ps = self.hclk.time_of(self._access_cycle)
+            value = self.soc.bus_read(spec, address - spec.base, size, t_ps)
+            self._after_access()
+            return value
+        self._access_pc = None
+        for region, alias in BITBANDS:
+            if alias <= address < alias + BITBAND_SIZE:
+                offset = address - alias
+                target = (region + (offset >> 5)) & ~(size - 1)
+                bit = (offset >> 2) & 7 | (((region + (offset >> 5)) & (size - 1)) << 3)
+                data = self.memory.read(target, size)
+                if data is not None:
+                    return int.from_bytes(data, "little") >> bit & 1
+                return self._bus_read(target, size) >> bit & 1
+        data = self.memory.read(address, size)
+        return int.from_bytes(data, "little") if data is not None else 0
+
+    def _bus_write(self, address: int, size: int, value: int) -> None:
+        spec = self._spec_at(address)
+        if spec is not None:
+            t_ps = self.hclk.time_of(self._access_cycle)
+            self.soc.bus_write(spec, address - spec.base, size, value, t_ps)
+            self._after_access()
+            return
+        for region, alias in BITBANDS:
+            if alias <= address < alias + BITBAND_SIZE:
+                self._bit_write(
+                    region + (address - alias >> 5), address - alias >> 2 & 7, size, value
+                )
+        self._access_pc = None
+
+    def _bit_write(self, byte: int, bit: int, size: int, value: int) -> None:
+        """Bit-banding reads, changes one bit and writes back, in one go. Arm ARM B3.1."""
+        target = byte & ~(size - 1)
+        bit |= (byte & (size - 1)) << 3
+        data = self.memory.read(target, size)
+        pc = self._access_pc
+        before = (
+            int.from_bytes(data, "little") if data is not None else self._bus_read(target, size)
+        )
+        after = before & ~(1 << bit) | (value & 1) << bit
+        if data is not None:
+            self.memory.write_ram(target, after.to_bytes(size, "little"))
+            return
+        self._access_pc = pc
+        self._bus_write(target, size, after)
+
+    def _after_access(self) -> None:
+        self._access_pc = None
+        if self.soc.scheduler.next_ps != self._deadline and self.at.limit != ATTENTION:
+            self._set_limit()
+
+    def _store_to_rom(self, address: int, size: int, value: int) -> None:
+        """A store into the flash: its controller decides what becomes of it."""
+        flash: Any = self.soc.peripherals.get("FLASH")
+        region = self.memory.find(address)
+        t_ps = self.hclk.time_of(self._access_cycle)
+        self.soc.scheduler.catch_up(t_ps)
+        if region is not None and region.kind == "flash" and hasattr(flash, "program"):
+            flash.program(self.soc.chip.flash.base + address - region.base, size, value, t_ps)
+        else:
+            self._imprecise = address
+            self.at.limit = ATTENTION
+        self._after_access()
+
+    # ------------------------------------------------------------------ time
+
+    def cycle_of(self, t_ps: int) -> int:
+        """The first cycle that does not begin before a time."""
+        if t_ps >= NEVER:
+            return NEVER
+        cycle = self.hclk.ticks_at(t_ps)
+        return cycle if self.hclk.time_of(cycle) >= t_ps else cycle + 1
+
+    def _set_limit(self) -> None:
+        self._deadline = self.soc.scheduler.next_ps
+        self.at.limit = self.cycle_of(min(self._deadline, self.until_ps))
+
+    def advance(self, until_ps: int) -> None:
+        """Run until a time: to the first place between two instructions not before it.
+
+        Raises whatever a peripheral's model raised: that is our defect, not the firmware's.
+        """
+        self.until_ps = until_ps
+        scheduler = self.soc.scheduler
+        while True:
+            scheduler.catch_up(self.now_ps)
+            if self._reset_cause is not None:
+                self._reset_now()
+                continue
+            if self.asleep or self.locked:
+                if not self._idle():
+                    return
+                continue
+            if self.hclk.time_of(self.at.cycle + self.at.cost) >= until_ps:
+                return
+            self._take_pending()
+            if self.at.cost == 0 and self.now_ps >= until_ps:
+                continue
+            self._set_limit()
+            self._step()
+
+    def _step(self) -> None:
+        """Let the engine run until something needs us."""
+        self._reason = None
+        self.steps += 1
+        until, self._until = self._until, NOWHERE
+        error = self.engine.start(self._pc, until)
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            self._access_pc = None
+            raise failure
+        self._pc = self.engine.read(eng.PC)
+        self._access_pc = None
+        if self._reason is not None:
+            reason, self._reason = self._reason, None
+            reason()
+        elif error:
+            self._bad_instruction()
+        elif self._pc == self.at.end and self._last_halfword() == WFI:
+            self._wait(event=False)
+        if self._imprecise is not None and not self.locked:
+            address, self._imprecise = self._imprecise, None
+            self._imprecise_fault(address)
+
+    def _nothing(self) -> None:
+        """The block hook stopped the engine to look around; ``_pc`` is the block's start."""
+
+    def _last_halfword(self) -> int:
+        data = self.memory.read(self.at.end - 2, 2)
+        return int.from_bytes(data or b"", "little")
+
+    # ------------------------------------------------------------------ sleep
+
+    def _wait(self, *, event: bool) -> None:
+        """WFI or WFE: sleep unless something waits already."""
+        if event and self.event:
+            self.event = False
+            return
+        if self._would_wake():
+            return
+        self.soc.scheduler.catch_up(self.now_ps)
+        if self._would_wake():
+            return
+        deep = self._scb is not None and bool(self._scb.scr.SLEEPDEEP)
+        mode = "sleep"
+        if deep and self._pwr is not None and hasattr(self._pwr, "deep_sleep"):
+            mode = self._pwr.deep_sleep(self.now_ps)
+        self.asleep = True
+        self._waits_for_event = event
+        self._asleep_since = self.at.cycle + self.at.cost
+        self.soc.recorder.add(Sleep(self.now_ps, mode))
+        if hasattr(self._rcc, "enter_sleep"):
+            self._rcc.enter_sleep(self.now_ps, mode)
+
+    def _would_wake(self) -> bool:
+        """Whether an interrupt would be taken if PRIMASK were clear (B1.5.19)."""
+        if self.exceptions.best() is None:
+            return False
+        _, basepri, faultmask = self.engine.read_many(_MASKS)
+        priority = self.exceptions.execution_priority(0, basepri, faultmask)
+        return self.exceptions.preempting(priority) is not None
+
+    def _idle(self) -> bool:
+        """Asleep or locked up: let events happen. False when the time is over."""
+        scheduler, until = self.soc.scheduler, self.until_ps
+        while True:
+            if self._reset_cause is not None:
+                self._move_to(scheduler.now_ps)
+                return True
+            if self.asleep and (self._would_wake() or (self._waits_for_event and self.event)):
+                self._wake_now()
+                return True
+            due = scheduler.next_ps
+            if due > until:
+                scheduler.catch_up(until)
+                self._move_to(until)
+                return False
+            scheduler.catch_up(due)
+
+    def _move_to(self, t_ps: int) -> None:
+        """Asleep: time passes without a cycle being run."""
+        at = self.at
+        at.cycle = max(at.cycle + at.cost, self.cycle_of(t_ps) if self.hclk.hz else 0)
+        at.cost = 0
+
+    def _wake_now(self) -> None:
+        best = self.exceptions.best()
+        cause = self.exceptions.name(best[1]) if best is not None else "event"
+        t_ps = self.soc.scheduler.now_ps
+        if self._waits_for_event:
+            self.event = False
+        if hasattr(self._rcc, "leave_sleep"):
+            ready = self._rcc.leave_sleep(t_ps)
+            self.soc.scheduler.catch_up(ready)
+        self._move_to(self.soc.scheduler.now_ps)
+        self._end_idle()
+        self.soc.recorder.add(Wake(self.now_ps, cause))
+
+    def _end_idle(self) -> None:
+        self.asleep_cycles += self.at.cycle + self.at.cost - self._asleep_since
+        self.asleep = self.locked = False
+
+    # ------------------------------------------------------------------ reset
+
+    def power_on(self) -> None:
+        """Come out of power-on reset at time 0."""
+        self._reset_cause = None
+        self.soc.reset(0, "PORRSTF")
+        self._restart()
+
+    def _reset_now(self) -> None:
+        cause, self._reset_cause = self._reset_cause, None
+        assert cause is not None
+        if self.asleep or self.locked:
+            self._end_idle()
+        t_ps = self.now_ps
+        self.soc.recorder.add(Reset(t_ps, cause))
+        self.soc.reset(t_ps, cause)
+        self._restart()
+
+    def _restart(self) -> None:
+        """B1.5.5 TakeReset: the core's registers, then SP and PC from the table at 0."""
+        engine = self.engine
+        self.exceptions.reset()
+        self.asleep = self.locked = self.event = False
+        self._imprecise = None
+        self.configure()
+        engine.write_many((eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK), (0, 0, 0))
+        # From Handler mode the IPSR write swaps the stacks: go there first, whatever it was.
+        engine.write(eng.XPSR, 1 << 24)
+        engine.write(eng.CONTROL, 0)
+        engine.write(eng.APSR_NZCV, 0)
+        engine.write(eng.LR, 0xFFFFFFFF)
+        stack = self.memory.word(0)
+        start = self.memory.word(4)
+        engine.write(eng.SP, (stack or 0) & ~3)
+        self._go_to(start if start is not None else 0)
+
+    def _go_to(self, target: int) -> None:
+        """Continue at a vector or a return address; bit 0 is the Thumb bit."""
+        self._pc = target & ~1
+        self.at.start = self.at.end = self._pc
+        if not target & 1:
+            self._fault(exc.USAGE_FAULT, "INVSTATE", self._pc)
+
+    # ------------------------------------------------------------------ exceptions
+
+    def _take_pending(self) -> None:
+        if self.exceptions.best() is None:
+            return
+        priority = self.exceptions.execution_priority(*self.engine.read_many(_MASKS))
+        number = self.exceptions.preempting(priority)
+        if number is not None:
+            self._enter(number)
+
+    def _vector_base(self) -> int:
+        return self._scb.vtor.value if self._scb is not None else 0
+
+    def _enter(self, number: int, *, synchronous: bool = False) -> None:
+        """Stack the frame and go to the handler (B1.5.6). A later, higher one goes first."""
+        engine, at = self.engine, self.at
+        r0, r1, r2, r3, r12, lr, sp, xpsr, control = engine.read_many(_CALLER)
+        priority = self.exceptions.execution_priority(*engine.read_many(_MASKS))
+        fp = bool(control & 4)
+        frame = (sp - (104 if fp else 32)) & 0xFFFFFFFF
+        padded = 0
+        if fp or self._scb is None or self._scb.ccr.STKALIGN:
+            padded, frame = frame >> 2 & 1, frame & ~7
+        stacked = xpsr & ~0x200 | padded << 9
+        words = [r0, r1, r2, r3, r12, lr, self._pc, stacked]
+        if fp:
+            words += [*engine.read_many(_FP), engine.read(eng.FPSCR), 0]
+        thread = not xpsr & 0x1FF
+        link = 0xFFFFFFE1 if fp else 0xFFFFFFF1
+        if thread:
+            link |= 0xC if control & 2 else 0x8
+        at.cost += ENTRY_CYCLES
+        if fp and self._fpu is not None and not self._fpu.fpccr.LSPEN:
+            at.cost += FP_STACK_CYCLES
+        data = b"".join(word.to_bytes(4, "little") for word in words)
+        if not self.memory.write_ram(frame, data):
+            self._stacking_failed(number, frame, sp)
+            return
+        if not synchronous:
+            self.soc.scheduler.catch_up(self.now_ps)
+            number = self.exceptions.preempting(priority) or number
+        self._begin(number, frame, xpsr, control, link)
+
+    def _begin(self, number: int, sp: int, xpsr: int, control: int, link: int) -> None:
+        """Enter a handler whose frame is in place."""
+        self.event = True
+        self.exceptions.activate(number)
+        self.engine.write_many(
+            _ENTER,
+            (sp, xpsr & 0xF80F0000 | 1 << 24 | number, control & ~4, xpsr & 0xF0000000, link),
+        )
+        vector = self.memory.word(self._vector_base() + 4 * number)
+        if vector is None:
+            self._vector_failed(number)
+            return
+        self._go_to(vector)
+
+    def _leave(self, link: int) -> None:
+        """Return from an exception (B1.5.8), or go straight to the next (tail-chain)."""
+        engine, at, state = self.engine, self.at, self.exceptions
+        xpsr = engine.read(eng.XPSR)
+        number = xpsr & 0x1FF
+        known = link & 0xF in (0x1, 0x9, 0xD) and link | 0x1F == 0xFFFFFFFF
+        if not known or not state.active >> number & 1:
+            self._fault(exc.USAGE_FAULT, "INVPC", self._pc)
+            return
+        self._late_clear(number)
+        primask, basepri, faultmask = engine.read_many(_MASKS)
+        if number not in (exc.NMI,) and faultmask:
+            engine.write(eng.FAULTMASK, 0)
+            faultmask = 0
+        state.deactivate(number)
+        self.event = True
+        control = engine.read(eng.CONTROL)
+        self.soc.scheduler.catch_up(self.now_ps)
+        following = state.preempting(state.execution_priority(primask, basepri, faultmask))
+        process = link & 4
+        frame = engine.read(eng.PSP if process else eng.MSP)
+        if following is not None:
+            at.cost += TAIL_CHAIN_CYCLES
+            sp = engine.read(eng.SP)
+            self._begin(following, sp, xpsr, control, link)
+            return
+        fp = not link & 0x10
+        size = 104 if fp else 32
+        data = self.memory.read(frame, size)
+        if data is None:
+            self._unstacking_failed(frame)
+            return
+        words = [int.from_bytes(data[n : n + 4], "little") for n in range(0, size, 4)]
+        r0, r1, r2, r3, r12, lr, pc, stacked = words[:8]
+        to_handler = bool(link & 0xF == 1)
+        if to_handler != bool(stacked & 0x1FF):
+            self._fault(exc.USAGE_FAULT, "INVPC", self._pc)
+            return
+        at.cost += RETURN_CYCLES
+        if fp:
+            at.cost += FP_STACK_CYCLES if self._fp_dirty() else 0
+            engine.write_many(_FP, words[8:24])
+            engine.write(eng.FPSCR, words[24])
+        sp = frame + size + (4 if stacked & 0x200 else 0)
+        final = control & 1 | (2 if process else 0) | (4 if fp else 0)
+        first = control & 3 & ~1 if to_handler else 0
+        engine.write_many(
+            _LEAVE,
+            (first | (4 if fp else 0), stacked & ~0x200, final, stacked & 0xF0000000,
+             r0, r1, r2, r3, r12, lr, sp),
+        )  # fmt: skip
+        self._pc = pc & ~1
+        at.start = at.end = self._pc
+        if not stacked >> 24 & 1:
+            self._fault(exc.USAGE_FAULT, "INVSTATE", self._pc)
+            return
+        if not to_handler and self._scb is not None and self._scb.scr.SLEEPONEXIT:
+            self._wait(event=False)
+
+    def _fp_dirty(self) -> bool:
+        return self._fpu is not None and not self._fpu.fpccr.LSPEN
+
+    def _late_clear(self, number: int) -> None:
+        """A request that fell just before the return would still be seen by silicon's NVIC."""
+
+    # ------------------------------------------------------------------ what the engine met
+
+    def _engine_exception(self, number: int) -> None:
+        if number == 2:
+            self._supervisor_call()
+        elif number == 8:
+            self._leave(self._pc | 1)
+        elif number == 7:
+            self._breakpoint()
+        elif number == 3:
+            self._fetch_fault(self._pc)
+        else:
+            self._bad_instruction()
+
+    def _supervisor_call(self) -> None:
+        priority = self.exceptions.execution_priority(*self.engine.read_many(_MASKS))
+        if self.exceptions.group(self.exceptions.priority[exc.SVCALL]) < priority:
+            self._enter(exc.SVCALL, synchronous=True)
+        else:
+            self._fault(exc.HARD_FAULT, "SVC", self._pc)
+
+    def _breakpoint(self) -> None:
+        self._fault(exc.HARD_FAULT, "DEBUGEVT", self._pc)
+
+    def _invalid(self) -> None:
+        """An instruction that the engine does not run: WFE, YIELD and SEV are ours."""
+        hint = self._last_halfword() if self._pc == self.at.end else 0
+        if not self.engine.read(eng.EPSR) >> 24 & 1:
+            self._fault(exc.USAGE_FAULT, "INVSTATE", self._pc)
+        elif hint == WFE:
+            self._wait(event=True)
+        elif hint & 0xFF0F != 0xBF00:
+            self._bad_instruction()
+
+    def _bad_instruction(self) -> None:
+        """The instruction at ``_pc`` is one that the core does not have."""
+        code = self.memory.read(self._pc, 4) or b""
+        first = int.from_bytes(code[:2], "little")
+        second = int.from_bytes(code[2:4], "little")
+        if first & 0xEC00 == 0xEC00 and not self._fp_enabled and second >> 9 & 7 == 5:
+            self._fault(exc.USAGE_FAULT, "NOCP", self._pc)
+        else:
+            self._fault(exc.USAGE_FAULT, "UNDEFINSTR", self._pc)
+
+    def _cut_short(self, pc: int) -> None:
+        """An instruction of the block that runs did not complete: time stops before it."""
+        at = self.at
+        block = self.blocks.get(at.start << 12 | at.end - at.start)
+        if block is not None and at.start <= pc < at.end:
+            at.cost = block.before(pc)
+        self._pc = pc
+
+    def _unaligned(self, pc: int, address: int) -> None:
+        self._cut_short(pc)
+        self._fault(exc.USAGE_FAULT, "UNALIGNED", pc, address)
+
+    def _bus_fault(self, pc: int, address: int) -> None:
+        self._cut_short(pc)
+        self._fault(exc.BUS_FAULT, "PRECISERR", pc, address)
+
+    def _imprecise_fault(self, address: int) -> None:
+        self._fault(exc.BUS_FAULT, "IMPRECISERR", self._pc, address)
+
+    def _fetch_fault(self, address: int) -> None:
+        if address >= 0xE000_0000 or 0x4000_0000 <= address < 0x6000_0000:
+            self._fault(exc.MEM_MANAGE, "IACCVIOL", address)  # execute never: B3.1
+        else:
+            self._fault(exc.BUS_FAULT, "IBUSERR", address)
+
+    def _stacking_failed(self, number: int, frame: int, sp: int) -> None:
+        self.engine.write(eng.SP, frame)
+        self._lock_up("STKERR", f"the frame for {self.exceptions.name(number)}", frame)
+
+    def _unstacking_failed(self, frame: int) -> None:
+        self._lock_up("UNSTKERR", "the frame to return to", frame)
+
+    def _vector_failed(self, number: int) -> None:
+        self._lock_up("VECTTBL", f"the vector of {self.exceptions.name(number)}", 0)
+
+    def _lock_up(self, reason: str, what: str, address: int) -> None:
+        self.soc.recorder.add(
+            Fault(self.now_ps, "Lockup", f"{reason}: {what} at {address:#010x}", self._pc)
+        )
+        self.locked = True
+        self._asleep_since = self.at.cycle + self.at.cost
+
+    def _fault(self, number: int, reason: str, pc: int, address: int | None = None) -> None:
+        """A synchronous fault: to its handler, else to HardFault, else lock up (B1.5.14)."""
+        state = self.exceptions
+        priority = state.execution_priority(*self.engine.read_many(_MASKS))
+        self._pc = pc
+        name = state.name(number)
+        enabled = state.enabled >> number & 1
+        if not enabled or state.group(state.priority[number]) >= priority:
+            number = exc.HARD_FAULT
+        if priority <= -1:
+            self._lock_up(reason, f"{name} in a fault handler", pc)
+            return
+        self.soc.recorder.add(Fault(self.now_ps, state.name(number), reason, pc))
+        self._enter(number, synchronous=True)

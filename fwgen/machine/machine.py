@@ -1,0 +1,128 @@
+"""The emulated board as a bench: image and stimuli in, evidence out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fwgen.errors import BenchError
+from fwgen.machine.armv7m.core import Core
+from fwgen.machine.memory import MemoryMap
+from fwgen.machine.soc import Soc
+from fwgen.trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fwgen.board.types import Board
+    from fwgen.contract import Stimulus
+    from fwgen.image.types import Image
+    from fwgen.trace import Event
+
+
+class Machine:
+    """A board in software. ``run`` is the bench; the other methods are for a live board.
+
+        with Machine(board) as machine:
+            machine.load(image)
+            machine.advance(10 * PS_PER_MS)
+
+    Every ``run`` starts from power-on. The same image and stimuli give the same trace.
+    """
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self._soc: Soc | None = None
+        self._core: Core | None = None
+        self._memory: MemoryMap | None = None
+        self._image: Image | None = None
+        self._listeners: list[Callable[[Event], None]] = []
+
+    # ------------------------------------------------------------------ the bench
+
+    def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
+        """Power on, run for ``span_ps`` while doing the stimuli, and tell what was seen."""
+        self.load(image)
+        for stimulus in stimuli:
+            self.stimulate(stimulus)
+        self.advance(span_ps)
+        trace = self.trace()
+        self.close()
+        return trace
+
+    # ------------------------------------------------------------------ a live board
+
+    def load(self, image: Image) -> None:
+        """Program an image into a fresh board and let it out of reset at time 0."""
+        self.close()
+        soc, memory = Soc(self.board), MemoryMap(self.board.chip)
+        for segment in image.segments:
+            if not memory.program(segment.address, segment.data):
+                raise BenchError(
+                    f"{len(segment.data)} bytes at {segment.address:#010x} are not in the memory "
+                    f"of {self.board.chip.name}",
+                    where=image.source or None,
+                )
+        self._soc, self._memory, self._image = soc, memory, image
+        self._core = Core(soc, memory)
+        soc.recorder.listeners.extend(self._listeners)
+        for part in self.board.parts.values():
+            if part.pull is not None:
+                soc.fabric.pads[part.pin].set_resistor(0, part.pull)
+        self._core.power_on()
+        soc.recorder.started = True
+
+    def advance(self, until_ps: int) -> None:
+        """Let time pass up to ``until_ps`` since reset release."""
+        self.core.advance(until_ps)
+
+    def trace(self) -> Trace:
+        """What was seen so far."""
+        recorder, core = self.soc.recorder, self.core
+        span = core.until_ps
+        events = sorted((e for e in recorder.events if e.t_ps < span), key=lambda e: e.t_ps)
+        return Trace(
+            bench="machine",
+            board=self.board.name,
+            span_ps=span,
+            events=tuple(events),
+            initial=dict(recorder.initial),
+            awake_cycles=core.awake_cycles,
+        )
+
+    def stimulate(self, stimulus: Stimulus) -> None:
+        """Do something to the board, now or at the stimulus's own later time."""
+        raise NotImplementedError
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Hear each event as it is recorded."""
+        self._listeners.append(listener)
+        if self._soc is not None:
+            self._soc.recorder.listeners.append(listener)
+
+    def close(self) -> None:
+        """Give the engine back; the machine can be loaded again."""
+        if self._core is not None:
+            self._core.engine.close()
+        if self._memory is not None:
+            self._memory.close()
+        self._soc = self._core = self._memory = None
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def soc(self) -> Soc:
+        """The chip, while an image is loaded."""
+        if self._soc is None:
+            raise BenchError("no image is loaded")
+        return self._soc
+
+    @property
+    def core(self) -> Core:
+        """The core, while an image is loaded."""
+        if self._core is None:
+            raise BenchError("no image is loaded")
+        return self._core

@@ -1,0 +1,137 @@
+"""The chip's memories: one host buffer each, seen by the engine and by us.
+
+Source: RM0368 §2.3, §2.4 (boot alias).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fwgen.board.types import Chip
+
+PAGE = 0x1000
+ERASED = 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of memory. Aliases share the buffer of what they mirror."""
+
+    name: str
+    kind: str
+    base: int
+    size: int
+    buffer: Any  # a ctypes array; at least ``size`` bytes
+    view: memoryview
+
+    @property
+    def end(self) -> int:
+        """First address past the region."""
+        return self.base + self.size
+
+
+class MemoryMap:
+    """All memories of a chip by address.
+
+    Flash, OTP and option bytes start erased, system memory reads 0; RAM starts with what looks
+    like noise but is the same every time, as RAM after power-on has no value to rely on.
+    """
+
+    def __init__(self, chip: Chip) -> None:
+        self.regions: list[Region] = []
+        self.code_changed: Callable[[int, int], None] | None = None  # base, end of new bytes
+        own = {}
+        for memory in chip.memories.values():
+            if memory.alias_of is None:
+                own[memory.name] = self._make(memory.name, memory.kind, memory.base, memory.size)
+        for memory in chip.memories.values():
+            if memory.alias_of is not None:
+                mirrored = own[memory.alias_of]
+                size = min(memory.size, mirrored.size)
+                self.regions.append(
+                    Region(
+                        memory.name, mirrored.kind, memory.base, size, mirrored.buffer,
+                        mirrored.view,
+                    )
+                )  # fmt: skip
+        self.regions.sort(key=lambda region: region.base)
+        self._last = self.regions[0]
+        self.power_on()
+
+    def _make(self, name: str, kind: str, base: int, size: int) -> Region:
+        buffer = (ctypes.c_ubyte * (-(-size // PAGE) * PAGE))()
+        region = Region(name, kind, base, size, buffer, memoryview(buffer).cast("B"))
+        self.regions.append(region)
+        return region
+
+    def power_on(self) -> None:
+        """Give RAM its noise, and everything that is programmed its erased state."""
+        done: set[int] = set()
+        for region in self.regions:
+            if id(region.buffer) not in done:
+                done.add(id(region.buffer))
+                if region.kind == "ram":
+                    region.view[: region.size] = Random(region.base).randbytes(region.size)
+                elif region.kind in ("flash", "otp", "options"):
+                    ctypes.memset(region.buffer, ERASED, region.size)
+
+    def find(self, address: int) -> Region | None:
+        """The region that holds an address, or None."""
+        last = self._last
+        if last.base <= address < last.base + last.size:
+            return last
+        for region in self.regions:
+            if region.base <= address < region.base + region.size:
+                self._last = region
+                return region
+        return None
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """Bytes, or None where memory does not hold all of them."""
+        region = self.find(address)
+        if region is None or address + size > region.base + region.size:
+            return None
+        at = address - region.base
+        return bytes(region.view[at : at + size])
+
+    def word(self, address: int) -> int | None:
+        """The little-endian word at an address, or None."""
+        data = self.read(address, 4)
+        return None if data is None else int.from_bytes(data, "little")
+
+    def write_ram(self, address: int, data: bytes) -> bool:
+        """Store into RAM as the core does when it stacks; False where there is none."""
+        region = self.find(address)
+        if region is None or region.kind != "ram" or address + len(data) > region.end:
+            return False
+        at = address - region.base
+        region.view[at : at + len(data)] = data
+        return True
+
+    def program(self, address: int, data: bytes) -> bool:
+        """Put bytes into any memory, as a programmer or the flash controller does.
+
+        False where there is no memory. Translated code is forgotten.
+        """
+        region = self.find(address)
+        if region is None or address + len(data) > region.end:
+            return False
+        at = address - region.base
+        region.view[at : at + len(data)] = data
+        if self.code_changed is not None:
+            for other in self.regions:
+                if other.buffer is region.buffer:
+                    self.code_changed(other.base + at, other.base + at + len(data))
+        return True
+
+    def close(self) -> None:
+        """Let go of the buffers."""
+        for region in self.regions:
+            region.view.release()
+        self.regions.clear()
