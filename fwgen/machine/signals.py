@@ -124,6 +124,16 @@ class Signal:
         """The pad this line takes its level from, or None."""
         return self._pad
 
+    @property
+    def taken(self) -> bool:
+        """Whether anybody takes this line: a pad that carries it, or who listens."""
+        return bool(self._followers or self._listeners)
+
+    @property
+    def listened(self) -> bool:
+        """Whether anybody listens edge by edge."""
+        return bool(self._listeners)
+
     def stable_until(self, t_ps: int) -> int:
         """Until when the level at ``t_ps`` holds if nobody drives otherwise."""
         if self._pad is not None:
