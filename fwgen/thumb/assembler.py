@@ -81,7 +81,7 @@ def encodings(asm: str, *, address: int = 0, it: bool = False) -> tuple[Encoding
         )
     place = Place(address)
     found: dict[bytes, Encoding] = {}
-    refusals: list[tuple[Form, RefusedError]] = []
+    refusals: list[tuple[str, RefusedError]] = []
     for form, choice, spelling in candidates:
         if width and form.size != width:
             continue
@@ -89,12 +89,12 @@ def encodings(asm: str, *, address: int = 0, it: bool = False) -> tuple[Encoding
             try:
                 fields = _bind(form, spelling, variant, tokens, place)
             except RefusedError as refused:
-                refusals.append((form, refused))
+                refusals.append((f"{plain} {form.wants(choice)}".rstrip(), refused))
                 continue
             code = form.pack(fields)
             found.setdefault(code, Encoding(code, form, fields))
     if not found:
-        raise _explain(asm, plain, width, candidates, refusals)
+        raise _explain(asm, plain, width, refusals)
     return tuple(found.values())
 
 
@@ -187,22 +187,18 @@ def _default(operand: Operand, fields: Fields, variant: Variant) -> None:
 
 
 def _explain(
-    asm: str,
-    name: str,
-    width: int,
-    candidates: list[tuple[Form, int, Spelling]],
-    refusals: list[tuple[Form, RefusedError]],
+    asm: str, name: str, width: int, refusals: list[tuple[str, RefusedError]]
 ) -> EncodeError:
-    """The most telling refusal, and every shape that the mnemonic has."""
+    """The most telling refusal, and the shapes that came as near."""
     if not refusals:
         other = "16" if width == 2 else "32"
         return EncodeError(f"{asm!r}: {name} has no {other}-bit form", hint="leave the width out")
-    best = max(refusals, key=lambda item: (item[1].reach, item[1].fit, item[0].size))[1]
-    near = [form for form, refused in refusals if refused.reach == best.reach]
-    shapes = list(dict.fromkeys(f"{name} {form.wants()}".rstrip() for form in near))
-    shown = "; ".join(shapes[:4]) + ("; ..." if len(shapes) > 4 else "")
-    if name in ("mov", "movs") and _ends_in_number(asm):
-        shown += "; movw Rd, #0..65535"
+    best = max((refused for _, refused in refusals), key=lambda r: (r.reach, r.fit))
+    near = [shape for shape, r in refusals if (r.reach, r.fit) == (best.reach, best.fit)]
+    if name in ("mov", "movs") and best.fit and _ends_in_number(asm):
+        near.append("movw Rd, #0..65535")
+    shapes = list(dict.fromkeys(near))
+    shown = "; ".join(shapes[:5]) + ("; ..." if len(shapes) > 5 else "")
     return EncodeError(f"{asm!r}: {best.reason}", hint=f"there is {shown}")
 
 

@@ -6,7 +6,7 @@ Capstone is the referee: the text is its own, tidied so that the assembler reads
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from fwgen.thumb.forms import Match, halfwords, is_wide, recognise
@@ -68,6 +68,7 @@ def _capstone() -> Any:
     return engine
 
 
+@lru_cache(maxsize=8192)
 def decode(code: bytes, address: int = 0) -> Decoded:
     """The first instruction of some bytes. Never raises: garbage is marked undecodable."""
     one = halfwords(code[:4])[0] if len(code) > 1 else code

@@ -12,6 +12,7 @@ from fwgen.thumb import table
 from fwgen.thumb.operands import (
     CONDITION_NUMBER,
     RULES,
+    SHIFTS,
     SPELLINGS,
     Condition,
     Fields,
@@ -169,10 +170,10 @@ class Form:
                 return variant
         return variants[0]
 
-    def wants(self) -> str:
-        """What the form takes, in words."""
-        parts = [part.wants() for part in self.variants[0][0].operands]
-        return "".join(", " if part == "," else part for part in parts)
+    def wants(self, choice: int = 0) -> str:
+        """What one of the form's texts takes, in words."""
+        words = [part.wants() for part in self.variants[choice][0].operands]
+        return "".join(f"{w} " if w in (",", *SHIFTS) else w for w in words).strip()
 
 
 def _spell(words: str) -> list[Spelling]:

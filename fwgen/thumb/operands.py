@@ -158,7 +158,7 @@ class Mark(Operand):
 
     def show(self, fields: Mapping[str, int], address: int = 0) -> str:
         """The lexeme."""
-        return ", " if self.text == "," else self.text + (" " if self.text in _SHIFTS else "")
+        return ", " if self.text == "," else self.text + (" " if self.text in SHIFTS else "")
 
     def wants(self) -> str:
         """The lexeme."""
@@ -396,7 +396,6 @@ def modified(value: int) -> int | None:
     return turn << 7 | (rotated & 0x7F) if rotated <= 0xFF else None
 
 
-@dataclass(frozen=True, slots=True)
 class ModifiedImm(Operand):
     """A modified immediate: a byte anywhere, or a byte repeated. A5.3.2."""
 
@@ -432,10 +431,9 @@ class ModifiedImm(Operand):
         return "#a modified immediate (eight bits anywhere, or one byte repeated)"
 
 
-_SHIFTS = ("lsl", "lsr", "asr", "ror")
+SHIFTS = ("lsl", "lsr", "asr", "ror")
 
 
-@dataclass(frozen=True, slots=True)
 class Shift(Operand):
     """A constant shift of the last register: DecodeImmShift. A7.4.2."""
 
@@ -445,10 +443,10 @@ class Shift(Operand):
         if name == "rrx":
             fields |= {"t": 3, "i": 0}
             return at + 1
-        if name not in _SHIFTS:
+        if name not in SHIFTS:
             raise RefusedError(f"{name!r} is not a shift by a constant ({self.wants()})", at)
         token = _token(tokens, at + 1, f"{name}'s amount")
-        kind = _SHIFTS.index(name)
+        kind = SHIFTS.index(name)
         low, high = ((0, 31), (1, 32), (1, 32), (1, 31))[kind]
         if token.kind != "number" or not isinstance(token.value, int):
             raise RefusedError(f"{token.text!r} stands where {name}'s amount would", at + 1)
@@ -462,7 +460,7 @@ class Shift(Operand):
         kind, amount = fields["t"], fields["i"]
         if kind == 3 and not amount:
             return "rrx"
-        return f"{_SHIFTS[kind]} #{amount or (32 if kind in (1, 2) else 0)}"
+        return f"{SHIFTS[kind]} #{amount or (32 if kind in (1, 2) else 0)}"
 
     def absent(self) -> Fields:
         """No shift: lsl #0."""
@@ -723,7 +721,6 @@ class Target(Operand):
         return f"a target {low:+}..{high:+} bytes from pc{grid}"
 
 
-@dataclass(frozen=True, slots=True)
 class Condition(Operand):
     """The condition in a branch's name; it takes no operand text."""
 
@@ -744,7 +741,6 @@ class Condition(Operand):
         return ""
 
 
-@dataclass(frozen=True, slots=True)
 class ItCondition(Operand):
     """The first condition of an IT block; the mnemonic's t and e are in field x. A7.7.37."""
 
@@ -845,7 +841,6 @@ class System(Operand):
         return "a special register"
 
 
-@dataclass(frozen=True, slots=True)
 class Barrier(Operand):
     """The option of a barrier; M-profile cores treat every one as sy."""
 
@@ -873,7 +868,6 @@ class Barrier(Operand):
         return "sy"
 
 
-@dataclass(frozen=True, slots=True)
 class Width(Operand):
     """The width of a bit field, stored as its most significant bit."""
 
@@ -941,7 +935,6 @@ def expand_float(raw: int) -> float:
 _FLOATS = {expand_float(raw): raw for raw in range(256)}
 
 
-@dataclass(frozen=True, slots=True)
 class FloatImm(Operand):
     """An 8-bit floating-point constant. A6.4.1."""
 
@@ -965,7 +958,6 @@ class FloatImm(Operand):
         return "±(16..31)/16 * 2^(-3..4)"
 
 
-@dataclass(frozen=True, slots=True)
 class Flags(Operand):
     """A register, where 15 means the flags (vmrs, mrc)."""
 

@@ -89,10 +89,10 @@ _NARROW = """
 101100001 iiiiiii         | sub {sp,} sp, #i*4                            | alu
 101100 i 1 iiiii nnn      | cbz Rn, @THM_JUMP6                            | branch v7m noit
 101110 i 1 iiiii nnn      | cbnz Rn, @THM_JUMP6                           | branch v7m noit
-1011001000 mmm ddd        | sxth {Rd,} Rm                                 | alu
-1011001001 mmm ddd        | sxtb {Rd,} Rm                                 | alu
-1011001010 mmm ddd        | uxth {Rd,} Rm                                 | alu
-1011001011 mmm ddd        | uxtb {Rd,} Rm                                 | alu
+1011001000 mmm ddd        | sxth Rd, Rm                                     | alu
+1011001001 mmm ddd        | sxtb Rd, Rm                                     | alu
+1011001010 mmm ddd        | uxth Rd, Rm                                     | alu
+1011001011 mmm ddd        | uxtb Rd, Rm                                     | alu
 1011010 L rrrrrrrr        | push REGS ; stmdb/stmfd sp!, REGS | store-multiple !listed
 1011110 P rrrrrrrr        | pop REGS ; ldm/ldmia/ldmfd sp!, REGS | load-multiple !listed !pc-listed-last
 10110110011 00 0 10       | cpsie i                                       | system noit
@@ -158,7 +158,7 @@ _WIDE = """
 11101010010 s 1111 0 iii dddd ii 00 mmmm | lsl{s} {Rd,} Rm, #i>1 ; mov{s} Rd, Rm, lsl #i>1 | alu
 11101010010 s 1111 0 iii dddd ii 01 mmmm | lsr{s} {Rd,} Rm, #i%32 ; mov{s} Rd, Rm, lsr #i%32 | alu
 11101010010 s 1111 0 iii dddd ii 10 mmmm | asr{s} {Rd,} Rm, #i%32 ; mov{s} Rd, Rm, asr #i%32 | alu
-11101010010 s 1111 0 000 dddd 00 11 mmmm | rrx{s} {Rd,} Rm ; mov{s} Rd, Rm, rrx | alu
+11101010010 s 1111 0 000 dddd 00 11 mmmm | rrx{s} Rd, Rm ; mov{s} Rd, Rm, rrx | alu
 11101010010 s 1111 0 iii dddd ii 11 mmmm | ror{s} {Rd,} Rm, #i>1 ; mov{s} Rd, Rm, ror #i>1 | alu
 11101010010 s nnnn 0 iii dddd ii tt mmmm | orr{s} {Rd,} Rn, Rm{, SHIFT} | alu
 11101010011 s 1111 0 iii dddd ii tt mmmm | mvn{s} Rd, Rm{, SHIFT}       | alu
@@ -194,7 +194,8 @@ _WIDE = """
 11110 i 01101 1 nnnn 0 iii 1111 iiiiiiii | cmp Sn, #i~                  | alu
 11110 i 01101 s 1101 0 iii dddd iiiiiiii | sub{s} {Sd,} sp, #i~         | alu
 11110 i 01101 s nnnn 0 iii dddd iiiiiiii | sub{s} {Rd,} Rn, #i~         | alu
-11110 i 01110 s nnnn 0 iii dddd iiiiiiii | rsb{s} {Rd,} Rn, #i~ ; neg{s} Rd, Rn | alu
+11110 i 01110 s nnnn 0 iii dddd iiiiiiii | rsb{s} {Rd,} Rn, #i~         | alu
+11110 0 01110 s nnnn 0 000 dddd 00000000 | rsb{s} {Rd,} Rn, #0 ; neg{s} Rd, Rn | alu
 
 11110 i 100000 1111 0 iii dddd iiiiiiii | add/addw Rd, pc, #i ; adr Rd, @THM_ALU_PREL_11_0 | alu
 11110 i 101010 1111 0 iii dddd iiiiiiii | sub/subw Rd, pc, #i ; adr Rd, @SUB_PC12 | alu
@@ -256,7 +257,7 @@ _WIDE = """
 1111001110101111 1000000000000010       | wfe                           | alu
 1111001110101111 1000000000000011       | wfi                           | alu
 1111001110101111 1000000000000100       | sev                           | alu
-1111001110101111 1000000000010100       | csdb                          | alu
+1111001110101111 1000000000010100       | csdb                          | alu noit
 1111001110101111 100000001111 iiii      | dbg #i                        | alu
 111101111111 iiii 1010 iiiiiiiiiiii     | udf #i                        | alu v6m
 
@@ -333,9 +334,9 @@ _FLOAT = """
 _FLOAT_ARITHMETIC = """
 11101110 1 D 11 hhhh dddd 1010 0000 iiii | vmov.f32 Fd, FPIMM           | fp-alu
 11101110 1 D 11 0000 dddd 1010 01 M 0 mmmm | vmov.f32 Fd, Fm            | fp-alu
-11101110 1 D 11 0000 dddd 1010 11 M 0 mmmm | vabs.f32 {Fd,} Fm          | fp-alu
-11101110 1 D 11 0001 dddd 1010 01 M 0 mmmm | vneg.f32 {Fd,} Fm          | fp-alu
-11101110 1 D 11 0001 dddd 1010 11 M 0 mmmm | vsqrt.f32 {Fd,} Fm         | fp-sqrt
+11101110 1 D 11 0000 dddd 1010 11 M 0 mmmm | vabs.f32 Fd, Fm            | fp-alu
+11101110 1 D 11 0001 dddd 1010 01 M 0 mmmm | vneg.f32 Fd, Fm            | fp-alu
+11101110 1 D 11 0001 dddd 1010 11 M 0 mmmm | vsqrt.f32 Fd, Fm           | fp-sqrt
 11101110 1 D 11 0100 dddd 1010 01 M 0 mmmm | vcmp.f32 Fd, Fm            | fp-alu
 11101110 1 D 11 0100 dddd 1010 11 M 0 mmmm | vcmpe.f32 Fd, Fm           | fp-alu
 11101110 1 D 11 0101 dddd 1010 0100 0000 | vcmp.f32 Fd, ZERO            | fp-alu
@@ -465,7 +466,7 @@ def _extends() -> list[str]:
         alone = "dsp" if name.endswith("16") else ""
         with_add = name[:3] + "a" + name[3:]
         rows += [
-            f"{bits} 1111 1111 dddd 10 rr mmmm | {name} {{Rd,}} Rm{{, ror #r*8}} | alu {alone}",
+            f"{bits} 1111 1111 dddd 10 rr mmmm | {name} Rd, Rm{{, ror #r*8}} | alu {alone}",
             f"{bits} nnnn 1111 dddd 10 rr mmmm | {with_add} {{Rd,}} Rn, Rm{{, ror #r*8}} | alu dsp",
         ]
     return rows
