@@ -19,7 +19,7 @@ from fwgen.verdict.types import Figure, Outcome
 from fwgen.verdict.view import Seg, Span, failed, fits, passed, unsure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fwgen.contract.types import Blinks, Counts, Level, Phase, Pwm, Tone
     from fwgen.verdict.view import Seen, View
@@ -187,8 +187,10 @@ def judge_blinks(e: Blinks, view: View) -> Seen:
         began, ended = _began(segs, i, span), i < len(segs) - 1
         length, low, high = wanted[seg.level]
         lasted = seg.stop - seg.start
+        # A time that ends in floating may be short: the floating is the departure then.
+        whole = began and ended and (segs[i + 1].level is not None or segs[i + 1].skipped > 0)
         word, other = (on_word, off_word) if seg.level else (off_word, on_word)
-        fit = fits(lasted, low if began and ended else 0, high, view.blur)
+        fit = fits(lasted, low if whole else 0, high, view.blur)
         if not began and not seg.level:
             fit = Outcome.PASS  # the wait before the first time on was judged above
         if fit is not Outcome.PASS:
@@ -465,20 +467,18 @@ def judge_pwm(e: Pwm, view: View) -> Seen:
                 return failed(cycle.start, text, *figures)
             doubt = doubt or unsure(text, *figures, at_ps=cycle.start)
         duty = cycle.on * PPM // cycle.period
-        blur = view.blur * PPM // cycle.period
-        for t in (cycle.start, cycle.start + (cycle.repeats - 1) * cycle.period):
-            low, high = wanted(t) - e.duty_tolerance_ppm, wanted(t) + e.duty_tolerance_ppm
-            fit = fits(duty, low, high, blur)
-            if fit is Outcome.PASS:
-                continue
-            text = (
-                f"{e.subject} is {subject.word(1)} for {show_ratio(duty)} of a period at "
-                f"{show_duration(t)}; expected {show_ratio(wanted(t))} ± "
-                f"{show_ratio(e.duty_tolerance_ppm)}"
-            )
-            if fit is Outcome.FAIL:
-                return failed(t, text, *figures)
-            doubt = doubt or unsure(text, *figures, at_ps=t)
+        k, fit = _duty_departure(e, cycle, wanted, view.blur * PPM // cycle.period)
+        if fit is Outcome.PASS:
+            continue
+        t = cycle.start + k * cycle.period
+        text = (
+            f"{e.subject} is {subject.word(1)} for {show_ratio(duty)} of a period at "
+            f"{show_duration(t)}; expected {show_ratio(wanted(t))} ± "
+            f"{show_ratio(e.duty_tolerance_ppm)}"
+        )
+        if fit is Outcome.FAIL:
+            return failed(t, text, *figures)
+        doubt = doubt or unsure(text, *figures, at_ps=t)
     steady = _steady_too_long(e, segs, span, period + slack, wanted, view)
     if steady is not None:
         return steady
@@ -502,11 +502,32 @@ def _constant(e: Pwm) -> bool:
     )
 
 
+def _duty_departure(
+    e: Pwm, cycle: Cycle, wanted: Callable[[int], int], blur: int
+) -> tuple[int, Outcome]:
+    """Which of a row of equal cycles is the first off the ramp, and how surely."""
+    duty = cycle.on * PPM // cycle.period
+
+    def fit(k: int) -> Outcome:
+        want = wanted(cycle.start + k * cycle.period)
+        return fits(duty, want - e.duty_tolerance_ppm, want + e.duty_tolerance_ppm, blur)
+
+    last = cycle.repeats - 1
+    if fit(0) is not Outcome.PASS or fit(last) is Outcome.PASS:
+        return 0, fit(0)
+    # The ramp leaves this duty behind somewhere on the way.
+    return bisect_left(range(last), x=True, key=lambda k: fit(k) is not Outcome.PASS), fit(last)
+
+
 def _steady_too_long(
-    e: Pwm, segs: Sequence[Seg], span: Span, longest: int, wanted: object, view: View
+    e: Pwm,
+    segs: Sequence[Seg],
+    span: Span,
+    longest: int,
+    wanted: Callable[[int], int],
+    view: View,
 ) -> Seen | None:
     """A stretch without edges is only right where the duty asked for is none or all."""
-    assert callable(wanted)
     for i, seg in enumerate(segs):
         limit = longest + (span.settled - span.start if i == 0 else 0)
         if seg.skipped or seg.stop - seg.start <= limit + view.blur:

@@ -96,6 +96,7 @@ class _Walk:
         self.e, self.view, self.span, self.names = e, view, span, names
         self.moments = together(view, names, span.start, span.stop)
         self.i = 0
+        self.left = span.start  # when the step before was left
         self.doubt: Seen | None = None
         self.steps_seen = 0
 
@@ -106,6 +107,7 @@ class _Walk:
         late = self._begin(wanted)
         if late is not None:
             return late
+        # A step begins with the first change towards it: skew is not taken off its time.
         began, first = self.moments[self.i].start, True
         for following in steps:
             seen = self._hold(wanted, following, began, first=first)
@@ -113,8 +115,7 @@ class _Walk:
                 return seen
             if self.i >= len(self.moments):
                 return self._done(whole=self.e.repeat)
-            wanted, first = following, False
-            began = self.moments[self.i].start
+            wanted, first, began = following, False, self.left
         seen = self._last(wanted, began, first=first)
         return seen or self._done(whole=True)
 
@@ -171,7 +172,7 @@ class _Walk:
         while self.i < len(self.moments) and self._matches(self.moments[self.i], wanted):
             self.i += 1
         ended = self.i == len(self.moments)
-        left = self.span.stop if ended else self.moments[self.i].start
+        left = self.left = self.span.stop if ended else self.moments[self.i].start
         lasted = left - began
         blur = self.view.blur
         if ended and lasted - blur <= high:

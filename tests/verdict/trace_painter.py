@@ -1,0 +1,95 @@
+"""Paints traces by hand: what a bench would have seen of firmware that nobody wrote."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from fwgen.board import load_board
+from fwgen.contract import Contract
+from fwgen.trace import Edge, SerialByte, Sleep, Stimulated, Trace, Wake, Wave
+from fwgen.verdict import judge
+
+US, MS, S = 10**6, 10**9, 10**12
+SETUP = 20 * US  # when firmware has its pins set up
+
+BOARD = load_board("nucleo-f401")
+
+
+class Painter:
+    """Events of one run, in any order; ``trace()`` sorts them. Levels are the pins'."""
+
+    def __init__(self, span_ps=2 * S, resolution_ps=0):
+        self.span_ps, self.resolution_ps = span_ps, resolution_ps
+        self.events = []
+
+    def at(self, *events):
+        self.events += events
+        return self
+
+    def levels(self, pin, *changes):
+        """Changes as (t_ps, level)."""
+        return self.at(*(Edge(t, pin, level) for t, level in changes))
+
+    def holds(self, pin, start, *durations, level=1):
+        """From ``start`` one level after the other, each for its duration; then it stays."""
+        t = start
+        for duration in durations:
+            self.at(Edge(t, pin, level))
+            t += duration
+            level ^= 1
+        return self.at(Edge(t, pin, level))
+
+    def blinks(self, pin, on, off, start=SETUP, stop=None, level=1):
+        stop = self.span_ps if stop is None else stop
+        t = start
+        while t < stop:
+            self.at(Edge(t, pin, level))
+            t += on if level else off
+            level ^= 1
+        return self
+
+    def wave(self, pin, start, first, second, level=1):
+        return self.at(Wave(start, pin, level, Fraction(first), Fraction(second)))
+
+    def says(self, t, text, baud=115_200, port="USART2", error="", direction="tx"):
+        frame = 10 * S // baud
+        for i, byte in enumerate(text.encode()):
+            start = t + i * frame
+            self.at(SerialByte(start + frame, port, direction, byte, baud * 1000, start, error))
+        return self
+
+    def hears(self, t, text):
+        return self.says(t, text, direction="rx")
+
+    def does(self, t, subject, what="done"):
+        return self.at(Stimulated(t, subject, what))
+
+    def presses(self, t, hold=100 * MS, bounces=()):
+        """The button B1, active low: pressed, with extra chatter edges at t + each bounce."""
+        self.does(t, "B1", "pressed")
+        level = 0
+        for dt in (0, *bounces):
+            self.at(Edge(t + dt, "PC13", level))
+            level ^= 1
+        assert level == 1, "chatter comes in pairs"
+        return self.at(Edge(t + hold, "PC13", 1))
+
+    def sleeps(self, start, stop):
+        return self.at(Sleep(start, "sleep"), Wake(stop, "SysTick"))
+
+    def trace(self):
+        events = sorted((e for e in self.events if e.t_ps < self.span_ps), key=lambda e: e.t_ps)
+        return Trace(
+            "machine", BOARD.name, self.span_ps, tuple(events), {"PC13": 1, "PA13": 1},
+            resolution_ps=self.resolution_ps,
+        )  # fmt: skip
+
+
+def contract(*expectations, span_ps=2 * S, stimuli=(), accept=()):
+    return Contract("t", BOARD.name, span_ps, tuple(stimuli), tuple(expectations), tuple(accept))
+
+
+def found(expectation, painter, stimuli=()):
+    """The finding on one expectation."""
+    made = contract(expectation, span_ps=painter.span_ps, stimuli=stimuli)
+    return judge(made, painter.trace(), BOARD).findings[0]
