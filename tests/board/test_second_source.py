@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from fwgen.board import load_chip
+from fwgen.board import load_board, load_chip
 from fwgen.board.registers import RegisterMap, known_register_maps, load_register_map
 
-FACTS: dict[str, Any] = json.loads(
-    (Path(__file__).parent / "facts" / "stm32f401re.json").read_text(encoding="utf-8")
-)
+FOLDER = Path(__file__).parent / "facts"
+FACTS: dict[str, Any] = json.loads((FOLDER / "stm32f401re.json").read_text(encoding="utf-8"))
+NUCLEO: dict[str, Any] = json.loads((FOLDER / "nucleo-f401.json").read_text(encoding="utf-8"))
 HEADER, CHIP_DATA, SVD = FACTS["header"], FACTS["chip"], FACTS["svd"]
 CHIP = load_chip("stm32f401re")
 
@@ -171,6 +171,23 @@ def test_ports_with_debug_pins_reset_to_what_the_svd_says() -> None:
             if (port, register) == ("GPIOA", "OSPEEDR"):
                 reset = 0x0C00_0000  # the SVD has 0; RM0368 §8.4.3 has PA13 at very high speed
             assert resets.get(register, 0) == reset, (port, register)
+
+
+def test_arduino_headers_are_those_of_the_arduino_core() -> None:
+    arduino = load_board("nucleo-f401").headers["Arduino"]
+    assert [arduino[f"D{n}"] for n in range(16)] == NUCLEO["digital"]
+    assert [arduino[f"A{n}"] for n in range(6)] == NUCLEO["analog"]
+
+
+def test_morpho_headers_run_in_the_order_of_the_arduino_core() -> None:
+    """The core lists a side from top to bottom, without the pins that Arduino headers carry."""
+    board = load_board("nucleo-f401")
+    on_arduino = {*NUCLEO["digital"], *NUCLEO["analog"]}
+    for header in ("CN7", "CN10"):
+        pins = list(board.headers[f"Morpho {header}"].values())
+        for side, start in (("odd", 0), ("even", 1)):
+            ours = [p for p in pins[start::2] if p in board.chip.pins and p not in on_arduino]
+            assert ours == NUCLEO[f"{header.lower()}_{side}"], (header, side)
 
 
 # ------------------------------------------------------------------- registers and fields
