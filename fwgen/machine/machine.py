@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.errors import BenchError
+from fwgen.machine import parts
 from fwgen.machine.armv7m.core import Core
 from fwgen.machine.memory import MemoryMap
 from fwgen.machine.soc import Soc
@@ -54,7 +55,9 @@ class Machine:
     def load(self, image: Image) -> None:
         """Program an image into a fresh board and let it out of reset at time 0."""
         self.close()
-        soc, memory = Soc(self.board), MemoryMap(self.board.chip)
+        soc = Soc(self.board)
+        flash = soc.peripherals.get("FLASH")
+        memory = MemoryMap(self.board.chip, getattr(flash, "memory", None))
         for segment in image.segments:
             if not memory.program(segment.address, segment.data):
                 raise BenchError(
@@ -68,6 +71,9 @@ class Machine:
         for part in self.board.parts.values():
             if part.pull is not None:
                 soc.fabric.pads[part.pin].set_resistor(0, part.pull)
+        console = self.board.console
+        if console is not None:  # what is wired there idles high
+            soc.fabric.pads[console.rx].set_resistor(0, 1)
         self._core.power_on()
         soc.recorder.started = True
 
@@ -90,8 +96,11 @@ class Machine:
         )
 
     def stimulate(self, stimulus: Stimulus) -> None:
-        """Do something to the board, now or at the stimulus's own later time."""
-        raise NotImplementedError
+        """Do something to the board at the stimulus's time; one that is past is due now.
+
+        Raises BenchError when the board has no such button, pin or port.
+        """
+        parts.apply(stimulus, self.soc)
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Hear each event as it is recorded."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fwgen.board.types import Chip
+    from fwgen.board.types import Chip, Memory
 
 PAGE = 0x1000
 ERASED = 0xFF
@@ -43,13 +43,14 @@ class MemoryMap:
     like noise but is the same every time, as RAM after power-on has no value to rely on.
     """
 
-    def __init__(self, chip: Chip) -> None:
+    def __init__(self, chip: Chip, flash: bytearray | None = None) -> None:
         self.regions: list[Region] = []
         self.code_changed: Callable[[int, int], None] | None = None  # base, end of new bytes
         own = {}
         for memory in chip.memories.values():
             if memory.alias_of is None:
-                own[memory.name] = self._make(memory.name, memory.kind, memory.base, memory.size)
+                shared = flash if memory.kind == "flash" else None
+                own[memory.name] = self._make(memory, shared)
         for memory in chip.memories.values():
             if memory.alias_of is not None:
                 mirrored = own[memory.alias_of]
@@ -64,9 +65,11 @@ class MemoryMap:
         self._last = self.regions[0]
         self.power_on()
 
-    def _make(self, name: str, kind: str, base: int, size: int) -> Region:
-        buffer = (ctypes.c_ubyte * (-(-size // PAGE) * PAGE))()
-        region = Region(name, kind, base, size, buffer, memoryview(buffer).cast("B"))
+    def _make(self, memory: Memory, shared: bytearray | None) -> Region:
+        whole = ctypes.c_ubyte * (-(-memory.size // PAGE) * PAGE)
+        buffer = whole() if shared is None else whole.from_buffer(shared)
+        view = memoryview(buffer).cast("B")
+        region = Region(memory.name, memory.kind, memory.base, memory.size, buffer, view)
         self.regions.append(region)
         return region
 

@@ -106,6 +106,7 @@ class Core:
         self._rcc: Any = soc.peripherals.get("RCC")
         self._pwr: Any = soc.peripherals.get("PWR")
         self._fp_enabled = False
+        self._standby = self._waits_for_event = False
         soc.core = self
         soc.on_system_reset = self._request_reset
         self.exceptions.changed = self.wake_up
@@ -513,9 +514,8 @@ class Core:
         if self._would_wake():
             return
         deep = self._scb is not None and bool(self._scb.scr.SLEEPDEEP)
-        mode = "sleep"
-        if deep and self._pwr is not None and hasattr(self._pwr, "deep_sleep"):
-            mode = self._pwr.deep_sleep(self.now_ps)
+        mode = getattr(self._pwr, "deep_mode", "stop") if deep else "sleep"
+        self._standby = mode == "standby"
         self.asleep = True
         self._waits_for_event = event
         self._asleep_since = self.at.cycle + self.at.cost
@@ -538,7 +538,11 @@ class Core:
             if self._reset_cause is not None:
                 self._move_to(scheduler.now_ps)
                 return True
-            if self.asleep and (self._would_wake() or (self._waits_for_event and self.event)):
+            if (
+                self.asleep
+                and not self._standby
+                and (self._would_wake() or (self._waits_for_event and self.event))
+            ):
                 self._wake_now()
                 return True
             due = scheduler.next_ps

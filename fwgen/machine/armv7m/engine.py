@@ -85,7 +85,7 @@ class Batch:
 
     def write(self, handle: Any, values: Sequence[int]) -> None:
         """Set the registers, in the order given when made."""
-        self.values[:] = values
+        self.values[:] = list(values)
         uclib.uc_reg_write_batch(handle, self._ids, self._pointers, self._count)
 
 
@@ -210,11 +210,9 @@ class Engine:
 
     def close(self) -> None:
         """Give the instance back."""
-        if self._uc is not None:
-            finish = self._uc._Uc__finalizer
-            finish()
-            self._uc = None
-            self._keep.clear()
+        finish = getattr(self._uc, "_Uc__finalizer")  # noqa: B009 - mangled, and ours to call
+        finish()
+        self._keep.clear()
 
     @staticmethod
     def _check(error: int, what: str) -> None:
