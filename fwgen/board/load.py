@@ -55,6 +55,7 @@ NETS = frozenset(
 
 CONSOLE_WORD = "console"
 
+_SMALL = re.compile(r"[0-9]{1,4}")
 _PIN = re.compile(r"P([A-K])(\d|1[0-5])")
 
 
@@ -92,16 +93,15 @@ _MISSING = _Missing()
 class _Table:
     """One TOML table being read: each key is taken once; what is left over is unknown."""
 
-    __slots__ = ("_known", "_left", "findings", "where")
+    __slots__ = ("_is_table", "_known", "_left", "findings", "where")
 
     def __init__(self, data: object, where: str, findings: list[Finding]) -> None:
         self.where = where
         self.findings = findings
         self._known: list[str] = []
-        self._left: dict[str, object] = {}
-        if isinstance(data, dict):
-            self._left = dict(data)
-        else:
+        self._left: dict[str, object] = dict(data) if isinstance(data, dict) else {}
+        self._is_table = isinstance(data, dict)
+        if not self._is_table:
             self.complain("", "should be a table")
 
     def at(self, key: str) -> str:
@@ -118,7 +118,7 @@ class _Table:
         self._known.append(key)
         if key in self._left:
             return self._left.pop(key)
-        if default is _MISSING:
+        if default is _MISSING and self._is_table:
             self.complain(key, "is missing")
         return default
 
@@ -208,6 +208,12 @@ def _suggest(word: str, known: Iterable[str]) -> str | None:
     return f"known: {', '.join(pool)}" if 0 < len(pool) <= 12 else None
 
 
+def _index(text: str, limit: int) -> int | None:
+    """The number that a key spells, if it is below ``limit``."""
+    number = int(text) if _SMALL.fullmatch(text) else limit
+    return number if number < limit else None
+
+
 def _quantity(parse: Callable[[str], int], table: _Table, key: str, value: object) -> int:
     if isinstance(value, str):
         try:
@@ -253,8 +259,9 @@ def _read_chip(data: Mapping[str, object], name: str, where: str, out: list[Find
     memories = _memories(top.table("memories"))
     clocks = _clocks(top.table("clocks"))
     interrupts = _interrupts(top.table("interrupts"), lines)
-    peripherals = _peripherals(top.table("peripherals"), interrupts)
+    peripherals = _peripherals(top.table("peripherals"), interrupts, clocks.apb_max_hz)
     _check_shared(top.table("shared_interrupts", {}), peripherals)
+    _check_triggers(top, peripherals)
     signals = top.table("signals", {})
     system = set(signals.texts("system", []))
     aliases = {k: str(v) for k, v in signals.table("aliases", {}).items()}
@@ -330,8 +337,8 @@ def _clocks(t: _Table) -> Clocks:
     vos_table = t.table("vos_hclk_max", {})
     vos = {}
     for key, value in vos_table.items():
-        if key.isdecimal():
-            vos[int(key)] = _hertz(vos_table, key, value)
+        if (field := _index(key, 16)) is not None:
+            vos[field] = _hertz(vos_table, key, value)
         else:
             vos_table.complain(key, "should be a value of the VOS field")
     pll_table = t.table("pll")
@@ -374,25 +381,29 @@ def _interrupts(t: _Table, lines: int) -> dict[int, str]:
     interrupts: dict[int, str] = {}
     seen: dict[str, str] = {}
     for key, name in t.items():
-        if not key.isdecimal() or int(key) >= lines:
+        line = _index(key, lines)
+        if line is None:
             t.complain(key, f"is no interrupt number below nvic_lines = {lines}")
         elif not isinstance(name, str) or not name:
             t.complain(key, "should be the vector's name")
         elif name in seen:
             t.complain(key, f"{name!r} is already the name of line {seen[name]}")
         else:
-            interrupts[int(key)] = name
+            interrupts[line] = name
             seen[name] = key
     return interrupts
 
 
-def _peripherals(table: _Table, interrupts: Mapping[int, str]) -> dict[str, PeripheralSpec]:
+def _peripherals(
+    table: _Table, interrupts: Mapping[int, str], apb: Iterable[str]
+) -> dict[str, PeripheralSpec]:
+    buses = [*apb, "AHB", "AHB1", "AHB2", "AHB3", "PPB"]
     peripherals: dict[str, PeripheralSpec] = {}
     maps = known_register_maps()
     for name, t in table.tables():
         base = t.number("base", high=2**32 - 1)
         size = t.number("size", low=1)
-        bus = t.text("bus")
+        bus = t.one_of("bus", buses)
         kind = t.take("kind", str, "") or None
         registers = t.take("registers", str, "") or kind
         if registers is not None and registers not in maps:
@@ -430,32 +441,43 @@ def _gate(t: _Table) -> ClockGate | None:
             t.complain("reset", "needs a gate beside it")
         return None
     register, dot, bit = gate.partition(".")
-    if not (register and dot and bit.isdecimal() and int(bit) < 32):
+    number = _index(bit, 32)
+    if not register or not dot or number is None:
         t.complain("gate", f"{gate!r} is not register.bit", 'for example gate = "APB1ENR.17"')
         return None
-    return ClockGate(register, int(bit), reset)
+    return ClockGate(register, number, reset)
 
 
 def _check_shared(declared: _Table, peripherals: Mapping[str, PeripheralSpec]) -> None:
-    users: dict[int, list[str]] = {}
+    users: dict[str, list[str]] = {}
     for p in peripherals.values():
         for request, line in p.irqs.items():
-            users.setdefault(line, []).append(f"{p.name}.{request}")
-    shared: dict[int, list[str]] = {}
+            users.setdefault(str(line), []).append(f"{p.name}.{request}")
+    shared: dict[str, list[str]] = {}
     for key, value in declared.items():
-        names = value if isinstance(value, list) else []
-        line = int(key) if key.isdecimal() else -1
-        shared[line] = [str(n) for n in names]
-        strangers = sorted(set(shared[line]) - set(users.get(line, [])))
-        if strangers:
-            declared.complain(key, f"{strangers[0]} does not raise line {key}")
-    for line, names in users.items():
-        if len(names) > 1 and sorted(names) != sorted(shared.get(line, [])):
+        shared[key] = [str(name) for name in value] if isinstance(value, list) else []
+        strangers = sorted(set(shared[key]) - set(users.get(key, [])))
+        if strangers or not shared[key]:
+            who = f"{strangers[0]} does not raise" if strangers else "nobody is named for"
+            declared.complain(key, f"{who} line {key}")
+    for key, names in users.items():
+        if len(names) > 1 and sorted(names) != sorted(shared.get(key, [])):
             declared.complain(
-                str(line),
+                key,
                 f"{' and '.join(names)} raise the same interrupt",
-                f"if the chip shares the line, say so: {line} = {names}".replace("'", '"'),
+                f"if the chip shares the line, say so: {key} = {names}".replace("'", '"'),
             )
+
+
+def _check_triggers(top: _Table, peripherals: Mapping[str, PeripheralSpec]) -> None:
+    """The timers behind ITR0 to ITR3 are timers of this chip."""
+    for p in peripherals.values():
+        masters = p.options.get("itr", [])
+        for name in masters if isinstance(masters, list) else ():
+            if name not in ("", *peripherals):
+                hint = did_you_mean(str(name), peripherals)
+                place = f"peripherals.{p.name}.options.itr"
+                top.complain(place, f"there is no peripheral {name!r}", hint)
 
 
 def _pins(
@@ -489,10 +511,11 @@ def _pins(
         alternate: dict[int, tuple[str, ...]] = {}
         af = t.table("af", {})
         for key, value in af.items():
-            if not key.isdecimal() or int(key) > 15 or not isinstance(value, str):
+            function = _index(key, 16)
+            if function is None or not isinstance(value, str):
                 af.complain(key, "should be an alternate function from 0 to 15 and its signals")
                 continue
-            alternate[int(key)] = tuple(value.split())
+            alternate[function] = tuple(value.split())
         also = tuple(t.text("also", "").split())
         reset_af = None if t.peek("reset_af") is None else t.number("reset_af", high=15)
         tolerant = t.take("five_volt", bool, True)
@@ -555,9 +578,10 @@ def _read_board(
     probe = {key: probe_table.text(key, "") for key in ("board_id", "target", "usb_id")}
     probe_table.close()
     parts = _parts(top.table("parts", {}), chip)
-    console = _console(top.table("console"), chip) if "console" in data else None
-    if "console" in data:
-        top.raw("console", None)
+    console_data = top.raw("console", None)
+    console = None
+    if console_data is not None:
+        console = _console(_Table(console_data, top.at("console"), out), chip)
     headers = _headers(top.table("headers", {}), chip)
     words = _words(top.table("words", {}), chip, parts, headers, console)
     top.close()

@@ -196,6 +196,7 @@ def test_a_wrong_board_is_refused_by_place(
         ("irqs = { global = 28 }", "irqs = { global = 39 }", "TIM2.irqs.global", "no line"),
         ('24 = ["TIM1.brk", ', "24 = [", "shared_interrupts.24", "raise the same interrupt"),
         ('24 = ["TIM1.brk"', '24 = ["TIM1.up"', "shared_interrupts.24", "does not raise line"),
+        ('bus = "APB1"', 'bus = "ABP1"', "peripherals.TIM2.bus", "'ABP1' is unknown"),
         ('28 = "TIM2"', '28 = "TIM3"', "interrupts.29", "already the name of line 28"),
         ('28 = "TIM2"', '285 = "TIM2"', "interrupts.285", "no interrupt number"),
         ("stm32.tim_v1", "stm32.tim_v7", "peripherals.TIM2.kind", "no register map"),
@@ -204,6 +205,7 @@ def test_a_wrong_board_is_refused_by_place(
         ('"APB1ENR.0"', '"APB9ENR.0"', "peripherals.TIM2.gate", "no register 'APB9ENR'"),
         ('gate = "APB1ENR.0", ', "", "peripherals.TIM2.reset", "needs a gate"),
         ("size = 0x400, bus", "size = 0x10, bus", "peripherals.TIM2.size", "leaves out its reg"),
+        ('itr = ["TIM1", ""', 'itr = ["TIM8", ""', "TIM2.options.itr", "no peripheral 'TIM8'"),
         ("{ MODER = 0xA8", "{ MODRE = 0xA8", "GPIOA.options.reset", "no register 'MODRE'"),
         ("[30, 60, 84]", "[30, 30, 84]", "wait_states[0].hclk_mhz", "must rise"),
         ("[30, 60, 84]", "[30, 60, 90]", "wait_states[0].hclk_mhz", "above hclk_max"),
@@ -242,6 +244,14 @@ def test_all_findings_are_given_not_only_the_first(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     places = [finding.where for finding in check_board_file(path)]
     assert places == [f"{path}: {key}" for key in ("parts.LD2.pin", "console.baud", "words.led")]
+
+
+def test_what_should_be_a_table_is_one_finding(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    text = edited(BOARD_TEXT, "[parts]\n", "[parts]\nLD3 = 5\n")
+    path.write_text(text, encoding="utf-8")
+    (finding,) = check_board_file(path)
+    assert str(finding.error()) == f"{path}: parts.LD3: should be a table"
 
 
 def test_a_missing_pin_is_refused_with_what_was_meant(tmp_path: Path) -> None:
@@ -301,7 +311,9 @@ VALUES = st.one_of(
     st.integers(-(2**40), 2**40),
     st.floats(),
     st.booleans(),
-    st.sampled_from(["", "PA5", "8 MHz", "high", "LD2", "console", "x.y", "-1 s", "1 uHz"]),
+    st.sampled_from(
+        ["", "9" * 5000, "PA5", "8 MHz", "high", "LD2", "console", "x.y", "-1 s", "1 uHz"]
+    ),
     st.lists(st.one_of(st.integers(-1, 9), st.text(max_size=3)), max_size=3),
     st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
 )
@@ -317,7 +329,12 @@ def test_no_value_anywhere_crashes_the_reader(data: st.DataObject) -> None:
     holder = mutant
     for key in way:
         holder = holder[key]
-    holder[last] = data.draw(VALUES)
+    if isinstance(holder, dict) and data.draw(st.booleans()):
+        holder[data.draw(st.sampled_from(["", "9" * 5000, "-1", "٣", "x", "PA99"]))] = holder.pop(
+            last
+        )
+    else:
+        holder[last] = data.draw(VALUES)
     findings: list[load.Finding] = []
     if is_chip:
         load._read_chip(mutant, "x", "x.toml", findings)
