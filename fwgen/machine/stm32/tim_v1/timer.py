@@ -75,8 +75,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             if self.instance.advanced
         ]
         self._trgo = fabric.output(f"{self.name}_TRGO")
-        for i in self._channels:
-            fabric.input(f"{self.name}_CH{i + 1}")
+        for line in (*(f"CH{i + 1}" for i in self._channels), "ETR", "BKIN"):
+            fabric.input(f"{self.name}_{line}")
         self._alarm: Timer | None = None
         self._wires: dict[str, InputLine] = {}
         self._wiring: tuple[object, ...] = ()
