@@ -81,7 +81,7 @@ def encodings(asm: str, *, address: int = 0, it: bool = False) -> tuple[Encoding
         )
     place = Place(address)
     found: dict[bytes, Encoding] = {}
-    refusals: list[tuple[str, RefusedError]] = []
+    refusals: list[tuple[str, int, RefusedError]] = []
     for form, choice, spelling in candidates:
         if width and form.size != width:
             continue
@@ -89,7 +89,8 @@ def encodings(asm: str, *, address: int = 0, it: bool = False) -> tuple[Encoding
             try:
                 fields = _bind(form, spelling, variant, tokens, place)
             except RefusedError as refused:
-                refusals.append((f"{plain} {form.wants(choice)}".rstrip(), refused))
+                shape = f"{plain} {form.wants(choice)}".rstrip()
+                refusals.append((shape, form.size, refused))
                 continue
             code = form.pack(fields)
             found.setdefault(code, Encoding(code, form, fields))
@@ -187,14 +188,14 @@ def _default(operand: Operand, fields: Fields, variant: Variant) -> None:
 
 
 def _explain(
-    asm: str, name: str, width: int, refusals: list[tuple[str, RefusedError]]
+    asm: str, name: str, width: int, refusals: list[tuple[str, int, RefusedError]]
 ) -> EncodeError:
     """The most telling refusal, and the shapes that came as near."""
     if not refusals:
         other = "16" if width == 2 else "32"
         return EncodeError(f"{asm!r}: {name} has no {other}-bit form", hint="leave the width out")
-    best = max((refused for _, refused in refusals), key=lambda r: (r.reach, r.fit))
-    near = [shape for shape, r in refusals if (r.reach, r.fit) == (best.reach, best.fit)]
+    best = max(refusals, key=lambda one: (one[2].reach, one[2].fit, one[1]))[2]
+    near = [shape for shape, _, r in refusals if (r.reach, r.fit) == (best.reach, best.fit)]
     if name in ("mov", "movs") and best.fit and _ends_in_number(asm):
         near.append("movw Rd, #0..65535")
     shapes = list(dict.fromkeys(near))

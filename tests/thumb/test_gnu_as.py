@@ -21,7 +21,8 @@ NEEDS_RD = re.compile(r"(lsl|lsr|asr|ror) #|rrx|^addw|^subw|^vdiv|^vnmul|^mul")
 # places, "stmdb sp!" for the wide form only, and apsr_nzcv in mrc alone. IT blocks and places
 # in the program are compared elsewhere.
 NOT_FOR_GNU = re.compile(
-    r"hint|isb\w* (?!sy)|#-0\b|ror #0|#0x|\bal$|it\w* |dsb\w* #|dmb\w* #|^adr|^b|^cb|pc|^stm\w+ sp!|^mrc2.*nzcv"
+    r"hint|isb\w* (?!sy)|#-0\b|ror #0|#0x|\bal$|it\w* |d[sm]b\w* #"
+    r"|^adr|^b|^cb|pc|^stm\w+ sp!|^mrc2.*nzcv"
 )
 
 
