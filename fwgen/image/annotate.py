@@ -23,8 +23,9 @@ def annotated(items: Iterable[Item], image: Image, chip: Chip) -> list[Item]:
     steps = _steps(items)
     calls = {step.target for step in steps if step.is_call and step.target is not None}
     vectors = {int.from_bytes(item.data, "little") & ~1 for item in items if item.kind == "vector"}
-    ram = {symbol.address: symbol.name for symbol in image.symbols if symbol.kind == "zero"}
-    named = ram | {s.address | s.is_code: s.name for s in image.symbols if s.kind != "zero"}
+    # Marks such as _edata have no size; what has one is the better name for an address.
+    by_size = sorted(image.symbols, key=lambda s: s.size)
+    named = {symbol.address | symbol.is_code: symbol.name for symbol in by_size}
     notes = touches(steps, chip, image.word, named, calls | vectors)
     return [
         replace(item, note=notes[item.address])

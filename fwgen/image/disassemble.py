@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fwgen.board.types import Board
 from fwgen.image.annotate import annotated
 from fwgen.image.facts import Facts
-from fwgen.image.flow import Step, next_steps
+from fwgen.image.flow import Step, next_steps, number
 from fwgen.image.listing import Item, render
 
 if TYPE_CHECKING:
@@ -94,9 +94,37 @@ class _Found:
             for step in steps:
                 self.steps[step.address] = step
                 self._look(step)
+            if steps[-1].name in ("tbb", "tbh"):
+                self._table_branch(steps[-1])
             if not steps[-1].falls_through:
                 return
             address = steps[-1].end
+
+    def _table_branch(self, step: Step) -> None:
+        """Follow a compiler's switch: "cmp rN, #last; bhi other; tbb [pc, rN]"."""
+        width = 1 if step.name == "tbb" else 2
+        parts = [part.strip() for part in step.operands[0].strip("[]").split(",")]
+        if parts[0] != "pc":
+            return
+        count = self._table_length(step, parts[1])
+        for index in range(count):
+            entry = self.image.read(step.end + index * width, width)
+            if entry is None:
+                return
+            target = step.end + 2 * int.from_bytes(entry, "little")
+            if target >= step.end + count * width and self.image.read(target, 2):
+                self._work.append(target)
+                self.labels.setdefault(target, f"L_{target:08x}")
+        if count:
+            self.labels.setdefault(step.end, f"T_{step.end:08x}")
+
+    def _table_length(self, step: Step, index: str) -> int:
+        for back in range(2, 14, 2):
+            before = self.steps.get(step.address - back)
+            if before and before.name == "cmp" and before.operands[0] == index:
+                last = number(before.operands[1])
+                return last + 1 if last is not None and 0 <= last < 1024 else 0
+        return 0
 
     def _ahead(self, address: int, size: int) -> bytes:
         """Up to ``size`` bytes from ``address``, fewer where the segment ends."""
@@ -163,7 +191,7 @@ class _Found:
     def _vector_note(self, index: int) -> str:
         entry = (self.image.word(self.image.base + 4 * index) or 0) & ~1
         if not entry:
-            return "reserved"
+            return f"{self.facts.exception_name(index)}: none"
         return f"{self.facts.exception_name(index)}: {self.labels.get(entry, f'{entry:#010x}')}"
 
     def _bytes(self, at: int, size: int) -> bytes:

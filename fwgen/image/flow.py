@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fwgen.thumb import decode_all
+from fwgen.thumb import decode, decode_all
 
 if TYPE_CHECKING:
     from fwgen.thumb import Decoded
@@ -56,9 +56,12 @@ def steps_of(code: bytes, address: int) -> list[Step]:
 
 def next_steps(code: bytes, address: int) -> list[Step]:
     """The instruction at the start of ``code``; an IT comes with the block it governs."""
-    steps = steps_of(code[:4], address)[:1]
-    length = it_length(steps[0]) if steps else 0
-    return steps_of(code[:_LONGEST_BLOCK], address)[: 1 + length] if length else steps
+    first = decode(code[:4], address)
+    if not first.valid:
+        return []
+    step = _step(first)
+    length = it_length(step)
+    return steps_of(code[:_LONGEST_BLOCK], address)[: 1 + length] if length else [step]
 
 
 def it_length(step: Step) -> int:

@@ -347,8 +347,12 @@ def _symbol(elf: Any, symbol: Any) -> Symbol | None:
     if not symbol.name or symbol.name[0] == "$" or isinstance(index, str):
         return None  # mapping symbols, undefined and absolute ones name no bytes
     address, size = symbol["st_value"], symbol["st_size"]
-    flags = elf.get_section(index)["sh_flags"] if index < elf.num_sections() else 0
-    if not flags & 2:  # SHF_ALLOC
+    if index >= elf.num_sections():
+        return None
+    home = elf.get_section(index)
+    flags = home["sh_flags"]
+    inside = home["sh_addr"] <= address & ~1 <= home["sh_addr"] + home["sh_size"]
+    if not flags & 2 or not inside:  # SHF_ALLOC; a linker script's mark may lie anywhere
         return None
     if kind == "STT_FUNC":
         return Symbol(symbol.name, address & ~1, size, "code")

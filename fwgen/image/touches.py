@@ -152,24 +152,23 @@ def _propagate(
     steps: Sequence[Step], word: Callable[[int], int | None], entries: set[int], names: Names
 ) -> dict[int, State]:
     by_address = {step.address: step for step in steps}
-    states: dict[int, State] = {a: {} for a in entries if a in by_address}
-    work = list(states)
-    rounds = 0
-    while work:
-        rounds += 1
-        if rounds > 40 * len(by_address) + 100:  # every join only forgets; this never happens
-            return {}
-        address = work.pop()
-        step = by_address[address]
-        after = _after(step, states[address], word, names)
-        for target in _successors(step):
-            if target not in by_address or target in entries:
-                continue
-            before = states.get(target)
-            joined = after if before is None else _join(before, after)
-            if joined != before:
-                states[target] = joined
-                work.append(target)
+    states: dict[int, State] = {}
+    # What no entry leads to is reached by a computed jump, if at all: nothing is known there.
+    for start in [*sorted(entries & by_address.keys()), *sorted(by_address)]:
+        work = [] if start in states else [start]
+        states.setdefault(start, {})
+        while work:
+            address = work.pop()
+            step = by_address[address]
+            after = _after(step, states[address], word, names)
+            for target in _successors(step):
+                if target not in by_address or target in entries:
+                    continue
+                before = states.get(target)
+                joined = after if before is None else _join(before, after)
+                if joined != before:  # a join only forgets, so this comes to rest
+                    states[target] = joined
+                    work.append(target)
     return states
 
 
@@ -408,6 +407,10 @@ def _constant(state: State, register: str) -> int | None:
 
 
 def _note(step: Step, state: State, word: Callable[[int], int | None], names: Names) -> str:
+    if step.name == "movt" and not step.conditional:
+        result = _result(step, state, word, names)
+        whole = result[1].constant if result else None
+        return f"= {whole:#x} {names.value(whole)}".rstrip() if whole is not None else ""
     width = _WIDTHS.get(step.name)
     if width is None or len(step.operands) < 2:
         return ""
