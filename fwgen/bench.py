@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fwgen.contract import Stimulus
-    from fwgen.image import Image
+    from fwgen.image.types import Image
     from fwgen.trace import Trace
 
 

@@ -1,0 +1,35 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fwgen.errors import BoardError
+
+if TYPE_CHECKING:
+    from fwgen.board.types import Board
+
+BoardOption = Annotated[
+    str,
+    typer.Option("--board", "-b", envvar="FWGEN_BOARD", help="Board name, or a board's TOML file."),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object for programs, and nothing else.")
+]
+ContractOption = Annotated[
+    Path | None, typer.Option("--contract", "-c", help="Contract (TOML) to hold it against.")
+]
+ImageArgument = Annotated[Path, typer.Argument(help="Firmware: .hex, .bin or .elf.")]
+
+
+def the_board(name: str) -> Board:
+    """The board that ``--board`` names. Raises BoardError that lists the boards when none is."""
+    from fwgen.board import list_boards, load_board
+
+    if not name:
+        known = ", ".join(summary.name for summary in list_boards())
+        raise BoardError("no board was named", hint=f"add --board NAME; known: {known}")
+    return load_board(name)
