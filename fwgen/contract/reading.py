@@ -88,11 +88,12 @@ def load_contract(source: Path | str, board: Board, *, where: str | None = None)
 class _Table:
     """A TOML table that knows its place and which of its keys were asked for."""
 
-    def __init__(self, data: object, where: str) -> None:
+    def __init__(self, data: object, where: str, joint: str = ".") -> None:
         if not isinstance(data, dict):
             raise ContractError("expected a table", where=where)
         self.data: dict[str, object] = data
         self.where = where
+        self.joint = joint  # between the place of the table and a key in it
         self.asked: set[str] = set()
 
     def __contains__(self, key: str) -> bool:
@@ -100,7 +101,7 @@ class _Table:
         return key in self.data
 
     def place(self, key: str) -> str:
-        return f"{self.where}{'.' if '[' in self.where else ': '}{key}"
+        return f"{self.where}{self.joint}{key}"
 
     def wrong(self, key: str, message: str, hint: str | None = None) -> ContractError:
         return ContractError(message, where=self.place(key), hint=hint)
@@ -192,7 +193,7 @@ class _Reader:
         self.board, self.where = board, where
 
     def contract(self, data: dict[str, object]) -> Contract:
-        top = _Table(data, self.where)
+        top = _Table(data, self.where, ": ")
         known = {self.board.name, *self.board.aliases}
         board = top.text("board", self.board.name)
         if board.casefold() not in {name.casefold() for name in known}:

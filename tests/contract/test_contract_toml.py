@@ -1,0 +1,482 @@
+"""Contracts as TOML: what is written is read back, and what is wrong is refused by its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fwgen.board import load_board
+from fwgen.contract import (
+    Asleep,
+    Blinks,
+    Bound,
+    Contract,
+    Counts,
+    Drive,
+    Exclusive,
+    Expectation,
+    Follows,
+    Level,
+    Never,
+    Pattern,
+    Phase,
+    Press,
+    Pwm,
+    Quiet,
+    Replies,
+    Responds,
+    Says,
+    Send,
+    Step,
+    Tone,
+    Trigger,
+    Window,
+    describe,
+    dump_contract,
+    load_contract,
+    required_span,
+)
+from fwgen.contract.checks import check_contract
+from fwgen.contract.lines import compile_line
+from fwgen.errors import ContractError
+
+BOARD = load_board("nucleo-f401")
+US, MS, S = 10**6, 10**9, 10**12
+SPAN = 3600 * S
+
+# ---------------------------------------------------------------------------- there and back
+
+pins = st.sampled_from(["LD2", "PA6", "D7", "PB3", "A3"])
+levels = st.integers(0, 1)
+times = st.integers(0, SPAN - 1)
+short = st.integers(1, S)
+tolerances = st.integers(0, 499_999)
+windows = st.one_of(
+    st.just(Window()),
+    st.integers(0, 1000 * S).map(Window),
+    st.tuples(st.integers(0, 1000 * S), st.integers(2000 * S, SPAN)).map(lambda w: Window(*w)),
+)
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+line_texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12).map(
+    lambda text: text.replace("{", "{{").replace("}", "}}")
+)
+patterns = st.tuples(line_texts, line_texts).map(lambda t: f"{t[0]}{{n}}{t[1]}")
+bounds = st.builds(
+    Bound,
+    least=st.none() | st.integers(-100, 0),
+    most=st.none() | st.integers(100, 10**9),
+    first=st.none() | st.integers(0, 100),
+    step=st.none() | st.integers(-5, 5),
+    tracks=st.sampled_from([None, "uptime_ms", "uptime_s", "presses:B1"]),
+    slack=st.integers(0, 5),
+).map(lambda bound: (("n", bound),))
+edges = st.sampled_from(["rising", "falling", "both"])
+pin_moments = st.builds(Trigger, pins, edge=edges)
+said = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8).map(
+    lambda text: Trigger("console", None, text)
+)
+outs = st.lists(st.sampled_from(["PA6", "PA7", "LD2"]), min_size=1, max_size=3, unique=True)
+
+
+@st.composite
+def some_pattern(draw):
+    names = draw(outs)
+    one = {name: draw(levels) for name in names}
+    steps = [Step(tuple(one.items()), draw(short))]
+    steps += [
+        Step(tuple((n, draw(levels)) for n in names), draw(short))
+        for _ in range(draw(st.integers(0, 3)))
+    ]
+    # The last step is the first one turned over, so that something changes.
+    steps.append(Step(tuple((n, 1 - v) for n, v in one.items()), draw(short)))
+    return Pattern(tuple(steps), draw(st.booleans()), draw(tolerances), draw(short), draw(windows))
+
+
+KINDS = {
+    Level: st.one_of(
+        st.builds(Level, pins, levels, times), st.builds(Level, pins, levels, window=windows)
+    ),
+    Blinks: st.builds(
+        Blinks,
+        st.just("LD2"),
+        st.integers(1000, 100 * S),
+        st.none() | st.integers(1, 999_999),
+        st.none() | st.builds(Phase, st.just("PA6"), short),
+        tolerances,
+        windows,
+        st.none() | levels,
+        st.none() | times,
+    ),
+    Pattern: some_pattern(),
+    Counts: st.builds(
+        Counts,
+        pins,
+        st.sampled_from(["rising", "falling", "both", "pulse"]),
+        st.integers(0, 5),
+        st.none() | st.integers(5, 10),
+        windows,
+    ),
+    Pwm: st.builds(
+        Pwm,
+        pins,
+        st.integers(1000, 10**10),
+        st.integers(0, 10**6),
+        st.none() | st.integers(0, 10**6),
+        tolerances,
+        tolerances,
+        windows,
+    ),
+    Tone: st.builds(Tone, pins, st.integers(1000, 10**8), tolerances, windows),
+    Follows: st.builds(Follows, pins, st.just("B1"), st.booleans(), short, windows),
+    Responds: st.builds(
+        Responds,
+        st.just(Trigger("B1")) | st.just(Trigger("B1", "rising")) | said,
+        pin_moments | said,
+        st.integers(2 * S, 3 * S),
+        st.integers(0, S),
+        windows,
+    ),
+    Never: st.builds(Never, pin_moments | said, windows),
+    Exclusive: st.builds(Exclusive, st.just(("PA6", "LD2", "D9")), windows),
+    Says: st.builds(
+        Says,
+        st.sampled_from(["console", "USART1"]),
+        patterns,
+        bounds | st.just(()),
+        st.none() | short,
+        st.none() | st.integers(1, 10**6),
+        st.none() | st.integers(0, 9),
+        st.booleans(),
+        st.none() | times,
+        tolerances,
+        windows,
+    ),
+    Replies: st.builds(
+        Replies,
+        st.just("console"),
+        st.sampled_from(["ping", "g\n"]),
+        patterns,
+        bounds,
+        short,
+        windows,
+    ),
+    Asleep: st.builds(Asleep, st.integers(0, 10**6), windows),
+    Quiet: st.builds(Quiet, st.lists(pins, unique=True, max_size=3).map(tuple)),
+}
+
+stimuli = st.tuples(
+    st.builds(
+        Press,
+        st.just("B1"),
+        times.map(lambda t: t // 4),
+        st.none() | st.integers(S, 9 * S),
+        st.integers(0, S - 1),
+    ),
+    st.builds(Drive, st.just("PC1"), times, st.none() | levels),
+    st.just(Send("console", S, b"ping\n")),
+    st.builds(
+        Send,
+        st.just("USART1"),
+        st.just(2 * S),
+        st.binary(min_size=1, max_size=9),
+        st.none() | st.integers(1, 10**6),
+    ),
+)
+
+
+def test_every_kind_is_generated() -> None:
+    assert set(KINDS) == set(get_args(Expectation))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_what_is_written_is_read_back(kind, data) -> None:
+    made = Contract(
+        data.draw(texts),
+        BOARD.name,
+        SPAN,
+        data.draw(stimuli),
+        (data.draw(KINDS[kind]),),
+        data.draw(st.just(()) | st.tuples(st.tuples(texts, st.just("because")))),
+        data.draw(texts),
+        tuple(data.draw(st.lists(texts, max_size=2))),
+    )
+    check_contract(made, BOARD)
+    for board in (None, BOARD):
+        text = dump_contract(made, board)
+        assert load_contract(text, BOARD) == made
+        assert dump_contract(load_contract(text, BOARD), board) == text
+    assert len(describe(made, BOARD)) == 5
+
+
+def test_a_file_is_named_in_what_is_wrong_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("[[expect]]\nblinks = 'LD9'\nrate = '2 Hz'\n", encoding="utf-8")
+    with pytest.raises(ContractError) as raised:
+        load_contract(path, BOARD)
+    assert raised.value.where == f"{path}: expect[1].blinks"
+    assert "LD2" in str(raised.value.hint)
+    with pytest.raises(ContractError, match="no such contract"):
+        load_contract(tmp_path / "none.toml", BOARD)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(ContractError, match="cannot be read"):
+        load_contract(path, BOARD)
+
+
+def test_without_a_span_the_run_is_as_long_as_needed() -> None:
+    made = load_contract("[[expect]]\nblinks = 'LD2'\nrate = '2 Hz'\n", BOARD)
+    assert made.span_ps == required_span(made.expectations)
+    assert 2 * S < made.span_ps < 2.2 * S
+
+
+def test_the_same_in_words_of_the_board() -> None:
+    made = load_contract(
+        """
+        [[expect]]
+        level = "the LED"
+        is = "lit"
+        [[expect]]
+        level = "B1"
+        is = "low"
+        at = "5 ms"
+        [[expect]]
+        level = "PC13"
+        is = "low"
+        at = "6 ms"
+        """,
+        BOARD,
+    )
+    led, button, pin = made.expectations
+    assert led == Level("the LED", 1)
+    assert button == Level("B1", 1, 5 * MS)  # pressed is low on this board
+    assert pin == Level("PC13", 0, 6 * MS)
+    assert describe(made, BOARD)[1] == "B1 is pressed at 5 ms"
+
+
+# ---------------------------------------------------------------------------- plain words
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (
+            "blinks = 'LD2'\nrate = '2 Hz'",
+            "LD2 blinks at 2 Hz (250 ms on, 250 ms off), each within 2 %",
+        ),
+        (
+            "blinks = 'LD2'\non = '0.1 s'\noff = '900 ms'\nphase = { of = 'PA6', after = '5 ms' }",
+            "LD2 blinks at 1 Hz (100 ms on, 900 ms off), each within 2 %, 5 ms after PA6",
+        ),
+        (
+            "blinks = 'LD2'\nperiod = '500 ms ± 1 %'\nduty = 'any'\nstarts = 'on'",
+            "LD2 blinks once every 500 ms, each within 1 %, beginning on",
+        ),
+        (
+            "pattern = 'LD2'\nsteps = ['on 1 s', 'off 2 s']",
+            "LD2 goes over and over through: LD2 on for 1 s, LD2 off for 2 s, each within 2 %",
+        ),
+        ("counts = 'LD2'\nexactly = 1", "LD2 shows exactly 1 pulse"),
+        ("counts = 'LD2'\nwhat = 'on'\nmost = 0", "LD2 shows no changes to on"),
+        (
+            "follows = 'LD2'\nsource = 'B1'\nwithin = '20 ms'",
+            "LD2 follows B1 within 20 ms",
+        ),
+        (
+            "says = 'up {ms}'\nevery = '1 s'\nnumbers.ms = { tracks = 'uptime_ms' }",
+            'console says "up {ms}" every 1 s within 2 %, ms tells the milliseconds since reset, '
+            "and nothing else",
+        ),
+        (
+            "when = { of = 'B1', turns = 'pressed' }\nthen = { of = 'LD2', turns = 'either' }\n"
+            "within = '50 ms'",
+            "Each time B1 is pressed, LD2 changes within 50 ms",
+        ),
+        ("asleep = '99.9 %'", "The core sleeps at least 99.9 % of the time"),
+        ("quiet = true\nbut = ['LD2', 'PA6']", "No pin moves but LD2 and PA6"),
+    ],
+)
+def test_plain_words(table: str, words: str) -> None:
+    made = load_contract(f"span = '10 s'\n[[expect]]\n{table}\n", BOARD)
+    assert describe(made, BOARD) == [words]
+
+
+# ---------------------------------------------------------------------------- refusals
+
+BLINK = "[[expect]]\nblinks = 'LD2'\nrate = '2 Hz'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "message"),
+    [
+        ("[[expect]\n", "", "not valid TOML"),
+        ("title = 't'\n", "", "nothing is expected"),
+        ("spam = 1\n" + BLINK, "", "unknown key 'spam' (did you mean span?)"),
+        ("span = 4\n" + BLINK, "span", "4 has no unit"),
+        ("span = '1e9999 s'\n" + BLINK, "span", "is not a quantity"),
+        ("span = '-1 s'\n" + BLINK, "span", "is negative"),
+        ("span = '30 h'\n" + BLINK, "span", "at most a day"),
+        ("board = 'esp32'\n" + BLINK, "board", "this contract is for 'esp32'"),
+        ("expect = 3\n", "expect", "expected tables"),
+        ("expect = [3]\n", "expect[1]", "expected a table"),
+        ("accept = { x = '' }\n" + BLINK, "accept.x", "say why"),
+        ("[[expect]]\nblink = 'LD2'\n", "expect[1]", "did you mean blinks?"),
+        ("[[expect]]\nblinks = 'LD2'\ntone = 'PA8'\n", "expect[1]", "says both"),
+        (BLINK + "frequency = '1 Hz'\n", "expect[1]", "unknown key 'frequency'"),
+        (BLINK + "dutty = '10 %'\n", "expect[1]", "did you mean duty?"),
+        (BLINK + "duty = '10 Hz'\n", "expect[1].duty", "'Hz' is no unit of ratio"),
+        (BLINK + "period = '1 s'\n", "expect[1]", "say one of rate, period"),
+        (BLINK + "tolerance = '50 %'\n", "expect[1]", "tells nothing apart"),
+        (BLINK + "duty = '100 %'\n", "expect[1]", "is no blinking"),
+        (BLINK + "starts = 'maybe'\n", "expect[1].starts", "'maybe' is no level"),
+        (BLINK + "phase = { of = 'D13' }\n", "expect[1]", "keeps step with itself"),
+        ("[[expect]]\nblinks = 'PZ9'\nrate = '2 Hz'\n", "expect[1].blinks", "has no 'PZ9'"),
+        ("[[expect]]\nblinks = 'console'\nrate = '2 Hz'\n", "expect[1].blinks", "is a port"),
+        ("[[expect]]\nsays = 'x'\nport = 'LD2'\n", "expect[1].port", "is no serial port"),
+        (
+            "[[expect]]\nblinks = 'LD2'\nrate = '2 Hz ± 1 %'\ntolerance = '3 %'\n",
+            "expect[1].tolerance",
+            "already states one",
+        ),
+        ("span = '1 s'\n" + BLINK, "expect[1]", "too short to show a period of 500 ms at least 3"),
+        ("span = '9 s'\n" + BLINK + "until = '10 s'\n", "expect[1].until", "after the run"),
+        ("span = '9 s'\n" + BLINK + "from = '4 s'\nuntil = '3 s'\n", "expect[1]", "is empty"),
+        ("span = '9 s'\n[[do]]\npress = 'B1'\nat = '10 s'\n" + BLINK, "do[1]", "after the run"),
+        ("[[do]]\npress = 'LD2'\nat = '1 s'\n" + BLINK, "do[1]", "'LD2' is no button"),
+        ("[[do]]\npress = 'B1'\n" + BLINK, "do[1]", "'at' is missing"),
+        ("[[do]]\nsend_hex = 'zz'\nat = '1 s'\n" + BLINK, "do[1].send_hex", "is not hex bytes"),
+        ("[[do]]\ndrive = 'PA0'\nat = '1 s'\nto = 'up'\n" + BLINK, "do[1].to", "is no level"),
+        (
+            "span = '9 s'\n[[expect]]\nlevel = 'LD2'\nis = 'on'\nat = '20 s'\n",
+            "expect[1].at",
+            "is not within the run of 9 s",
+        ),
+        ("[[expect]]\nsays = '{a}{b}'\n", "expect[1]", "two numbers with nothing between"),
+        ("[[expect]]\nsays = '{a'\n", "expect[1]", "a lone '{'"),
+        (
+            "[[expect]]\nsays = 'n {count}'\nnumbers.cuont = { first = 1 }\n",
+            "expect[1].numbers.cuont",
+            "did you mean count?",
+        ),
+        (
+            "[[expect]]\nsays = '{n}'\nnumbers.n = { tracks = 'uptime_mins' }\n",
+            "expect[1].numbers.n.tracks",
+            "did you mean uptime_ms",
+        ),
+        (
+            "[[expect]]\nsays = '{n}'\nnumbers.n = { least = 3, most = 1 }\n",
+            "expect[1].numbers.n",
+            "at least 3 and at most 1",
+        ),
+        ("[[expect]]\nreplies = 'pong'\nto = 'ping'\n", "expect[1]", "'ping' is never sent"),
+        ("[[expect]]\ncounts = 'LD2'\nleast = 3\nmost = 2\n", "expect[1]", "3 to 2 is no range"),
+        ("[[expect]]\ncounts = 'LD2'\nwhat = 'pulse'\n", "expect[1]", "say exactly, least or most"),
+        ("[[expect]]\nexclusive = ['LD2', 'D13']\n", "expect[1]", "or one twice"),
+        (
+            "[[expect]]\npattern = ['LD2']\nsteps = ['on', 'off 1 s']\n",
+            "expect[1].steps[1]",
+            "lasts for ever",
+        ),
+        (
+            "[[expect]]\npattern = ['LD2', 'PA6']\nsteps = [{ LD3 = 'on', for = '1 s' }]\n",
+            "expect[1].steps[1]",
+            "'LD3' is not in this pattern (did you mean LD2?)",
+        ),
+        ("[[expect]]\nfollows = 'LD2'\nsource = 'PA5'\n", "expect[1]", "follows itself"),
+        (
+            "[[expect]]\nwhen = { of = 'B1' }\nthen = { of = 'LD2', turns = 'on' }\n"
+            "within = '1 s'\n",
+            "expect[1]",
+            "nothing is ever done to B1",
+        ),
+    ],
+)
+def test_what_is_wrong_is_refused_by_name_and_place(text: str, where: str, message: str) -> None:
+    with pytest.raises(ContractError) as raised:
+        load_contract(text, BOARD, where="f.toml")
+    assert message in str(raised.value)
+    assert raised.value.where == (f"f.toml: {where}" if where else "f.toml")
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "message"),
+    [
+        ("blinks = 'LD2'\nrate = '2 Hz'", "blinks = 'D13'\nrate = '3 Hz'", "2 Hz against 3 Hz"),
+        ("blinks = 'LD2'\nrate = '2 Hz'", "blinks = 'LD2'\nrate = '2 Hz'\nduty = '10 %'", "on for"),
+        ("blinks = 'LD2'\nrate = '2 Hz'", "level = 'LD2'\nis = 'on'", "one level throughout"),
+        ("level = 'LD2'\nis = 'on'", "level = 'PA5'\nis = 'low'\nat = '1 s'", "two levels"),
+        (
+            "tone = 'PA8'\nfrequency = '440 Hz'",
+            "pwm = 'PA8'\nfrequency = '1 kHz'\nduty = '9 %'",
+            "440 Hz against",
+        ),
+        ("blinks = 'LD2'\nrate = '2 Hz'", "never = { of = 'LD2', turns = 'on' }", "never comes"),
+        (
+            "pattern = 'LD2'\nsteps = ['on 1 s', 'off 1 s']",
+            "level = 'LD2'\nis = 'off'\nat = '2.5 s'",
+            "the other level",
+        ),
+        (
+            "pattern = 'LD2'\nsteps = ['on 1 s', 'off 1 s', 'on 3 s', 'off 1 s']",
+            "blinks = 'LD2'\nrate = '2.2 Hz'",
+            "a pattern of its own",
+        ),
+        ("quiet = true", "blinks = 'LD2'\nrate = '2 Hz'", "must keep quiet"),
+        ("quiet = true\nbut = 'LD2'", "says = 'hi'", "must keep quiet, yet in expect[2] it speaks"),
+        ("says = 'a'\nbaud = 9600", "says = 'b'\nbaud = 4800", "cannot speak at 4800"),
+    ],
+)
+def test_contradictions_are_refused(one: str, two: str, message: str) -> None:
+    text = f"span = '40 s'\n[[expect]]\n{one}\n[[expect]]\n{two}\n"
+    with pytest.raises(ContractError) as raised:
+        load_contract(text, BOARD, where="f.toml")
+    assert message in str(raised.value)
+    assert "f.toml: expect[" in str(raised.value)
+
+
+def test_the_same_claims_in_windows_apart_agree() -> None:
+    text = "span = '8 s'\n"
+    text += BLINK + "until = '4 s'\n" + BLINK.replace("2 Hz", "3 Hz") + "from = '4 s'\n"
+    assert len(load_contract(text, BOARD).expectations) == 2
+
+
+@pytest.mark.parametrize("stimulus", ["press = 'B1'", "drive = 'PC13'\nto = 'low'"])
+def test_a_pin_that_the_contract_drives_is_no_output(stimulus: str) -> None:
+    text = f"span = '9 s'\n[[do]]\n{stimulus}\nat = '1 s'\n[[expect]]\nblinks = 'PC13'\n"
+    with pytest.raises(ContractError, match="firmware cannot decide"):
+        load_contract(text + "rate = '2 Hz'\n", BOARD)
+
+
+@given(st.text(max_size=30))
+def test_a_pattern_of_any_text_is_a_pattern_or_refused(text: str) -> None:
+    try:
+        made = compile_line(text)
+    except ContractError:
+        return
+    assert made.fullmatch(text.replace("{{", "{").replace("}}", "}")) or made.groupindex
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=6),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["blinks", "rate", "says", "at", "of", "steps", "pattern", "for"]),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=8,
+    ).filter(lambda tree: isinstance(tree, dict))
+)
+def test_nonsense_of_any_shape_is_refused_as_a_contract_error(tree) -> None:
+    from fwgen.contract.reading import _Reader
+
+    with pytest.raises(ContractError):
+        _Reader(BOARD, "f.toml").contract({"expect": [tree]})
