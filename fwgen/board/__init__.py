@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fwgen.board.load import (
         BoardSummary,
-        Finding,
         check_board_file,
         list_boards,
         load_board,
         load_chip,
     )
+    from fwgen.board.table import Finding
 
 __all__ = [
     "BoardSummary",
