@@ -55,7 +55,7 @@ class Table:
         """The place of a key, as the user knows it."""
         if not key:
             return self.where
-        return f"{self.where}.{key}" if not self.where.endswith(".toml") else f"{self.where}: {key}"
+        return f"{self.where}.{key}" if ": " in self.where else f"{self.where}: {key}"
 
     def complain(self, key: str, message: str, hint: str | None = None) -> None:
         """Add a finding at a key."""
