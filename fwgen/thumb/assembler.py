@@ -99,16 +99,18 @@ def encodings(asm: str, *, address: int = 0, it: bool = False) -> tuple[Encoding
     return tuple(found.values())
 
 
-def condition_of(asm: str) -> str | None:
-    """The condition that an IT block must give a line, or None; a branch's own is none of these."""
+def condition_of(asm: str, *, it: bool) -> str | None:
+    """The condition that an IT block must give a line, or None.
+
+    A conditional branch outside a block (``it`` False) carries its own and needs none.
+    """
     head = _WIDTH.sub("", asm.strip().lower().split(maxsplit=1)[0])
-    if head in by_mnemonic():
-        own = by_mnemonic()[head][0][2]
-        if own.conditional is not True:
-            return None
+    entries = [entry for entry in by_mnemonic().get(head, ()) if entry[2].conditional is not True]
+    if entries and not (it and entries[0][0].texts[0].startswith("bCC")):
+        return None
     stem = head.partition(".")[0]
     n = CONDITION_NUMBER.get(stem[-2:])
-    return CONDITIONS[n] if n is not None and len(stem) > 2 else None
+    return CONDITIONS[n] if n is not None else None
 
 
 def names_a_place(asm: str) -> bool:

@@ -69,7 +69,7 @@ def disagreement(
             return None
         return departs(f"{error.message}; the bytes {manual(code)} are {seen}")
     if condition is not None:
-        said = condition_of(belief) or "al"
+        said = condition_of(belief, it=inside) or "al"
         if said != condition:
             block = (
                 "no IT block makes it so" if condition == "al" else f"its IT block says {condition}"

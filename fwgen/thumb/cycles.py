@@ -117,7 +117,7 @@ def cost(block: bytes, core: str) -> BlockCost:
     pipelines = core in _PIPELINES_LOADS
     prefix = []
     size = len(block)
-    while at < size:
+    while at + 1 < size:  # a torn last byte is no instruction and costs nothing
         prefix.append((at, total))
         length = 4 if is_wide(block[at] | block[at + 1] << 8) and at + 4 <= size else 2
         price, fills, needs = _price(block[at : at + length], core)

@@ -66,6 +66,9 @@ def lines(form: Form, bits: int, condition: str = "eq") -> Iterator[Line]:
                 for p in variant.operands
             ):
                 continue  # takes a name only
+            places = any(isinstance(part, Target) for part in variant.operands)
+            if places and fields.get("u") == 0 and not fields["i"]:
+                continue  # minus zero: the same place as plus zero, which is preferred
             match = recognise(form.pack(fields))
             if match is None or match.form is not form:
                 continue

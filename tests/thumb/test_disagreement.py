@@ -156,6 +156,10 @@ def test_it_blocks_are_followed() -> None:
     lines = ["ite eq", "moveq r0, #1", "movne r0, #2", "adds r0, #1"]
     good = [(line, encode(line), None) for line in lines]
     assert disagreements(good) == []
+    branch = [("it ne", encode("it ne"), None), ("bne x", encode("b x"), "THM_JUMP11")]
+    assert disagreements(branch) == []
+    assert disagreements([branch[0], ("beq x", encode("b x"), "THM_JUMP11")])
+    assert disagreements([branch[0], ("bne x", encode("bne x"), "THM_JUMP8")])
     for index, belief, said in [
         (1, "movne r0, #1", "its IT block says eq"),
         (2, "moveq r0, #2", "its IT block says ne"),
