@@ -13,8 +13,9 @@ from typing import Literal
 class Relocation:
     """A place to be filled by the linker: ELF type name without "R_ARM_", and a symbol.
 
-    Types: THM_CALL, THM_JUMP24, THM_JUMP19, THM_JUMP11, THM_JUMP8, THM_PC8, THM_PC12,
-    THM_ALU_PREL_11_0, THM_MOVW_ABS_NC, THM_MOVT_ABS, ABS32.
+    Types: THM_CALL, THM_JUMP24, THM_JUMP19, THM_JUMP11, THM_JUMP8, THM_JUMP6, THM_PC8,
+    THM_PC12, THM_ALU_PREL_11_0, THM_MOVW_ABS_NC, THM_MOVT_ABS, ABS32. Where a value and not a
+    place is wanted (the last three), ``symbol`` may be an expression: "CLK/1000 - 1".
     RELA meaning: the bits in place are overwritten; ``addend`` (bytes) is all there is.
     Source: ELF for the Arm Architecture (AAELF32) §5.6.
     """

@@ -129,6 +129,11 @@ class Facts:
             known[f"{name}_SIZE"] = memory.size
         known |= dict.fromkeys(("CLK", "CLOCK", "HSI"), chip.clocks.hsi_hz)
         known["LSI"] = chip.clocks.lsi_hz
+        for part in board.parts.values() if board else ():
+            pin = chip.pins.get(part.pin)
+            if pin:
+                known[f"{part.name}_PORT"] = known.get(f"GPIO{pin.port}", 0)
+                known[f"{part.name}_PIN"] = pin.index
         if board and board.hse_hz:
             known["HSE"] = board.hse_hz
         if board and board.lse_hz:

@@ -48,6 +48,7 @@ _NOP = b"\x00\xbf"
 _RESERVED = frozenset({7, 8, 9, 10, 13})
 _LAST_FAULT = SYSTEM_EXCEPTIONS["UsageFault"]
 _OWN_ALIGN = {"code": 2, "words": 4, "bytes": 1, "zero": 4}
+_MOST_ALIGN = 4096
 _KIND: dict[str, SymbolKind] = {"code": "code", "words": "data", "bytes": "data", "zero": "zero"}
 _BRANCHES = frozenset(
     {"THM_CALL", "THM_JUMP24", "THM_JUMP19", "THM_JUMP11", "THM_JUMP8", "THM_JUMP6"}
@@ -223,8 +224,8 @@ class _Link:
     def _shape(self, unit: Unit) -> tuple[int, int]:
         align = unit.align or _OWN_ALIGN[unit.kind]
         least = _OWN_ALIGN[unit.kind] if unit.kind != "zero" else 1
-        if align & (align - 1) or align < least:
-            hint = f"a power of two, at least {least}"
+        if align & (align - 1) or not least <= align <= _MOST_ALIGN:
+            hint = f"a power of two from {least} to {_MOST_ALIGN}"
             self._problem("format", f"cannot align to {align}", unit.label, hint=hint)
             align = _OWN_ALIGN[unit.kind]
         wanted = {"code": CodeLine, "words": WordLine}.get(unit.kind)
@@ -275,7 +276,10 @@ class _Link:
         self, label: str, place: _Place, offset: int | None = None, line: int | None = None
     ) -> None:
         before = self.places.get(label)
-        if before:
+        if not expression.is_name(label):
+            hint = "letters, digits, _ and ., not starting with a digit"
+            self._problem("format", f"{label!r} is not a label", place.unit, offset, line, hint)
+        elif before:
             where = f"unit {before.unit}" if before.unit != label else "another unit"
             message = f"{label!r} is already the name of a place in {where}"
             self._problem("duplicate", message, place.unit, offset, line)

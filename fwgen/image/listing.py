@@ -53,8 +53,7 @@ def render(items: Iterable[Item], title: str, plan: str = "") -> Listing:
     page = _Page()
     page.text(f"; {title}")
     for paragraph in plan.splitlines():
-        for row in textwrap.wrap(paragraph, _WIDTH - 2, break_long_words=False):
-            page.text(f"; {row}")
+        page.prose(paragraph)
     before = None
     for item in items:
         page.item(item, before)
@@ -68,6 +67,12 @@ class _Page:
 
     def text(self, text: str) -> None:
         self.lines.append(ListingLine(len(self.lines) + 1, text.rstrip()))
+
+    def prose(self, text: str) -> None:
+        """A comment of its own, in rows: a line break in it must not break the listing."""
+        words = " ".join(text.split())
+        for row in textwrap.wrap(words, _WIDTH - 2, break_long_words=False):
+            self.text(f"; {row}")
 
     def item(self, item: Item, before: Item | None) -> None:
         self._heading(item, before)
@@ -95,8 +100,7 @@ class _Page:
             if item.purpose or (not in_a_row and item.kind != "zero"):
                 self.text("")
             if item.purpose:
-                for row in textwrap.wrap(item.purpose, _WIDTH - 2, break_long_words=False):
-                    self.text(f"; {row}")
+                self.prose(item.purpose)
             same = f"  ; same as {item.address:08x}" if item.kind == "alias" else ""
             self.text(f"{item.label}:{same}")
         elif item.kind == "data" and before is not None and before.kind == "code":
@@ -106,6 +110,8 @@ class _Page:
 
     def _line(self, item: Item, shown: str, asm: str, size: int) -> None:
         remarks = " -- ".join(part for part in (item.note, item.comment) if part)
+        if not asm.isprintable():
+            asm = " ".join(asm.split())
         text = f"{item.address:08x}  {shown:<9}  {asm}"
         if remarks:
             text = f"{text:<46}  ; {' '.join(remarks.split())}"

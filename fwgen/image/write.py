@@ -5,8 +5,8 @@ Every writer is atomic: a file is either the old one or the whole new one.
 
 from __future__ import annotations
 
-import os
-import tempfile
+import contextlib
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,30 +75,18 @@ def write_atomic(path: str | Path, data: bytes) -> Path:
     Missing folders are made. Raises OutputError, and then the old file is untouched.
     """
     path = Path(path)
-    temporary: Path | None = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        temporary.chmod(_usual_mode(path))
+        temporary.write_bytes(data)
+        if path.is_file():
+            temporary.chmod(path.stat().st_mode & 0o777)
         temporary.replace(path)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink(missing_ok=True)
         raise OutputError(
             f"cannot be written: {reason}", where=str(path), hint="choose another folder"
         ) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
     return path
-
-
-def _usual_mode(path: Path) -> int:
-    """The mode a file made plainly would have; mkstemp makes private ones."""
-    if path.is_file():
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

@@ -212,6 +212,8 @@ def test_movw_and_movt_take_expressions(board: Board) -> None:
         ("CPACR", 0xE000ED88),
         ("ADC1_COMMON", 0x40012300),
         ("LSE", 32768),
+        ("LD2_PORT", 0x40020000),
+        ("1 << LD2_PIN", 32),
     ],
 )
 def test_board_facts_have_names(board: Board, text: str, expected: int) -> None:
@@ -372,6 +374,9 @@ def test_vectors_that_make_no_sense(
         Unit("u", "words", (WordLine("-(1 << 31) - 1"),)),
         Unit("u", "words", (WordLine("1 +"),)),
         Unit("u", "code", (CodeLine("nop", b""),)),
+        Unit("u", "bytes", data=b"x", align=1 << 40),
+        Unit("u", "zero", size=4, align=-4),
+        Unit("u", "code", (CodeLine("b u", b"\xfe\xe7", label="a b"),)),
         Unit("u", "code", (CodeLine("nop", b"\x00"), *SPIN.lines[:0])),
         Unit("u", "code", (CodeLine("b u", b"\xfe\xe7", Relocation("NONSENSE", "u")),)),
         Unit("u", "code", (CodeLine("nop", b"\x00\xbf", Relocation("THM_PC8", "u")),)),

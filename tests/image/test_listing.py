@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from fwgen.image.load import checked_image, load_image
 from fwgen.image.types import Segment
 from fwgen.image.write import write_bin, write_elf
 
-from .build import HALT, code, emission, words
+from .build import HALT, SPIN, code, emission, words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +101,22 @@ def test_the_lines_around_a_fault(blink: Image) -> None:
     ]
     assert len(shown) == 4
     assert blink.listing.around(0) == ()
+
+
+TEXTS = st.text(max_size=30)
+
+
+@settings(deadline=None)
+@given(TEXTS, TEXTS, TEXTS)
+def test_no_text_breaks_the_numbering_of_lines(
+    board: Board, plan: str, purpose: str, comment: str
+) -> None:
+    lines = (replace(SPIN.lines[0], comment=comment),)
+    made = replace(emission(replace(SPIN, lines=lines, purpose=purpose)), plan=plan)
+    listing = link(made, board).listing
+    text = str(listing)
+    assert text.split("\n") == [*(line.text for line in listing.lines), ""]
+    assert text.splitlines() == [line.text for line in listing.lines]
 
 
 # --- what is touched ---

@@ -68,6 +68,8 @@ def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> N
     (tmp_path / "taken.bin").mkdir()
     with pytest.raises(OutputError):
         write_atomic(tmp_path / "taken.bin", b"")
+    with pytest.raises(OutputError):
+        write_atomic("a\0b.bin", b"")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "taken.bin"]
 
 
@@ -79,7 +81,7 @@ def test_a_write_that_fails_half_way_leaves_the_old_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.fdopen", full)
+    monkeypatch.setattr("pathlib.Path.replace", full)
     with pytest.raises(OutputError, match="No space left"):
         write_atomic(path, b"new")
     assert path.read_bytes() == b"old"
