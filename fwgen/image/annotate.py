@@ -9,7 +9,7 @@ from fwgen.image.flow import steps_of
 from fwgen.image.touches import touches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from fwgen.board.types import Chip
     from fwgen.image.flow import Step
@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from fwgen.image.types import Image
 
 
-def annotated(items: Iterable[Item], image: Image, chip: Chip) -> list[Item]:
-    """The items with a note on each instruction whose registers or constants are known."""
+def annotated(
+    items: Iterable[Item], image: Image, chip: Chip, steps: Sequence[Step] | None = None
+) -> list[Item]:
+    """The items with a note on each instruction whose registers or constants are known.
+
+    ``steps`` are the items' instructions where they are decoded already.
+    """
     items = list(items)
-    steps = _steps(items)
+    steps = _steps(items) if steps is None else steps
     calls = {step.target for step in steps if step.is_call and step.target is not None}
     vectors = {int.from_bytes(item.data, "little") & ~1 for item in items if item.kind == "vector"}
     # Marks such as _edata have no size; what has one is the better name for an address.

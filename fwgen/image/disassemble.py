@@ -27,7 +27,8 @@ def disassemble(image: Image, target: Board | Chip) -> Listing:
     found = _Found(image, facts)
     found.follow()
     title = f"{facts.title}: {image.flash_used} bytes of flash"
-    items = annotated(found.items(), image, facts.chip)
+    steps = [found.steps[address] for address in sorted(found.steps)]
+    items = annotated(found.items(), image, facts.chip, steps)
     return render(items, title, f"read back from {image.source}" if image.source else "")
 
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fwgen.image.emission import CodeLine, Emission, Relocation, Unit, WordLine
 from fwgen.image.link import link
@@ -384,3 +387,79 @@ def test_vectors_that_make_no_sense(
 )
 def test_units_that_make_no_sense(board: Board, unit: Unit) -> None:
     assert all(p.unit == "u" for p in problems(emission(SPIN, unit), board))
+
+
+# --- properties ---
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_slip_of_one_hex_digit_is_caught_or_changes_nothing(
+    board: Board, blink_emission: Emission, blink: Image, data: st.DataObject
+) -> None:
+    units = [unit for unit in blink_emission.units if unit.kind == "code"]
+    unit = data.draw(st.sampled_from(units))
+    index = data.draw(st.integers(0, len(unit.lines) - 1))
+    line = unit.lines[index]
+    assert isinstance(line, CodeLine)
+    slip = data.draw(st.integers(1, 15)) << 4 * data.draw(st.integers(0, 2 * len(line.code) - 1))
+    code_bytes = (int.from_bytes(line.code, "little") ^ slip).to_bytes(len(line.code), "little")
+    lines = (*unit.lines[:index], replace(line, code=code_bytes), *unit.lines[index + 1 :])
+    slipped = tuple(replace(u, lines=lines) if u is unit else u for u in blink_emission.units)
+    found: tuple[Problem, ...] = ()
+    segments = None
+    try:
+        segments = link(replace(blink_emission, units=slipped), board).segments
+    except UnsoundEmissionError as error:
+        found = error.problems
+    caught = any(p.unit == unit.label and p.line == index + 1 for p in found)
+    assert caught or segments == blink.segments
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> tuple[Emission, dict[str, list[tuple[int, str]]]]:
+    """Units of code and constants that refer to each other; where, and to what."""
+    count = draw(st.integers(1, 5))
+    kinds = [draw(st.sampled_from(["code", "text"])) for _ in range(count)]
+    names = ["reset", *(f"{kind}{n}" for n, kind in enumerate(kinds))]
+    callees = [name for name in names if not name.startswith("text")]
+    units, wanted = [], {}
+    for name in names:
+        if name.startswith("text"):
+            units.append(Unit(name, "bytes", data=draw(st.binary(min_size=1, max_size=300))))
+            continue
+        lines, refers, at = [], [], 0
+        for _ in range(draw(st.integers(0, 6))):
+            kind = draw(st.sampled_from(["nop", "call", "jump", "literal", "adr"]))
+            to = f"k_{name}" if kind in ("literal", "adr") else draw(st.sampled_from(callees))
+            text = {
+                "nop": "nop",
+                "call": f"bl {to} @THM_CALL {to}",
+                "jump": f"beq.w {to} @THM_JUMP19 {to}",
+                "literal": f"ldr r0, {to} @THM_PC8 {to}",
+                "adr": f"ldr.w r8, {to} @THM_PC12 {to}",
+            }[kind]
+            lines.append(text)
+            if kind != "nop":
+                refers.append((at, to))
+            at += 2 if kind in ("nop", "literal") else 4
+        units += [code(name, *lines, "bx lr"), words(f"k_{name}", name, f"{name} + 1")]
+        wanted[name] = refers
+    return emission(*units), wanted
+
+
+@settings(max_examples=60, deadline=None)
+@given(programs())
+def test_every_reference_arrives(
+    board: Board, program: tuple[Emission, dict[str, list[tuple[int, str]]]]
+) -> None:
+    made, wanted = program
+    image = link(made, board)
+    for name, refers in wanted.items():
+        start = image.find(name).address
+        assert image.word(image.find(f"k_{name}").address) == start | 1
+        for offset, to in refers:
+            found = decode(image.read(start + offset, 4), start + offset)
+            assert (found.target or found.literal) == image.find(to).address
+    places = sorted((s.address, s.address + s.size) for s in image.symbols if s.size)
+    assert all(one[1] <= two[0] for one, two in itertools.pairwise(places))
