@@ -182,11 +182,16 @@ def _blinks(item: Blinks, board: Board) -> str:
     return f"{item.subject} blinks {shape}{extra}{_window(item.window)}"
 
 
+def show_hertz(mhz: int, digits: int = 5) -> str:
+    """A frequency as makers say it: slow ones as parts of a hertz, never in millihertz."""
+    return f"{mhz / 1000:.{digits}g} Hz" if 0 < mhz < 1000 else show_frequency(mhz, digits)
+
+
 def rate_words(period_ps: int) -> str:
     """A rate as people say it: in hertz, or "once every ..." when slower than one."""
     if period_ps <= 1000 * PS_PER_MS:
         return show_frequency(frequency_mhz(period_ps))
-    return f"{show_frequency(frequency_mhz(period_ps), 4)}, once every {show_duration(period_ps)}"
+    return f"{show_hertz(frequency_mhz(period_ps), 4)}, once every {show_duration(period_ps)}"
 
 
 def step_words(step: Step, board: Board) -> str:

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from fwgen.contract.timing import slack_of
-from fwgen.contract.words import count_words
+from fwgen.contract.words import count_words, show_hertz
 from fwgen.units import (
     PPM,
     frequency_mhz,
@@ -34,7 +34,7 @@ def duration(name: str, ps: int) -> Figure:
 
 def frequency(name: str, mhz: int) -> Figure:
     """A measured frequency."""
-    return Figure(name, mhz, "mHz", show_frequency(mhz, 5))
+    return Figure(name, mhz, "mHz", show_hertz(mhz))
 
 
 def ratio(name: str, ppm: int) -> Figure:
@@ -250,7 +250,7 @@ def _mean(cycles: Sequence[Cycle]) -> int | None:
 
 def _trend(cycles: Sequence[Cycle]) -> str:
     mean = _mean(cycles)
-    return f": it blinks at {show_frequency(frequency_mhz(mean), 3)}" if mean else ""
+    return f": it blinks at {show_hertz(frequency_mhz(mean), 3)}" if mean else ""
 
 
 def _rate(cycles: Sequence[Cycle]) -> str:
@@ -258,7 +258,7 @@ def _rate(cycles: Sequence[Cycle]) -> str:
     on = {cycle.on for cycle in cycles}
     off = {cycle.off for cycle in cycles}
     return (
-        f"blinks at {show_frequency(frequency_mhz(mean), 5)}: {_range(on)} on, {_range(off)} off, "
+        f"blinks at {show_hertz(frequency_mhz(mean))}: {_range(on)} on, {_range(off)} off, "
         f"seen {sum(cycle.repeats for cycle in cycles)} times"
     )
 
