@@ -118,7 +118,7 @@ class Interpreter:
             action = next(k for k in kid.kids if k.name == "action").kids[0]
             mods: dict[str, Node] = {}
             leading = set()
-            for mod in (k.kids[0] for k in kid.kids if k.name == "modifier"):
+            for mod in (k.kids[0] for k in kid.kids if k.name in ("modifier", "waited")):
                 if mod.name in mods:
                     self._refuse(mod, "this says the same kind of thing twice in one clause")
                 mods[mod.name] = mod

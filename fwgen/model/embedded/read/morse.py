@@ -23,8 +23,8 @@ def morse(text: str, dot_ps: int) -> list[tuple[int, int]]:
 
     Raises PromptError for a character that Morse code does not have, or for no text at all.
     """
-    words = text.upper().split()
-    strange = sorted({c for word in words for c in word if c not in CODE})
+    words = text.split()
+    strange = sorted({c for word in words for c in word if c.upper() not in CODE})
     if strange or not words:
         what = " ".join(repr(c) for c in strange) if words else "an empty text"
         raise PromptError(
@@ -35,7 +35,7 @@ def morse(text: str, dot_ps: int) -> list[tuple[int, int]]:
     keyed: list[tuple[int, int]] = []
     for word in words:
         for letter in word:
-            for sign in CODE[letter]:
+            for sign in CODE[letter.upper()]:
                 keyed += [(1, dot_ps if sign == "." else 3 * dot_ps), (0, dot_ps)]
             keyed[-1] = (0, BETWEEN_LETTERS * dot_ps)
         keyed[-1] = (0, BETWEEN_WORDS * dot_ps)

@@ -27,6 +27,7 @@ _LEX = re.compile(
       | (?P<mark>\.\.\.?|--|[^\w\s])""",
     re.VERBOSE,
 )
+_NUMBERS_TOLD = ("COUNTER", "UPTIME", "PRESS_COUNT", "STATE", "STATE_AFTER")
 _ARTICLES = frozenset({"the", "an", "a"})
 
 
@@ -278,14 +279,15 @@ class Vocabulary:
 
     def _bare(self, at: int) -> Iterator[int]:
         """Text without quotes: up to four plain words that mean nothing else here."""
-        if self.words[at].article:
-            return
         ends = []
         for end in range(at, min(at + 4, len(self.words))):
             word = self.words[end]
             if word.kind != "word" or word.folded in self._lex.stop or self.pin(end) is not None:
                 break
-            if any(self._is(end, thing) for thing in self._lex.things):
+            # "the x" speaks of a thing, not of the text "x"
+            if word.article or any(self._is(end, thing) for thing in self._lex.things):
+                break
+            if any(True for kind in _NUMBERS_TOLD for _ in self._phrases(kind, end)):
                 break
             ends.append(end + 1)
         yield from reversed(ends)
