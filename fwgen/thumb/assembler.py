@@ -59,9 +59,7 @@ def encode(asm: str, *, address: int = 0, it: bool = False) -> bytes:
 @lru_cache(maxsize=8192)
 def encodings(asm: str, *, address: int = 0, it: bool = False) -> tuple[Encoding, ...]:
     """Every encoding of a line, the preferred one first. Raises EncodeError."""
-    text = asm.strip()
-    head, _, rest = text.partition(" ") if "\t" not in text else text.partition("\t")
-    head = head.lower()
+    head, rest = _split(asm)
     tokens = lex(rest)
     if not head:
         raise EncodeError("an instruction is missing")
@@ -99,12 +97,18 @@ def encodings(asm: str, *, address: int = 0, it: bool = False) -> tuple[Encoding
     return tuple(found.values())
 
 
+def _split(asm: str) -> tuple[str, str]:
+    """The mnemonic in lower case, and the rest."""
+    head, *rest = asm.split(maxsplit=1) or [""]
+    return head.lower(), rest[0] if rest else ""
+
+
 def condition_of(asm: str, *, it: bool) -> str | None:
     """The condition that an IT block must give a line, or None.
 
     A conditional branch outside a block (``it`` False) carries its own and needs none.
     """
-    head = _WIDTH.sub("", asm.strip().lower().split(maxsplit=1)[0])
+    head = _WIDTH.sub("", _split(asm)[0])
     entries = [entry for entry in by_mnemonic().get(head, ()) if entry[2].conditional is not True]
     if entries and not (it and entries[0][0].texts[0].startswith("bCC")):
         return None
@@ -119,8 +123,7 @@ def names_a_place(asm: str) -> bool:
         found = encodings(asm)
     except EncodeError:
         return False
-    rest = asm.strip().partition(" ")[2]
-    last = (lex(rest) or [Token("mark", "")])[-1]
+    last = (lex(_split(asm)[1]) or [Token("mark", "")])[-1]
     has_target = any(
         isinstance(part, Target) for texts in found[0].form.variants for part in texts[0].operands
     )
@@ -207,5 +210,5 @@ def _explain(
 
 def _ends_in_number(asm: str) -> bool:
     """Whether the last operand is a number."""
-    tokens = lex(asm.strip().partition(" ")[2])
-    return bool(tokens) and tokens is not None and tokens[-1].kind == "number"
+    tokens = lex(_split(asm)[1])
+    return bool(tokens and tokens[-1].kind == "number")

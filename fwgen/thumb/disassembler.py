@@ -107,14 +107,10 @@ def _undecodable(code: bytes, address: int) -> Decoded:
 def _decoded(insn: Any) -> Decoded:
     code, address = bytes(insn.bytes), int(insn.address)
     match = recognise(code)
-    condition = (
-        CONDITIONS[insn.cc - 1] if 1 <= insn.cc <= 14 and insn.mnemonic[:2] != "it" else None
-    )
-    mnemonic, operands = str(insn.mnemonic), str(insn.op_str)
-    if match is not None and "adr " in match.form.texts[-1]:
-        # Capstone shows the distance; a place is more useful and is what the assembler reads.
-        mnemonic = mnemonic.replace("addw", "adr.w").replace("subw", "adr.w")
-        operands = f"{operands.split(',')[0]}, #{_place(match, address):#x}"
+    condition = None
+    if 1 <= insn.cc <= len(CONDITIONS) and not insn.mnemonic.startswith("it"):
+        condition = CONDITIONS[insn.cc - 1]
+    mnemonic, operands = _tidied(str(insn.mnemonic), str(insn.op_str), match, address)
     try:
         reads, writes = insn.regs_access()
     except Exception:  # noqa: BLE001 - capstone has no such facts for a few instructions
@@ -124,6 +120,34 @@ def _decoded(insn: Any) -> Decoded:
         for group in (reads, writes)
     ]
     return _with_facts(code, address, mnemonic, operands, match, condition, names[0], names[1])
+
+
+# What capstone 5.0.9 calls by names that no manual for this profile has.
+_RENAMED = {"trap": ("udf", "#254"), "dfb": ("dsb", "#12")}
+
+
+def _tidied(mnemonic: str, operands: str, match: Match | None, address: int) -> tuple[str, str]:
+    """Capstone's words, put right where the assembler (or the manual) would not know them."""
+    if mnemonic in _RENAMED:
+        return _RENAMED[mnemonic]
+    if match is None or match.fault is not None:
+        return mnemonic, operands
+    form, fields = match.form, match.fields
+    # Some coprocessor transfers are vector instructions to the A-profile, which capstone reads.
+    vector = form.cost == "coprocessor" and mnemonic.startswith("v")
+    minus_zero = form.texts[0].startswith("sub") and not fields.get("i")
+    if "adr " in form.texts[-1]:
+        if not minus_zero:
+            # Capstone shows the distance; a place is more useful, and what the assembler reads.
+            name = "adr.w" if form.size == 4 else "adr"
+            suffix = mnemonic.partition(".")[0].removeprefix("adr")
+            suffix = suffix.removeprefix("addw").removeprefix("subw")  # an IT block's condition
+            name = name.replace("adr", "adr" + suffix)
+            return name, f"{operands.split(',')[0]}, #{_place(match, address):#x}"
+        vector = True
+    if vector:
+        mnemonic, _, operands = form.show(fields, address).partition(" ")
+    return mnemonic, operands
 
 
 def _place(match: Match, address: int) -> int | None:

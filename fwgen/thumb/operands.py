@@ -86,6 +86,8 @@ def lex(text: str) -> list[Token] | None:
             return None
         kind = str(match.lastgroup)
         lexeme = match.group(kind)
+        if len(lexeme) > 200:
+            return None  # nothing that long means anything, and int() would refuse it
         if kind == "number":
             tokens.append(Token(kind, lexeme, number(lexeme)))
         else:

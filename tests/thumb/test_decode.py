@@ -105,6 +105,15 @@ def test_it_blocks_give_their_conditions() -> None:
     assert [one.mnemonic for one in decode_all(code)] == ["ite", "moveq", "movne", "nop"]
 
 
+def test_what_capstone_calls_otherwise_is_put_right() -> None:
+    assert decode(b"\xfe\xde").text == "udf #254"
+    assert decode(b"\xf9\xde").text == "udf #249"
+    assert decode(b"\xaf\xf2\x00\x00").text == "sub.w r0, pc, #0"
+    assert decode(bytes.fromhex("60fc000d")).text == "stc2l p13, c0, [r0], #-0"
+    code = encode("it eq") + encode("adr.w r0, x")
+    assert decode_all(code, BASE)[1].text == f"adreq.w r0, #{BASE + 4:#x}"
+
+
 def test_garbage_is_marked_and_the_rest_still_read() -> None:
     code = encode("nop") + b"\xff\xff\xff\xff" + encode("movs r0, #1") + b"\x00"
     read = decode_all(code, BASE)

@@ -128,6 +128,7 @@ def test_the_disagreement_tells_both_sides() -> None:
     [
         ("frob r1", "1143", None, "no instruction 'frob'"),
         ("b loop", "f5e7", None, "no relocation fills it in"),
+        ("b\tloop", "f5e7", None, "no relocation fills it in"),
         ("bne loop", "00e1", "THM_JUMP8", "cannot sit in"),
         ("ldr r0, k", "0149", "THM_PC8", "are ldr r1, [pc, #4]"),
         ("ldr r0, k", "0068", "THM_PC8", "cannot sit in"),

@@ -161,6 +161,7 @@ def test_inside_an_it_block_a_conditional_branch_is_the_plain_one() -> None:
         ("movs r0", "is missing"),
         ("movs r0, #1, #2", "is left over"),
         ("movs r0, ?", "is not operand text"),
+        ("movs r0, #" + "9" * 5000, "is not operand text"),
         ("wfi r0", "is left over"),
         ("itx eq", "there is no instruction 'itx'"),
         ("itt", "a condition is missing"),
