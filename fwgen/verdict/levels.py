@@ -110,8 +110,12 @@ def cycles_of(segs: Sequence[Seg], span: Span) -> list[Cycle]:
     made: list[Cycle] = []
     for i, seg in enumerate(segs):
         if seg.skipped and made:
-            last = made[-1]
-            made.append(Cycle(seg.start, last.on, last.off, seg.skipped))
+            last, before = made[-1], segs[i - 1]
+            # Left out after a time on, each cycle completes the one before it, and the next
+            # segment the last of them.
+            inside = before.level == 1
+            start = before.start if inside else seg.start
+            made.append(Cycle(start, last.on, last.off, seg.skipped + inside))
         elif seg.level == 1 and i < len(segs) - 2 and segs[i + 1].level == 0:
             if not _began(segs, i, span):
                 continue
@@ -403,7 +407,8 @@ def judge_counts(e: Counts, view: View) -> Seen:
             was = now
         if most is not None and over is None and seen > most:
             # Inside a wave the offending edge is found by proportion: its cycles are all alike.
-            into = (seg.stop - seg.start) * (most - before) // seg.skipped if seg.skipped else 0
+            each = max(1, seen - before)
+            into = (seg.stop - seg.start) * (most - before) // each if seg.skipped else 0
             over = seg.start + into
     figure = number("seen", seen)
     wanted_words = count_words(e, view.board)

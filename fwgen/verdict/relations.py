@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from fwgen.contract.subjects import port_pins
@@ -289,24 +288,18 @@ def judge_quiet(e: Quiet, view: View) -> Seen:
         # A pin that is only listened to belongs to whoever drives it.
         if isinstance(other, Follows):
             free.add(view.subject(other.source).pin)
-    first: tuple[int, str] | None = None
-    for pin in view.trace.moving_pins():
-        if pin in free:
-            continue
-        runs = view.trace.runs(pin)
-        for one, two in pairwise(runs):
-            if one.level != two.level or two.wave or one.wave:
-                first = min(first or (two.start_ps, pin), (two.start_ps, pin))
-                break
-        else:
-            if runs and runs[0].wave:
-                first = min(first or (0, pin), (0, pin))
-    if first is None:
+    moves = (
+        (next(view.trace.edges(pin), None), pin)
+        for pin in view.trace.moving_pins()
+        if pin not in free
+    )
+    found = [(*edge, pin) for edge, pin in moves if edge is not None]
+    if not found:
         return passed(f"no pin but {listed(e.but)} moves" if e.but else "no pin moves")
-    t, pin = first
+    t, now, pin = min(found, key=lambda move: (move[0], move[2]))
     part = next((p.name for p in view.board.parts.values() if p.pin == pin), None)
     known = f"{pin} ({part})" if part else pin
-    was, now = view.trace.level(pin, max(0, t - 1)), view.trace.level(pin, t)
+    was = view.trace.level(pin, t - 1) if t else view.trace.initial.get(pin)
     word = {None: "floating", 0: "low", 1: "high"}
     return failed(
         t, f"{known} moves at {show_duration(t)}, from {word[was]} to {word[now]}; expected quiet"
