@@ -437,14 +437,12 @@ def _play(line: Line, play: Play, segment: _Segment) -> Iterator[Expectation]:
     if play.times is None and whole:
         if len(play.steps) == 2 and len(play.lines) == 1:
             on = sum(s.duration_ps for s in play.steps if dict(s.levels)[line])
-            off_first = 0 if dict(play.steps[0].levels)[line] else play.steps[0].duration_ps
             yield Blinks(
                 line.name,
                 play.period_ps,
                 round(on * PPM / play.period_ps),
                 tolerance_ppm=TOLERANCE_PPM,
                 window=Window(0, window.stop_ps) if prompt else window,
-                first_on_by_ps=SETTLE + off_first * 51 // 50 if prompt else None,
             )
             return
         within = segment.early + segment.late + (0 if prompt else play.period_ps)
