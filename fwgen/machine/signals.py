@@ -433,7 +433,7 @@ class Pad:
 class Fabric:
     """All lines of a chip by name: what peripherals put out, what they take in, and the pads.
 
-    A peripheral asks for all its lines when it is made: that is how a port knows them.
+    A peripheral asks for its outputs when it is made: that is how a port knows them.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from fwgen.board import load_board
 from fwgen.machine.soc import Soc
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import Board
+
+
+# A loaded machine is no failure.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def without_core(board: Board) -> Board:
@@ -53,6 +59,19 @@ def make_soc(board: Board) -> Callable[..., Soc]:
 def soc(make_soc: Callable[..., Soc]) -> Soc:
     """nucleo-f401 fresh from power-on, no core."""
     return make_soc()
+
+
+@pytest.fixture(scope="session")
+def session_soc(board: Board) -> Callable[[], Soc]:
+    """As ``make_soc``, for tests that make many chips by themselves."""
+
+    def make() -> Soc:
+        soc = Soc(board)
+        soc.reset(0, "PORRSTF")
+        soc.recorder.started = True
+        return soc
+
+    return make
 
 
 @pytest.fixture

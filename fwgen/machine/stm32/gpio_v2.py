@@ -256,15 +256,16 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         if names != self._functions.get(line.index):
             self._disconnect_inputs(line, t_ps)
             self._functions[line.index] = names
-            for signal in (fabric.input(n) for n in names if fabric.has_input(n)):
-                self._check_shared_input(line, signal)
+            for signal in map(fabric.input, names):
+                if source is None:  # an output may well come out on several pins
+                    self._check_shared_input(line, signal)
                 signal.connect(t_ps, line.pad)
             self._doubt(line, t_ps)
 
     def _disconnect_inputs(self, line: Line, t_ps: int) -> None:
         fabric = self.soc.fabric
         for name in self._functions.pop(line.index, ()):
-            if fabric.has_input(name) and fabric.input(name).pad is line.pad:
+            if fabric.input(name).pad is line.pad:
                 fabric.input(name).connect(t_ps, None)
 
     # ------------------------------------------------------------------ what silicon would not do
@@ -282,8 +283,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
 
     def _check_shared_input(self, line: Line, signal: Signal) -> None:
         other = signal.pad
-        if other is None or other is line.pad or self.soc.fabric.has_output(signal.name):
-            return  # an output may well come out on several pins
+        if other is None or other is line.pad:
+            return
         self.soc.hazard(
             "shared-input",
             "warning",

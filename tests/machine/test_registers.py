@@ -1,0 +1,187 @@
+"""Registers behave as their maps say: access kinds, reserved bits, reset; for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fwgen.board.registers import Access, RegisterSpec, known_register_maps, load_register_map
+from fwgen.machine.peripheral import Peripheral, Reg, Register
+from fwgen.trace import Gap, Hazard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fwgen.machine.soc import Soc
+
+words = st.integers(0, 0xFFFF_FFFF)
+
+
+def after_write(access: Access, before: int, written: int) -> int:
+    """One bit, as RM0368 §1.1 defines each kind."""
+    match access:
+        case Access.RW:
+            return written
+        case Access.RC_W0:
+            return before & written
+        case Access.RC_W1:
+            return before & (written ^ 1)
+        case Access.RS:
+            return before | written
+        case Access.T:
+            return before ^ written
+        case _:
+            return before
+
+
+@pytest.mark.parametrize("name", known_register_maps())
+def test_every_bit_of_every_register_follows_its_access_kind(name: str) -> None:
+    for spec in load_register_map(name).registers.values():
+        check_access_kinds(spec)
+
+
+def check_access_kinds(spec: RegisterSpec) -> None:
+    kinds = {bit: f.access for f in spec.fields.values() for bit in range(f.lsb, f.lsb + f.width)}
+    everything = (1 << spec.width) - 1
+    for before in (0, everything, spec.reset, 0x5555_5555 & everything):
+        for written in (0, everything, 0xAAAA_AAAA & everything, 0x1234_5678 & everything):
+            register = Register(spec)
+            register.value = before
+            reserved = register.software_write(written)
+            for bit in range(spec.width):
+                old, new = before >> bit & 1, register.value >> bit & 1
+                kind = kinds.get(bit, Access.R)  # reserved bits stay as they are
+                expected = after_write(kind, old, written >> bit & 1)
+                assert new == expected, f"{spec.name} bit {bit}"
+            assert reserved == (written ^ spec.reset) & ~spec.defined & everything
+
+
+@pytest.mark.parametrize("name", known_register_maps())
+def test_write_only_bits_read_as_zero(name: str) -> None:
+    for spec in load_register_map(name).registers.values():
+        register = Register(spec)
+        for f in spec.fields.values():
+            assert bool(register.readable & f.mask) == (f.access is not Access.W)
+
+
+# Registers whose content is not the map's alone, and why.
+FUSED = {("DBGMCU", "IDCODE"), ("UID", "UID0"), ("UID", "UID1"), ("UID", "UID2"), ("UID", "F_SIZE")}
+OURS = ("rcc_f4", "flash_f4", "pwr_f4", "gpio_v2", "syscfg_f4", "exti_v1", "dbgmcu_v1", "uid_v1")
+
+
+def test_a_fresh_chip_reads_as_the_manual_says(soc: Soc) -> None:
+    for name, peripheral in soc.peripherals.items():
+        if str(peripheral.spec.kind).removeprefix("stm32.") not in OURS:
+            continue
+        overrides = peripheral.spec.options.get("reset", {})
+        assert isinstance(overrides, dict)
+        for register, state in peripheral.states.items():
+            if (name, register) in FUSED:
+                continue
+            expected = overrides.get(register, state.spec.reset)
+            if register == "IDR":
+                continue  # what the pads say
+            size = state.spec.width // 8
+            got = peripheral.read(state.spec.offset, size, 0)
+            assert got == expected & state.readable, f"{name}.{register}"
+
+
+def test_a_chip_is_identified_as_its_data_says(soc: Soc) -> None:
+    assert soc.read("DBGMCU", "IDCODE") == soc.chip.idcode
+    assert soc.read("UID", "F_SIZE") == soc.chip.flash.size // 1024
+    assert len({soc.read("UID", f"UID{n}") for n in range(3)}) == 3
+
+
+accesses = st.lists(
+    st.tuples(
+        st.integers(0, 999), st.integers(0, 0x90), st.sampled_from((1, 2, 4)), words,
+        st.booleans(), st.sampled_from((0, 10**5, 10**8, 10**10)),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(accesses=accesses)
+def test_no_sequence_of_accesses_breaks_the_machine_and_reset_restores(
+    session_soc: Callable[[], Soc], accesses: list[tuple[int, int, int, int, bool, int]]
+) -> None:
+    soc = session_soc()
+    ours = [p for p in soc.peripherals.values() if str(p.spec.kind).split(".")[-1] in OURS]
+    fresh = {p.name: {n: s.value for n, s in p.states.items()} for p in ours}
+    initial = {name: pad.level for name, pad in soc.fabric.pads.items()}
+    soc.gated.update(dict.fromkeys(soc.gated, True))
+    for which, offset, size, value, write, wait in accesses:
+        spec = ours[which % len(ours)].spec
+        offset -= offset % size
+        soc.run_until(soc.now_ps + wait)
+        if write:
+            soc.bus_write(spec, offset, size, value, soc.now_ps)
+        else:
+            peeked = soc.peripherals[spec.name].peek(offset, size, soc.now_ps)
+            got = soc.bus_read(spec, offset, size, soc.now_ps)
+            assert 0 <= got < 1 << 8 * size
+            clocked = spec.gate is None or soc.gated[spec.name]
+            if clocked and peeked is not None:
+                assert peeked.value == got
+                assert peeked.stable_until_ps > soc.now_ps
+    soc.run_until(soc.now_ps + 10**13)
+    soc.reset(soc.now_ps, "PORRSTF")
+    options = soc.peripherals["FLASH"].states["OPTCR"].value
+    fresh["FLASH"]["OPTCR"] = options  # option bytes outlive every reset
+    assert {p.name: {n: s.value for n, s in p.states.items()} for p in ours} == fresh
+    assert {name: pad.level for name, pad in soc.fabric.pads.items()} == initial
+
+
+@given(value=words, size=st.sampled_from((1, 2)), lane=st.integers(0, 3))
+def test_a_narrow_write_keeps_the_other_lanes(
+    session_soc: Callable[[], Soc], value: int, size: int, lane: int
+) -> None:
+    lane -= lane % size
+    soc = session_soc()
+    gpio = soc.peripherals["GPIOC"]
+    gpio.write(0x08, 4, 0xA5A5_A5A5, 0)
+    gpio.write(0x08 + lane, size, value, 0)
+    mask = ((1 << 8 * size) - 1) << 8 * lane
+    assert gpio.read(0x08, 4, 0) == 0xA5A5_A5A5 & ~mask | value << 8 * lane & mask
+    assert gpio.read(0x08 + lane, size, 0) == value & (1 << 8 * size) - 1
+
+
+def test_reserved_bits_are_told_and_keep_their_value(soc: Soc) -> None:
+    soc.write("RCC", "CFGR", 1 << 8)
+    notes = [e for e in soc.recorder.events if isinstance(e, Hazard)]
+    assert [n.code for n in notes] == ["reserved-bits"]
+    assert notes[0].severity == "note"
+    assert soc.read("RCC", "CFGR") == 0
+
+
+def test_what_is_not_modelled_is_a_gap_by_its_name(soc: Soc) -> None:
+    soc.write("RCC", "SSCGR", 1 << 31)
+    soc.write("RCC", "APB2ENR", 1 << 14)
+    soc.run_until(10**6)
+    soc.write("SYSCFG", "MEMRMP", 3)
+    gaps = [(e.peripheral, e.register, e.access) for e in soc.recorder.events if isinstance(e, Gap)]
+    assert gaps == [("RCC", "SSCGR.SSCGEN", "write"), ("SYSCFG", "MEMRMP.MEM_MODE", "write")]
+
+
+def test_a_register_that_the_map_lacks_fails_when_the_class_is_made() -> None:
+    with pytest.raises(TypeError, match="has no register MODDER"):
+        type("Wrong", (Peripheral,), {"modder": Reg()}, registers="stm32.gpio_v2")
+    fields = {"moder": Reg(unmodelled=("MODER99",))}
+    with pytest.raises(TypeError, match="has no field MODER99"):
+        type("Wrong", (Peripheral,), fields, registers="stm32.gpio_v2")
+
+
+def test_a_peripheral_whose_clock_is_off_reads_zero_and_loses_writes(
+    soc: Soc, hazards: Callable[[], list[str]]
+) -> None:
+    soc.write("GPIOA", "ODR", 0xFFFF)
+    assert soc.read("GPIOA", "MODER") == 0
+    assert hazards() == ["clock-off"]
+    soc.write("RCC", "AHB1ENR", 1)
+    soc.run_until(10**6)
+    assert soc.read("GPIOA", "ODR") == 0
+    assert soc.read("GPIOA", "MODER") == 0xA800_0000

@@ -1,0 +1,234 @@
+"""Lines and pads: waves are the same as their edges, and a pad's level follows its drivers."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwgen.machine.signals import Fabric, Pad, Signal, SquareWave
+from fwgen.machine.soc import Recorder
+from fwgen.machine.time import Scheduler
+from fwgen.trace import Hazard, Trace, Wave
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+phases = st.builds(Fraction, st.integers(20, 5000), st.integers(1, 21))
+END = 4_000
+
+
+class Bench:
+    """A signal, a pad, a recorder, and time."""
+
+    def __init__(self) -> None:
+        self.scheduler = Scheduler()
+        self.recorder = Recorder()
+        self.recorder.started = True
+        self.signal = Signal("TIM2_CH1", self.scheduler)
+        self.pad = Pad("PA5", self.recorder)
+
+    def connect(self, *, open_drain: bool = False, pull: int | None = None) -> None:
+        self.pad.connect(self.scheduler.now_ps, self.signal, open_drain=open_drain, pull=pull)
+
+    def edges(self, span: int = END) -> list[tuple[int, int | None]]:
+        trace = Trace("machine", "x", span, tuple(self.recorder.events), {"PA5": None})
+        return list(trace.edges("PA5"))
+
+
+# ---------------------------------------------------------------------- waves
+
+
+@given(phases, phases, st.integers(0, 1), st.integers(0, 1000))
+def test_a_wave_changes_level_at_its_next_edge_and_not_before(
+    first: Fraction, second: Fraction, level: int, into: int
+) -> None:
+    wave = SquareWave(100, level, first, second)
+    t = 100 + into
+    edge = wave.next_edge(t)
+    assert edge > t
+    assert wave.level_at(edge - 1) == wave.level_at(t)
+    assert wave.level_at(edge) != wave.level_at(t)
+
+
+@given(phases, phases, st.integers(0, 5000))
+def test_a_wave_told_again_is_the_same_wave(first: Fraction, second: Fraction, after: int) -> None:
+    wave = SquareWave(100, 1, first, second)
+    again = wave.again(100 + after)
+    assert again.t_ps > 100 + after
+    for t in range(again.t_ps, again.t_ps + 400, 7):
+        assert again.level_at(t) == wave.level_at(t)
+        assert again.next_edge(t) == wave.next_edge(t)
+
+
+steps = st.lists(
+    st.tuples(
+        st.integers(1, 800),
+        st.one_of(
+            st.sampled_from([("steady", None), ("steady", 0), ("steady", 1)]),
+            st.tuples(st.just("wave"), st.integers(0, 1), phases, phases),
+            st.sampled_from([("listen",), ("unlisten",), ("outside", 1), ("outside", None)]),
+            st.sampled_from([("disconnect", 0), ("disconnect", None), ("connect",)]),
+        ),
+    ),
+    max_size=10,
+)
+
+
+def play(script: list[tuple[int, tuple[object, ...]]], *, listening: bool) -> Bench:
+    """Run a script on a pad; ``listening`` keeps a listener throughout, so no wave passes."""
+    bench = Bench()
+    if listening:
+        bench.pad.listen(lambda _t, _level: None)
+    bench.connect()
+    stops: list[Callable[[], None]] = []
+    t = 0
+    for wait, step in script:
+        t += wait
+        bench.scheduler.catch_up(t)
+        match step:
+            case ("steady", level):
+                bench.signal.drive(t, level)  # type: ignore[arg-type]
+            case ("wave", int(level), Fraction() as first, Fraction() as second):
+                bench.signal.drive_wave(SquareWave(t, level, first, second))
+            case ("listen",):
+                stops.append(bench.pad.listen(lambda _t, _level: None))
+            case ("unlisten",) if stops:
+                stops.pop()()
+            case ("outside", level):
+                bench.pad.drive_outside(t, "wire", level)  # type: ignore[arg-type]
+            case ("disconnect", level):
+                bench.pad.drive(t, level, None)  # type: ignore[arg-type]
+            case ("connect",):
+                bench.connect()
+    bench.scheduler.catch_up(END * 2)
+    return bench
+
+
+@given(steps)
+def test_a_trace_of_waves_tells_the_same_edges_as_a_trace_of_edges(
+    script: list[tuple[int, tuple[object, ...]]],
+) -> None:
+    waves, edges = play(script, listening=False), play(script, listening=True)
+    assert not any(isinstance(e, Wave) for e in edges.recorder.events)
+    assert waves.edges(END * 2) == edges.edges(END * 2)
+
+
+@given(steps)
+def test_the_level_of_a_pad_is_what_the_trace_tells(
+    script: list[tuple[int, tuple[object, ...]]],
+) -> None:
+    bench = play(script, listening=False)
+    edges = bench.edges(END * 2 + 1)
+    assert bench.pad.level == (edges[-1][1] if edges else None)
+
+
+def test_a_wave_reaches_the_trace_whole_while_nobody_listens() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.signal.drive_wave(SquareWave(0, 1, Fraction(100), Fraction(300)))
+    bench.scheduler.catch_up(10**9)
+    assert [type(e) for e in bench.recorder.events] == [Wave]
+
+
+def test_a_pad_connected_in_the_middle_of_a_wave_soon_hands_it_on_whole() -> None:
+    bench = Bench()
+    bench.signal.drive_wave(SquareWave(0, 1, Fraction(250, 3), Fraction(100)))
+    bench.scheduler.catch_up(1000)
+    bench.connect()
+    bench.scheduler.catch_up(10**6)
+    assert isinstance(bench.recorder.events[-1], Wave)
+    assert len(bench.recorder.events) < 20
+
+
+def test_a_wave_ends_in_the_trace_even_at_the_level_it_has() -> None:
+    bench = Bench()
+    bench.connect()
+    bench.signal.drive_wave(SquareWave(0, 1, Fraction(100), Fraction(100)))
+    bench.scheduler.catch_up(250)
+    bench.signal.drive(250, 1)
+    bench.scheduler.catch_up(10_000)
+    assert bench.edges(10_000) == [(0, 1), (100, 0), (200, 1)]
+
+
+def test_whoever_listens_to_a_signal_hears_the_edges_of_a_wave() -> None:
+    bench = Bench()
+    heard: list[tuple[int, int | None]] = []
+    bench.signal.drive_wave(SquareWave(0, 1, Fraction(10), Fraction(30)))
+    bench.scheduler.catch_up(5)
+    stop = bench.signal.listen(lambda t, level: heard.append((t, level)))
+    bench.scheduler.catch_up(60)
+    stop()
+    bench.scheduler.catch_up(200)
+    assert heard == [(10, 0), (40, 1), (50, 0)]
+
+
+# ---------------------------------------------------------------------- pads
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "resistor", "pull", "level"),
+    [
+        (None, None, None, None, None),
+        (None, None, None, 1, 1),
+        (None, None, 0, 1, 0),
+        (None, 1, 0, 0, 1),
+        (1, None, 0, 0, 1),
+        (0, 0, 1, 1, 0),
+        (1, 0, None, None, 0),
+    ],
+)
+def test_the_strongest_driver_sets_the_level(
+    inside: int | None, outside: int | None, resistor: int | None, pull: int | None,
+    level: int | None,
+) -> None:  # fmt: skip
+    pad = Pad("PA0", Recorder())
+    pad.set_resistor(0, resistor)
+    pad.drive_outside(0, "wire", outside)
+    pad.drive(0, inside, pull)
+    assert pad.level == level
+    assert pad.wired == (outside is not None or resistor is not None)
+
+
+def test_two_strong_drivers_that_disagree_are_told_once() -> None:
+    bench = Bench()
+    bench.pad.drive_outside(0, "button B1", 0)
+    for t in (1, 2, 3):
+        bench.pad.drive(t, t % 2, None)
+    fights = [e for e in bench.recorder.events if isinstance(e, Hazard)]
+    assert [h.code for h in fights] == ["output-fight"]
+    assert "button B1 against the chip" in fights[0].message
+
+
+def test_an_open_drain_pad_is_pulled_up_while_its_line_is_high() -> None:
+    bench = Bench()
+    bench.connect(open_drain=True, pull=1)
+    bench.signal.drive(0, 0)
+    assert bench.pad.level == 0
+    bench.signal.drive(1, 1)
+    assert bench.pad.level == 1
+    bench.pad.drive_outside(2, "wire", 0)
+    assert bench.pad.level == 0
+    assert not [e for e in bench.recorder.events if isinstance(e, Hazard)]
+
+
+def test_an_input_line_takes_the_level_of_its_pad_and_gives_up_its_waves_only_when_heard() -> None:
+    bench = Bench()
+    line = Fabric(bench.scheduler).input("TIM2_CH1")
+    bench.connect()
+    line.connect(0, bench.pad)
+    bench.signal.drive_wave(SquareWave(0, 1, Fraction(10), Fraction(10)))
+    bench.scheduler.catch_up(15)
+    assert line.level(15) == 0
+    assert line.stable_until(15) == 20
+    assert len(bench.recorder.events) == 1
+    heard: list[tuple[int, int | None]] = []
+    stop = line.listen(lambda t, level: heard.append((t, level)))
+    bench.scheduler.catch_up(35)
+    assert heard == [(20, 1), (30, 0)]
+    stop()
+    line.connect(35, None)
+    assert line.level(35) is None
