@@ -69,6 +69,10 @@ class Facts:
             self._known[name] = self._register(name)
         return self._known[name]
 
+    def is_fixed(self, name: str) -> bool:
+        """Whether ``name`` is a fact of its own, rather than a register of a peripheral."""
+        return name in self._plain
+
     def names(self, like: str) -> list[str]:
         """Known names that ``like`` could have meant, for a hint."""
         found = list(self._plain)
@@ -86,7 +90,7 @@ class Facts:
     def vector(self, name: str) -> int | None:
         """The exception number of a vector's name or number as text, or None."""
         if name.isascii() and name.isdigit():
-            number = int(name)
+            number = int(name) if len(name) < 5 else -1
             is_known = (
                 number in SYSTEM_EXCEPTIONS.values() or 16 <= number < 16 + self.chip.nvic_lines
             )

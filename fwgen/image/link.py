@@ -10,8 +10,9 @@ that is wrong is reported at once.
 **The vector table is only as long as it must be.** A firmware without interrupts has two words:
 initial SP and Reset. A fault would then take its handler's address from whatever stands where
 the entry would be, which ends in a lockup or worse; ``trap_faults=True`` gives every fault and
-NMI an endless loop to stop in (24 bytes more). Entries below the last one used go to the same
-2-byte loop, `b .`; reserved entries are zero. Source: Arm ARM DDI0403 B1.5.3.
+NMI an endless loop to stop in (at most 22 bytes more). Unused entries below the last one used go
+to the same 2-byte loop, `b .`, or to the emission's own code where it has a label
+``default_handler``; reserved entries are zero. Source: Arm ARM DDI0403 B1.5.3.
 """
 
 from __future__ import annotations
@@ -103,6 +104,12 @@ class _Link:
     places: dict[str, _Place] = field(default_factory=dict)
     placed: list[_Placed] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
+    labels: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for unit in self.emission.units:
+            inner = (line.label for line in unit.lines if isinstance(line, CodeLine) and line.label)
+            self.labels |= {unit.label, *inner}
 
     def run(self, trap_faults: bool) -> Image:
         chip = self.facts.chip
@@ -110,25 +117,28 @@ class _Link:
         count = max([_LAST_FAULT if trap_faults else 1, *vectors]) + 1
         gaps = [n for n in range(2, count) if n not in vectors and n not in _RESERVED]
         flash_end, ram_end = self._place(chip.flash.base + 4 * count, chip.ram.base)
-        handler = None
-        if gaps:
-            handler = flash_end + flash_end % 2
-            flash_end = handler + len(_LOOP_FOREVER)
-            self._name(DEFAULT_HANDLER, _Place(handler, "code", 2, ""))
+        theirs = self.places.get(DEFAULT_HANDLER)
+        handler = own = None
+        if gaps and theirs:
+            handler = theirs.address
+        elif gaps:
+            handler = own = flash_end + flash_end % 2
+            flash_end = own + len(_LOOP_FOREVER)
+            self._name(DEFAULT_HANDLER, _Place(own, "code", len(_LOOP_FOREVER), ""))
         self._check_sizes(flash_end, ram_end)
 
         data = bytearray(flash_end - chip.flash.base)
         self._write_table(data, count, vectors, handler)
         self._write_units(data)
-        if handler is not None:
-            data[handler - chip.flash.base :] = _LOOP_FOREVER
+        if own is not None:
+            data[own - chip.flash.base :] = _LOOP_FOREVER
             purpose = "where every unused vector below the last one used leads"
-            item = Item(handler, _LOOP_FOREVER, "code", asm="b .", purpose=purpose)
+            item = Item(own, _LOOP_FOREVER, "code", asm="b .", purpose=purpose)
             self.items.append(item.labelled(DEFAULT_HANDLER))
         self._check_falls()
         if self.problems:
             raise UnsoundEmissionError(tuple(self.problems))
-        return self._image(bytes(data), ram_end - chip.ram.base, handler)
+        return self._image(bytes(data), ram_end - chip.ram.base)
 
     def _problem(
         self,
@@ -257,10 +267,7 @@ class _Link:
 
     def _constant_name(self, name: str) -> int | None:
         """Names whose value does not hang on where things are placed."""
-        labels = {unit.label for unit in self.emission.units}
-        if name in labels:
-            return None
-        return self.symbols.get(name, self.facts.get(name))
+        return None if name in self.labels else self.symbols.get(name, self.facts.get(name))
 
     def _name_lines(self, placed: _Placed) -> None:
         offset = 0
@@ -283,7 +290,7 @@ class _Link:
             where = f"unit {before.unit}" if before.unit != label else "another unit"
             message = f"{label!r} is already the name of a place in {where}"
             self._problem("duplicate", message, place.unit, offset, line)
-        elif label in self.symbols or label in self.facts.chip.peripherals:
+        elif label in self.symbols or self.facts.is_fixed(label):
             message = f"{label!r} already names something on the chip or board"
             self._problem("duplicate", message, place.unit, offset, line, "choose another label")
         else:
@@ -493,7 +500,7 @@ class _Link:
                     "end it with a branch or a return",
                 )
 
-    def _image(self, data: bytes, ram_used: int, handler: int | None) -> Image:
+    def _image(self, data: bytes, ram_used: int) -> Image:
         chip = self.facts.chip
         symbols = [
             Symbol(name, place.address, place.size, place.kind)

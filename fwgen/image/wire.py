@@ -78,7 +78,7 @@ _NAME = r"[A-Za-z_.][A-Za-z0-9_.$]*"
 _LABELLED = re.compile(rf"({_NAME})\s*:\s*(.*)", re.ASCII | re.DOTALL)
 _HEX = re.compile(r"[0-9a-fA-F]{4}(?:\s?[0-9a-fA-F]{4})?")
 _RELOCATION = re.compile(r"(\w+)\s+(.+)", re.ASCII)
-_ADDEND = re.compile(rf"({_NAME})\s*([+-])\s*(0[xX][0-9a-fA-F]+|\d+)", re.ASCII)
+_ADDEND = re.compile(rf"({_NAME})" r"\s*([+-])\s*(0[xX][0-9a-fA-F]{1,8}|\d{1,10})", re.ASCII)
 _VECTOR = re.compile(rf"\s*(\w+)\s*=\s*({_NAME})\s*", re.ASCII)
 _BYTES = re.compile(r"(?:[0-9a-fA-F]{2}\s*)*")
 

@@ -68,6 +68,14 @@ def test_faults_can_be_given_a_loop_to_stop_in(board: Board) -> None:
     assert image.flash_used == 28 + 2 + 2
 
 
+def test_the_emission_may_bring_its_own_default_handler(board: Board) -> None:
+    made = emission(SPIN, code("default_handler", "bkpt #1", HALT))
+    image = link(made, board, trap_faults=True)
+    handler = image.find("default_handler")
+    assert [image.word(FLASH + 4 * n) for n in range(2, 7)] == [handler.address | 1] * 5
+    assert image.flash_used == 28 + 2 + 4
+
+
 @pytest.mark.parametrize("name", ["TIM2", "tim2", "TIM2_IRQHandler", "44"])
 def test_an_interrupt_goes_by_its_name_or_its_exception_number(board: Board, name: str) -> None:
     image = link(
@@ -326,7 +334,11 @@ def test_code_may_end_by_leaving(board: Board, last: str) -> None:
 def test_labels_name_one_place(board: Board) -> None:
     found = only(emission(SPIN, code("f", "reset: bx lr")), board)
     assert (found.kind, found.unit, found.offset) == ("duplicate", "f", 0)
-    assert "duplicate" in {p.kind for p in problems(emission(SPIN, code("GPIOA", "bx lr")), board)}
+
+
+@pytest.mark.parametrize("label", ["GPIOA", "CLK", "RAM_END", "TIM2_IRQn"])
+def test_a_label_may_not_hide_a_fact_of_the_board(board: Board, label: str) -> None:
+    assert only(emission(SPIN, code(label, "bx lr")), board).kind == "duplicate"
 
 
 def test_more_than_the_flash_holds(board: Board) -> None:
@@ -349,6 +361,8 @@ def test_more_than_the_ram_holds(board: Board) -> None:
         ((("Reset", "reset"), ("0", "reset")), "vector 0"),
         ((("Reset", "reset"), ("7", "reset")), "'7'"),
         ((("Reset", "reset"), ("101", "reset")), "'101'"),
+        ((("Reset", "reset"), ("9" * 5000, "reset")), "no exception"),
+        ((("Reset", "reset"), ("", "reset")), "''"),
         ((("Reset", "reset"), ("1", "reset")), "two handlers"),
         ((("Reset", "rset"),), "rset"),
         ((("Reset", "k"),), "not code"),

@@ -99,6 +99,7 @@ def test_elf_names_and_addends_are_understood() -> None:
         (("units", 0, "lines", 1), "b x ; e000 ; J11", "'J11' is not a relocation"),
         (("units", 0, "lines", 1), "b x ; e000 ; J11 x/2", "'x/2' is not a symbol"),
         (("units", 0, "lines", 1), "movw r0, #0 ; f2400000 ; MOVW 1 +", "ends too early"),
+        (("units", 0, "lines", 1), "b x ; e000 ; J11 x + " + "9" * 5000, "is not a symbol"),
         (("units", 1, "lines", 1), "1 +", "unit k_rcc, line 2"),
         (("units", 1, "lines", 1), "", "unit k_rcc, line 2"),
         (("units", 2, "lines", 0), '"open', "not a quoted text"),
