@@ -66,7 +66,7 @@ class _Page:
         self.lines: list[ListingLine] = []
 
     def text(self, text: str) -> None:
-        self.lines.append(ListingLine(len(self.lines) + 1, text.rstrip()))
+        self.lines.append(ListingLine(len(self.lines) + 1, _shown(text)))
 
     def prose(self, text: str) -> None:
         """A comment of its own, in rows: a line break in it must not break the listing."""
@@ -110,8 +110,7 @@ class _Page:
 
     def _line(self, item: Item, shown: str, asm: str, size: int) -> None:
         remarks = " -- ".join(part for part in (item.note, item.comment) if part)
-        if not asm.isprintable():
-            asm = " ".join(asm.split())
+        asm = asm.replace("\t", " ")
         text = f"{item.address:08x}  {shown:<9}  {asm}"
         if remarks:
             text = f"{text:<46}  ; {' '.join(remarks.split())}"
@@ -119,7 +118,7 @@ class _Page:
         self.lines.append(
             ListingLine(
                 len(self.lines) + 1,
-                text.rstrip(),
+                _shown(text),
                 kind,
                 item.address,
                 size,
@@ -141,3 +140,8 @@ class _Page:
                 comment=item.comment if at == 0 else "",
             )
             self._line(part, "", f".byte   {row.hex(' '):<24}{shown}", len(row))
+
+
+def _shown(text: str) -> str:
+    """Text from outside as one line that does nothing to a terminal, and that UTF-8 can hold."""
+    return "".join(char if char.isprintable() else "?" for char in text).rstrip()

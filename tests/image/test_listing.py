@@ -119,6 +119,14 @@ def test_no_text_breaks_the_numbering_of_lines(
     assert text.splitlines() == [line.text for line in listing.lines]
 
 
+def test_text_from_outside_cannot_reach_the_terminal_or_break_the_encoding(board: Board) -> None:
+    line = replace(SPIN.lines[0], comment="\x1b[2J \ud800")
+    made = replace(emission(replace(SPIN, lines=(line,), purpose="\x07\ud800")), plan="\x1b]0;x")
+    text = str(link(made, board).listing)
+    assert text.encode()
+    assert text.replace("\n", "").isprintable()
+
+
 # --- what is touched ---
 
 
