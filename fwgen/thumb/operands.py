@@ -596,7 +596,7 @@ class FpList(Operand):
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class Layout:
     """How a target's distance is laid over fields. Source: AAELF32 §5.6, DDI0403 A7.7.
 
     ``names`` from the most significant field down, in units of ``step`` bytes from pc. A "±"
@@ -652,18 +652,18 @@ class Branch:
 
 # By relocation. SUB_PC12, LDRD_PC8 and VLDR_PC8 exist in no ELF file: only numbers fill them.
 TARGETS = {
-    "THM_CALL": Branch("SJKhi", (1, 1, 1, 10, 11), 2, signed=True, folded=True),
-    "THM_JUMP24": Branch("SJKhi", (1, 1, 1, 10, 11), 2, signed=True, folded=True),
-    "THM_JUMP19": Branch("SKJhi", (1, 1, 1, 6, 11), 2, signed=True),
-    "THM_JUMP11": Branch("i", (11,), 2, signed=True),
-    "THM_JUMP8": Branch("i", (8,), 2, signed=True),
-    "THM_JUMP6": Branch("i", (6,), 2, signed=False),
-    "THM_PC8": Branch("i", (8,), 4, signed=False, base_aligned=True),
-    "THM_PC12": Branch("±", (12,), 1, signed=True, base_aligned=True),
-    "THM_ALU_PREL_11_0": Branch("i", (12,), 1, signed=False, base_aligned=True),
-    "SUB_PC12": Branch("i", (12,), -1, signed=False, base_aligned=True),
-    "LDRD_PC8": Branch("±", (8,), 4, signed=True, base_aligned=True),
-    "VLDR_PC8": Branch("±", (8,), 4, signed=True, base_aligned=True),
+    "THM_CALL": Layout("SJKhi", (1, 1, 1, 10, 11), 2, signed=True, folded=True),
+    "THM_JUMP24": Layout("SJKhi", (1, 1, 1, 10, 11), 2, signed=True, folded=True),
+    "THM_JUMP19": Layout("SKJhi", (1, 1, 1, 6, 11), 2, signed=True),
+    "THM_JUMP11": Layout("i", (11,), 2, signed=True),
+    "THM_JUMP8": Layout("i", (8,), 2, signed=True),
+    "THM_JUMP6": Layout("i", (6,), 2, signed=False),
+    "THM_PC8": Layout("i", (8,), 4, signed=False, base_aligned=True),
+    "THM_PC12": Layout("±", (12,), 1, signed=True, base_aligned=True),
+    "THM_ALU_PREL_11_0": Layout("i", (12,), 1, signed=False, base_aligned=True),
+    "SUB_PC12": Layout("i", (12,), -1, signed=False, base_aligned=True),
+    "LDRD_PC8": Layout("±", (8,), 4, signed=True, base_aligned=True),
+    "VLDR_PC8": Layout("±", (8,), 4, signed=True, base_aligned=True),
 }
 
 

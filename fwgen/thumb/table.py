@@ -107,6 +107,7 @@ _NARROW = """
 10111110 iiiiiiii         | bkpt {#i}                                     | system
 10111111 cccc xxxx        | IT                                            | it v7m noit
 1011111100000000          | nop                                           | alu
+0100011011000000          | mov r8, r8 ; nop                              | alu
 1011111100010000          | yield                                         | alu
 1011111100100000          | wfe                                           | alu
 1011111100110000          | wfi                                           | alu

@@ -71,6 +71,8 @@ def test_a_true_line_agrees(belief: str, manual: str, relocation: str | None) ->
         ("asrs r0, r1, #32", "1008"),
         ("movs r0, r1", "0008"),
         ("dmb", "f3bf 8f5f"),
+        ("nop", "46c0"),  # what ARMv6-M code uses
+        ("mov r8, r8", "46c0"),
         ("vmov.f32 s0, #1.0", "eeb7 0a00"),
         ("ldmfd sp!, {r4, pc}", "bd10"),
     ],
