@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from fwgen.thumb.assembler import EncodeError, Encoding, condition_of, encodings, names_a_place
 from fwgen.thumb.disassembler import decode
-from fwgen.thumb.forms import recognise
+from fwgen.thumb.forms import manual, recognise
 from fwgen.thumb.operands import CONDITIONS, it_conditions, lex
 from fwgen.thumb.relocate import RelocationError, blank
 
@@ -33,11 +33,6 @@ class Disagreement:
 
     def __str__(self) -> str:
         return self.reason
-
-
-def manual(code: bytes) -> str:
-    """Bytes as the manual prints them: halfwords, the most significant nibble first."""
-    return " ".join(code[at : at + 2][::-1].hex() for at in range(0, len(code), 2))
 
 
 def disagreement(

@@ -185,7 +185,7 @@ def _with_facts(
         operands,
         condition=condition,
         is_branch=branch,
-        is_call=mnemonic.startswith(("bl ", "blx")) or mnemonic == "bl",
+        is_call=form.texts[0].split()[0] in ("bl", "blx", "blxns"),
         target=place if direct else None,
         literal=None if direct else place,
         memory=_memory(match),

@@ -298,3 +298,8 @@ def halfwords(code: bytes) -> list[bytes]:
         cut.append(code[at : at + size])
         at += size
     return cut
+
+
+def manual(code: bytes) -> str:
+    """Bytes as the manual prints them: halfwords, the most significant nibble first."""
+    return " ".join(code[at : at + 2][::-1].hex() for at in range(0, len(code), 2))

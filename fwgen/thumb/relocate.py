@@ -7,7 +7,7 @@ Source: ELF for the Arm Architecture (AAELF32) §5.6.
 from __future__ import annotations
 
 from fwgen.errors import EmissionError
-from fwgen.thumb.forms import Match, recognise
+from fwgen.thumb.forms import Match, all_forms, manual, recognise
 from fwgen.thumb.operands import TARGETS, Target
 
 TYPES = (
@@ -43,7 +43,7 @@ def apply(type: str, field: bytes, place: int, target: int) -> bytes:
     ``field`` is the whole instruction (or word) in memory order, ``place`` its address,
     ``target`` the symbol's address plus addend, with bit 0 set where it is a Thumb function.
 
-    A branch drops that bit; ABS32, MOVW and MOVT keep it, as a pointer to code must.
+    A branch drops that bit; all others keep it, as a pointer to code must.
 
     Raises: RelocationError with the distance, the reach, and what reaches further.
     """
@@ -60,8 +60,6 @@ def apply(type: str, field: bytes, place: int, target: int) -> bytes:
         return match.form.pack(fields)
     layout = TARGETS[type]
     to = target & ~1 if type in _CODE_TARGETS else target
-    if type not in _CODE_TARGETS and type != "THM_PC8" and target & 1:
-        to = target  # the address of data may be odd
     distance = to - layout.pc(place)
     low, high = layout.limits()
     if distance % layout.step:
@@ -109,20 +107,12 @@ def _instruction(type: str, field: bytes) -> Match:
                 return match
     what = match.form.show(match.fields) if match and not match.fault else "no instruction"
     raise RelocationError(
-        f"R_ARM_{type} cannot sit in {field.hex(' ')} ({what})",
+        f"R_ARM_{type} cannot sit in {manual(field)} ({what})",
         hint=f"it sits in {', '.join(_hosts(type))}",
     )
 
 
 def _hosts(type: str) -> list[str]:
-    from fwgen.thumb.forms import all_forms
-
-    return list(
-        dict.fromkeys(
-            spelling.name if not spelling.name.startswith("b") or type[4:8] == "CALL" else "b"
-            for form in all_forms()
-            for text, spellings in zip(form.texts, form.spellings, strict=True)
-            if f"@{type}" in text
-            for spelling in spellings[:1]
-        )
-    )
+    """The mnemonics whose forms a relocation can sit in."""
+    texts = [text for form in all_forms() for text in form.texts if f"@{type}" in text]
+    return list(dict.fromkeys(text.split()[0].replace("CC", "<c>") for text in texts))

@@ -95,8 +95,9 @@ def test_a_pointer_keeps_the_thumb_bit_and_a_branch_drops_it() -> None:
 @pytest.mark.parametrize(
     ("kind", "field", "place", "target", "message"),
     [
-        ("THM_JUMP8", encode("b x"), 0, 0, "cannot sit in 00 e0"),
-        ("THM_JUMP11", encode("bne x"), 0, 0, "cannot sit in"),
+        ("THM_JUMP8", encode("b x"), 0, 0, "cannot sit in e000"),
+        ("THM_JUMP11", encode("bne x"), 0, 0, "cannot sit in d100"),
+        ("THM_JUMP8", encode("nop"), 0, 0, "it sits in b<c>"),
         ("THM_CALL", encode("b.w x"), 0, 0, "it sits in bl"),
         ("THM_JUMP24", encode("bl x"), 0, 0, "cannot sit in"),
         ("THM_PC8", encode("ldr r0, [r1]"), 0, 4, "(ldr r0, [r1])"),
