@@ -249,6 +249,8 @@ class _Checker:
             raise ContractError("a pattern without steps", where=place)
         names = {name for step in e.steps for name, _ in step.levels}
         first = {name for name, _ in e.steps[0].levels}
+        if len({self.pin(name, place).key for name in names}) < len(names):
+            raise ContractError("calls one pin by two names", where=place)
         if not e.repeat and names - first:
             raise ContractError(
                 f"step 1 does not say what {sorted(names - first)[0]} does", where=place

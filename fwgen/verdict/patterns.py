@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
 from fwgen.contract.timing import slack_of
@@ -29,6 +30,7 @@ class Wanted(NamedTuple):
     levels: Levels
     lasts: int | None
     number: int  # of the step in the contract, from 1
+    asked: tuple[int, ...]  # the levels alone
 
 
 class Moment(NamedTuple):
@@ -41,34 +43,49 @@ class Moment(NamedTuple):
 
 def unfold(steps: Sequence[Step], *, repeat: bool) -> Iterator[Wanted]:
     """The steps as they follow each other, for ever where they repeat."""
+    made = _sticky(steps, repeat=repeat)
+    if repeat and len({levels for levels, _ in made}) == 1:
+        yield _wanted(made[0][0], None, 1)
+        return
+    pending: Wanted | None = None
+    for count, (levels, lasts) in cycle(enumerate(made, 1)) if repeat else enumerate(made, 1):
+        if pending is not None and pending.levels == levels and pending.lasts is not None:
+            more = None if lasts is None else pending.lasts + lasts
+            pending = _wanted(levels, more, pending.number)
+            continue
+        if pending is not None:
+            yield pending
+            if pending.lasts is None:
+                return
+        pending = _wanted(levels, lasts, count)
+    if pending is not None:
+        yield pending
+
+
+def _wanted(levels: Levels, lasts: int | None, count: int) -> Wanted:
+    return Wanted(levels, lasts, count, tuple(level for _, level in levels))
+
+
+def _sticky(steps: Sequence[Step], *, repeat: bool) -> list[tuple[Levels, int | None]]:
+    """Each step with the levels of all subjects: unnamed ones keep theirs."""
     held: dict[str, int] = {}
     if repeat:
         for step in steps:
             held |= dict(step.levels)
     names = list(dict.fromkeys(name for step in steps for name, _ in step.levels))
-    pending: Wanted | None = None
-    first_pass = True
-    while first_pass or repeat:
-        first_pass = False
-        for count, step in enumerate(steps, 1):
-            held |= dict(step.levels)
-            levels = tuple((name, held[name]) for name in names if name in held)
-            if pending is not None and pending.levels == levels and pending.lasts is not None:
-                more = None if step.duration_ps is None else pending.lasts + step.duration_ps
-                pending = Wanted(levels, more, pending.number)
-                continue
-            if pending is not None:
-                yield pending
-            if pending is not None and pending.lasts is None:
-                return
-            pending = Wanted(levels, step.duration_ps, count)
-    if pending is not None:
-        yield pending
+    made: list[tuple[Levels, int | None]] = []
+    for step in steps:
+        held |= dict(step.levels)
+        levels = tuple((name, held[name]) for name in names if name in held)
+        made.append((levels, step.duration_ps))
+    return made
 
 
 def together(view: View, names: Sequence[str], start: int, stop: int) -> list[Moment]:
     """The levels of several subjects, cut where any of them changes. Raises TooFastError."""
     lives = [view.segments(name, start, stop, whole=True) for name in names]
+    if len(lives) == 1:
+        return [Moment(seg.start, seg.stop, (seg.level,)) for seg in lives[0]]
     marks = sorted({seg.start for life in lives for seg in life} | {start})
     at = [0] * len(lives)
     made: list[Moment] = []
@@ -129,6 +146,8 @@ class _Walk:
         return passed(f"{names}: {self.steps_seen} steps as asked", *figures)
 
     def _matches(self, moment: Moment, wanted: Wanted) -> bool:
+        if len(wanted.levels) == len(self.names):
+            return moment.levels == wanted.asked
         want = dict(wanted.levels)
         return all(
             name not in want or level == want[name]

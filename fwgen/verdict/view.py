@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import Board
     from fwgen.contract.types import Contract, Edge, Stimulus, Window
-    from fwgen.trace import Run, Trace
+    from fwgen.trace import Run, Trace, Wave
 
 _SHOWN = 8  # cycles at each end of a long wave that are written out
 _MOST = 400_000  # segments that we are ready to write out where every one is needed
@@ -94,6 +94,7 @@ class View:
     trace: Trace
     board: Board
     _subjects: dict[str, Subject] = field(default_factory=dict)
+    _segments: dict[tuple[str, int, int, int, bool], list[Seg]] = field(default_factory=dict)
     _bytes: dict[tuple[str, str], list[SerialByte]] = field(default_factory=dict)
 
     @property
@@ -118,21 +119,34 @@ class View:
         ``whole`` writes out every cycle. Raises TooFastError where that would be too many.
         """
         subject = self.subject(name)
+        key = (subject.pin, subject.active, start, stop, whole)
+        if key not in self._segments:
+            self._segments[key] = self._cut(subject, start, stop, whole=whole)
+        return self._segments[key]
+
+    def _cut(self, subject: Subject, start: int, stop: int, *, whole: bool) -> list[Seg]:
         made: list[Seg] = []
-        total = 0
+        flip = not subject.active
         for run in self.trace.runs(subject.pin):
             if run.stop_ps <= start or run.start_ps >= stop:
                 continue
-            for seg in _cut(run, max(start, run.start_ps), min(stop, run.stop_ps), whole=whole):
-                total += 1
-                if total > _MOST:
-                    raise TooFastError(name)
-                level = seg.level if seg.level is None or subject.active else 1 - seg.level
+            begin, end = max(start, run.start_ps), min(stop, run.stop_ps)
+            pieces = (
+                (Seg(begin, end, run.level),)
+                if run.wave is None
+                else _cycles(run, run.wave, begin, end, whole=whole)
+            )
+            for seg in pieces:
+                level = seg.level
+                if flip and level is not None:
+                    level = 1 - level
                 last = made[-1] if made else None
-                if last and not last.skipped and not seg.skipped and last.level == level:
+                if last and last.level == level and not last.skipped and not seg.skipped:
                     made[-1] = Seg(last.start, seg.stop, level)
                 else:
                     made.append(Seg(seg.start, seg.stop, level, seg.skipped))
+                    if len(made) > _MOST:
+                        raise TooFastError(subject.name)
         return made
 
     def level(self, name: str, t_ps: int) -> int | None:
@@ -181,12 +195,8 @@ class View:
         return found is not None and found.key == key
 
 
-def _cut(run: Run, start: int, stop: int, *, whole: bool) -> Iterator[Seg]:
-    """The segments of a run within [start, stop)."""
-    wave = run.wave
-    if wave is None:
-        yield Seg(start, stop, run.level)
-        return
+def _cycles(run: Run, wave: Wave, start: int, stop: int, *, whole: bool) -> Iterator[Seg]:
+    """The segments of a wave within [start, stop)."""
     d = lcm(wave.first_ps.denominator, wave.second_ps.denominator)
     one, two = int(wave.first_ps * d), int(wave.second_ps * d)
     if one <= 0 or two <= 0:

@@ -14,10 +14,12 @@ from fwgen.contract import (
     Follows,
     Level,
     Never,
+    Pattern,
     Press,
     Pwm,
     Responds,
     Says,
+    Step,
     Tone,
     Trigger,
     Window,
@@ -280,3 +282,9 @@ def test_what_would_have_to_be_compared_edge_by_edge_for_ever_is_unsure() -> Non
     finding = found(Exclusive(("PA8", "PA9")), painter)
     assert finding.outcome is Outcome.UNSURE
     assert "more often than can be compared" in finding.text
+
+
+def test_a_pattern_in_which_nothing_changes_is_a_level() -> None:
+    still = Pattern((Step((("LD2", 1),), MS), Step((("LD2", 1),), MS)))
+    assert found(still, Painter().levels("PA5", (SETUP, 1))).outcome is Outcome.PASS
+    assert found(still, Painter().levels("PA5", (SETUP, 1), (S, 0))).outcome is Outcome.FAIL
