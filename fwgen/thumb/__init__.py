@@ -8,6 +8,7 @@ from fwgen.thumb import cycles, isa, relocate
 from fwgen.thumb.assembler import EncodeError, encode
 from fwgen.thumb.belief import Disagreement, disagreement, disagreements
 from fwgen.thumb.disassembler import Decoded, Memory, decode, decode_all
+from fwgen.thumb.forms import manual
 from fwgen.thumb.relocate import RelocationError
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "disagreements",
     "encode",
     "isa",
+    "manual",
     "relocate",
 ]

@@ -16,6 +16,8 @@ from fwgen.thumb.forms import manual, recognise
 from fwgen.thumb.operands import CONDITIONS, it_conditions, lex
 from fwgen.thumb.relocate import RelocationError, blank
 
+__all__ = ["Disagreement", "disagreement", "disagreements", "manual", "normal"]
+
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
