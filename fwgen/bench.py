@@ -22,6 +22,9 @@ class Bench(Protocol):
     def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
         """Reset, run for ``span_ps`` while doing the stimuli, and tell what was seen.
 
+        Each stimulus leaves one ``Stimulated`` event with its subject, when it begins; a text that
+        was sent also leaves its bytes as "rx", where the firmware's port could hear them. A pin
+        moved from outside shows its edges like any other, the chatter of a contact included.
         Raises BenchError when the bench itself could not do its work; firmware that misbehaves
         is evidence in the trace.
         """
