@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 from typing import TYPE_CHECKING, Protocol
 
 from fwgen.machine.time import NEVER
@@ -36,15 +37,27 @@ class SquareWave:
 
     def level_at(self, t_ps: int) -> int:
         """The level at a time at or after the wave's start, after any edge at that time."""
-        into = Fraction(t_ps + 1 - self.t_ps) % (self.first_ps + self.second_ps)
-        return self.level if 0 < into <= self.first_ps else self.level ^ 1
+        unit, first, second = self._whole()
+        into = (t_ps + 1 - self.t_ps) * unit % (first + second)
+        return self.level if 0 < into <= first else self.level ^ 1
 
     def next_edge(self, t_ps: int) -> int:
         """The first change of level after ``t_ps``."""
-        period = self.first_ps + self.second_ps
-        turns, into = divmod(Fraction(t_ps + 1 - self.t_ps), period)
-        edge = self.first_ps if 0 < into <= self.first_ps else period if into else 0
-        return self.t_ps + int(turns * period + edge)
+        unit, first, second = self._whole()
+        period = first + second
+        turns, into = divmod((t_ps + 1 - self.t_ps) * unit, period)
+        edge = first if 0 < into <= first else period if into else 0
+        return self.t_ps + (turns * period + edge) // unit
+
+    def _whole(self) -> tuple[int, int, int]:
+        """A unit that divides a picosecond, and both durations in it."""
+        first, second = self.first_ps, self.second_ps
+        unit = lcm(first.denominator, second.denominator)
+        return (
+            unit,
+            first.numerator * (unit // first.denominator),
+            second.numerator * (unit // second.denominator),
+        )
 
     def again(self, t_ps: int) -> SquareWave:
         """The same wave, told from a whole picosecond after ``t_ps`` at which it begins anew."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 from fwgen.board import load_board
 from fwgen.machine.soc import Soc
@@ -19,27 +17,10 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board
 
 
-# A loaded machine is no failure.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
-
-
-def without_core(board: Board) -> Board:
-    """The board, with the core's private peripherals declared not modelled."""
-    peripherals = {
-        name: replace(spec, kind=None)
-        if (spec.bus == "PPB" and spec.kind and spec.kind.startswith("armv7m."))
-        or (spec.kind and not find_spec(f"fwgen.machine.{spec.kind}"))
-        else spec
-        for name, spec in board.chip.peripherals.items()
-    }
-    return replace(board, chip=replace(board.chip, peripherals=peripherals))
-
-
 @pytest.fixture(scope="session")
 def board() -> Board:
     """nucleo-f401."""
-    return without_core(load_board("nucleo-f401"))
+    return load_board("nucleo-f401")
 
 
 @pytest.fixture

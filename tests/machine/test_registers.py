@@ -95,13 +95,37 @@ def test_a_chip_is_identified_as_its_data_says(soc: Soc) -> None:
     assert len({soc.read("UID", f"UID{n}") for n in range(3)}) == 3
 
 
+# What a system bus master may do, and how long it waits before.
 accesses = st.lists(
     st.tuples(
-        st.integers(0, 999), st.integers(0, 0x90), st.sampled_from((1, 2, 4)), words,
+        st.integers(0, 999), st.integers(0, 0x90), st.sampled_from((1, 2, 4)),
+        st.one_of(words, st.sampled_from([1 << n for n in range(32)])),
         st.booleans(), st.sampled_from((0, 10**5, 10**8, 10**10)),
     ),
     max_size=40,
 )  # fmt: skip
+
+
+def clock_everything(soc: Soc) -> None:
+    for register in ("AHB1ENR", "AHB2ENR", "APB1ENR", "APB2ENR"):
+        soc.write("RCC", register, 0xFFFF_FFFF)
+
+
+def play(soc: Soc, names: list[str], accesses: list[tuple[int, int, int, int, bool, int]]) -> None:
+    """Do the accesses; a peek tells what the read gives."""
+    for which, offset, size, value, write, wait in accesses:
+        spec = soc.peripherals[names[which % len(names)]].spec
+        offset -= offset % size
+        soc.run_until(soc.now_ps + wait)
+        if write:
+            soc.bus_write(spec, offset, size, value, soc.now_ps)
+            continue
+        peeked = soc.peripherals[spec.name].peek(offset, size, soc.now_ps)
+        got = soc.bus_read(spec, offset, size, soc.now_ps)
+        assert 0 <= got < 1 << 8 * size
+        if peeked is not None and (spec.gate is None or soc.gated[spec.name]):
+            assert peeked.value == got, f"{spec.name}+{offset:#x}"
+            assert peeked.stable_until_ps > soc.now_ps
 
 
 @settings(max_examples=60)
@@ -110,30 +134,44 @@ def test_no_sequence_of_accesses_breaks_the_machine_and_reset_restores(
     session_soc: Callable[[], Soc], accesses: list[tuple[int, int, int, int, bool, int]]
 ) -> None:
     soc = session_soc()
-    ours = [p for p in soc.peripherals.values() if str(p.spec.kind).split(".")[-1] in OURS]
-    fresh = {p.name: {n: s.value for n, s in p.states.items()} for p in ours}
+    names = [n for n, p in soc.peripherals.items() if p.spec.bus != "PPB"]
+    fresh = {n: {r: s.value for r, s in soc.peripherals[n].states.items()} for n in names}
     initial = {name: pad.level for name, pad in soc.fabric.pads.items()}
-    soc.gated.update(dict.fromkeys(soc.gated, True))
-    for which, offset, size, value, write, wait in accesses:
-        spec = ours[which % len(ours)].spec
-        offset -= offset % size
-        soc.run_until(soc.now_ps + wait)
-        if write:
-            soc.bus_write(spec, offset, size, value, soc.now_ps)
-        else:
-            peeked = soc.peripherals[spec.name].peek(offset, size, soc.now_ps)
-            got = soc.bus_read(spec, offset, size, soc.now_ps)
-            assert 0 <= got < 1 << 8 * size
-            clocked = spec.gate is None or soc.gated[spec.name]
-            if clocked and peeked is not None:
-                assert peeked.value == got
-                assert peeked.stable_until_ps > soc.now_ps
-    soc.run_until(soc.now_ps + 10**13)
+    clock_everything(soc)
+    play(soc, names, accesses)
+    soc.run_until(soc.now_ps + 10**10)
     soc.reset(soc.now_ps, "PORRSTF")
     options = soc.peripherals["FLASH"].states["OPTCR"].value
     fresh["FLASH"]["OPTCR"] = options  # option bytes outlive every reset
-    assert {p.name: {n: s.value for n, s in p.states.items()} for p in ours} == fresh
+    now = {n: {r: s.value for r, s in soc.peripherals[n].states.items()} for n in names}
+    assert now == fresh
     assert {name: pad.level for name, pad in soc.fabric.pads.items()} == initial
+
+
+@settings(max_examples=60)
+@given(accesses=accesses, part=st.integers(1, 999))
+def test_what_a_peek_tells_holds_as_long_as_it_says(
+    session_soc: Callable[[], Soc],
+    accesses: list[tuple[int, int, int, int, bool, int]],
+    part: int,
+) -> None:
+    soc = session_soc()
+    names = [n for n, p in soc.peripherals.items() if p.spec.bus != "PPB"]
+    clock_everything(soc)
+    play(soc, names, accesses)
+    for name in names:
+        peripheral = soc.peripherals[name]
+        for spec in peripheral.declared():
+            size, t = spec.width // 8, soc.now_ps
+            peeked = peripheral.peek(spec.offset, size, t)
+            if peeked is None:
+                continue
+            until = min(peeked.stable_until_ps, soc.scheduler.next_ps, t + 10**12)
+            for later in (t + (until - t) * part // 1000, until - 1):
+                if t < later < until:
+                    again = peripheral.peek(spec.offset, size, later)
+                    assert again is not None
+                    assert again.value == peeked.value, f"{name}.{spec.name} at {later}"
 
 
 @given(value=words, size=st.sampled_from((1, 2)), lane=st.integers(0, 3))
