@@ -27,11 +27,14 @@ class Machine:
             machine.load(image)
             machine.advance(10 * PS_PER_MS)
 
+    ``accelerate`` False runs waiting loops step by step: the same trace, later.
+
     Every ``run`` starts from power-on. The same image and stimuli give the same trace.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, *, accelerate: bool = True) -> None:
         self.board = board
+        self._accelerate = accelerate
         self._soc: Soc | None = None
         self._core: Core | None = None
         self._memory: MemoryMap | None = None
@@ -66,7 +69,7 @@ class Machine:
                     where=image.source or None,
                 )
         self._soc, self._memory, self._image = soc, memory, image
-        self._core = Core(soc, memory)
+        self._core = Core(soc, memory, accelerate=self._accelerate)
         soc.recorder.listeners.extend(self._listeners)
         for part in self.board.parts.values():
             if part.pull is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from fwgen.errors import BoardError
 from fwgen.machine.armv7m.exceptions import Exceptions
 from fwgen.machine.signals import Fabric, Pad
-from fwgen.machine.time import ClockDomain, Scheduler
+from fwgen.machine.time import NEVER, ClockDomain, Scheduler
 from fwgen.trace import Edge, Event, Gap, Hazard, Wave
 
 if TYPE_CHECKING:
@@ -235,6 +235,22 @@ class Soc:
             self._unmodelled(spec, offset, "write")
             return
         peripheral.write(offset, size, value, t_ps)
+
+    def bus_peek(
+        self, spec: PeripheralSpec, offset: int, size: int, t_ps: int
+    ) -> tuple[int, int] | None:
+        """What a read would give and until when, purely; None when it cannot be foreseen.
+
+        Events due at ``t_ps`` must have come. Hazards and gaps are left to a real read.
+        """
+        if spec.name in self.settling:
+            return None
+        if spec.gate is not None and not self.gated.get(spec.name, False):
+            return 0, NEVER
+        peripheral = self.peripherals.get(spec.name)
+        if peripheral is not None:
+            return peripheral.peek(offset, size, t_ps)
+        return None
 
     def _clock_off(self, spec: PeripheralSpec) -> bool:
         if spec.gate is None or self.gated.get(spec.name, False):

@@ -6,13 +6,16 @@ flash's wait states, so it is computed once and kept until one of them changes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fwgen.thumb import cycles, isa
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LONGEST_REST = 1 << 14  # backward entries
+NEVER_AGAIN = -(1 << 62)
+PATIENCE = 4  # failures of a plan before another path is recorded
 WFI, WFE, SEV, YIELD = 0xBF30, 0xBF20, 0xBF40, 0xBF10
 
 
@@ -27,13 +30,14 @@ class Block:
 
     __slots__ = (
         "address", "code", "cost", "entries", "fp", "has_it", "last", "plan", "prefix", "problem",
-        "size", "stops", "system", "watched",
+        "refused", "size", "stops", "system", "watched",
     )  # fmt: skip
 
     def __init__(self, address: int, code: bytes, core: str, wait: Callable[[int, int], int]):
         self.address, self.size, self.code = address, len(code), code
         self.entries = 0  # backward entries, counted towards acceleration
-        self.plan: object = None  # what the accelerator made of the loop that starts here
+        self.plan: Any = None  # the accelerator's Loop that starts here
+        self.refused = 0  # times that the accelerator could do nothing
         made = cycles.cost(code, core)
         self.prefix = [0] * (len(code) // 2 + 1)
         stops: list[tuple[int, int]] = []
@@ -64,6 +68,16 @@ class Block:
         low = self.last & 0xFFFF
         # CPS; MSR and the barriers (0xF38x, 0xF3Bx).
         self.system = low & 0xFFE8 == 0xB660 or low & 0xFFE0 in (0xF380, 0xF3A0)
+
+    def rest(self, *, for_good: bool = False, keep: bool = False) -> None:
+        """The accelerator could do nothing: let the loop run, longer each time.
+
+        ``keep`` the plan: these values may just have been the wrong ones.
+        """
+        self.refused += 1
+        if not keep or self.refused > PATIENCE:
+            self.plan = None
+        self.entries = NEVER_AGAIN if for_good else -min(2 << self.refused, LONGEST_REST)
 
     def before(self, pc: int) -> int:
         """Cycles from the start of the block to the instruction at ``pc``."""

@@ -21,8 +21,10 @@ from unicorn import unicorn_const as uc
 
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
+from fwgen.machine.armv7m.accelerate import HOT, MOST_ITEMS, WORTH, Inner, Loop
 from fwgen.machine.armv7m.blocks import WFE, WFI, Block
 from fwgen.machine.armv7m.engine import Engine
+from fwgen.machine.armv7m.symbolic import NotLinear
 from fwgen.machine.memory import PAGE
 from fwgen.machine.time import NEVER
 from fwgen.thumb.cycles import REFILL
@@ -41,6 +43,8 @@ RETURN_CYCLES = 10
 TAIL_CHAIN_CYCLES = 6
 FP_STACK_CYCLES = 17  # s0-s15 and fpscr, when they are moved
 ATTENTION = -1  # a ``limit`` that every block meets
+NOWHERE_YET = -1  # a ``start`` from which no entry is backward
+REST = 64  # backward entries to let pass before a loop that was not worth it is tried again
 
 _CALLER = (
     eng.R0, eng.R0 + 1, eng.R0 + 2, eng.R0 + 3, eng.R0 + 12, eng.LR, eng.SP, eng.XPSR, eng.CONTROL,
@@ -62,21 +66,23 @@ class Clockwork:
     """Where the core is, in cycles and addresses; shared with the BLOCK hook.
 
     The block that runs began at ``cycle`` and costs ``cost``; it is [start, end). ``limit`` is
-    the cycle by which something is due; ``refill`` is what a taken branch costs.
+    the cycle by which the block that is about to run must have ended, else ``_slow_block`` looks;
+    ``refill`` is what a taken branch costs.
     """
 
-    __slots__ = ("cost", "cycle", "end", "limit", "refill", "start")
+    __slots__ = ("attention", "cost", "cycle", "end", "limit", "refill", "start")
 
     def __init__(self, refill: int) -> None:
         self.cycle = self.cost = self.start = self.end = 0
         self.limit = ATTENTION
+        self.attention = 1  # something may interrupt: stop before the next block
         self.refill = refill
 
 
 class Core:
     """An ARMv7-M core in a chip. ``soc`` sees it as its bus master."""
 
-    def __init__(self, soc: Soc, memory: MemoryMap) -> None:
+    def __init__(self, soc: Soc, memory: MemoryMap, *, accelerate: bool = True) -> None:
         self.soc, self.memory = soc, memory
         self.kind = soc.chip.core
         self.exceptions = soc.exceptions
@@ -93,6 +99,10 @@ class Core:
         self._until = NOWHERE
         self.until_ps = 0
         self._deadline = 0
+        self._due = 0
+        self._accelerates = accelerate
+        self._recording: list[Block | Inner] | None = None
+        self._head: Any = None
         self._reason: Callable[[], None] | None = None
         self._failure: BaseException | None = None
         self._access_pc: int | None = None
@@ -148,7 +158,7 @@ class Core:
 
     def wake_up(self, t_ps: int) -> None:
         """Something changed that may interrupt: look before the next block."""
-        self.at.limit = ATTENTION
+        self.attend()
 
     def configure(self) -> None:
         """CCR or CPACR changed: what blocks must watch may have, too."""
@@ -162,7 +172,7 @@ class Core:
     def _request_reset(self, t_ps: int, cause: str) -> None:
         if self._reset_cause is None:
             self._reset_cause = cause
-        self.at.limit = ATTENTION
+        self.attend()
 
     def _code_changed(self, start: int, end: int) -> None:
         self.engine.drop_code(start, end)
@@ -225,11 +235,20 @@ class Core:
             if block is None or cycle + block.cost > at.limit:
                 slow(cycle, address, size)
                 return
+            if address <= at.start:
+                block.entries += 1
+                if block.entries > HOT:
+                    slow(cycle, address, size)
+                    return
             at.cycle, at.cost, at.start, at.end = cycle, block.cost, address, address + size
             if block.system:
-                at.limit = ATTENTION
+                at.attention, at.limit = 1, ATTENTION
 
         return on_block
+
+    def attend(self) -> None:
+        """Look around before the next block."""
+        self.at.attention, self.at.limit = 1, ATTENTION
 
     # ------------------------------------------------------------------ hooks
 
@@ -237,7 +256,7 @@ class Core:
         if self._failure is None:
             self._failure = error
         self.engine.stop()
-        self.at.limit = ATTENTION
+        self.attend()
 
     def _stop(self, reason: Callable[[], None]) -> None:
         self._reason = reason
@@ -247,29 +266,113 @@ class Core:
         """A block that is new, or does not end before something is due."""
         try:
             at = self.at
-            at.cycle, at.cost, at.start, at.end = cycle, 0, address, address
+            backward = address <= at.start
+            at.cycle, at.cost, at.start, at.end = cycle, 0, NOWHERE_YET, address
             self._pc = address
-            if cycle >= at.limit:
+            if at.attention or cycle >= self._due:
                 self._stop(self._nothing)
                 return
             block = self.blocks.get(address << 12 | size)
             if block is None:
                 block = self._learn(address, size)
+            if backward and block.entries > HOT and self._accelerates:
+                cycle = at.cycle = cycle + self._skip(block, cycle)
             stop = self._must_stop(block)
             if stop == 0:
                 self._stop(self._bad_instruction)
                 return
-            if cycle + block.cost > at.limit:
-                stop = min(stop, block.stop_after(at.limit - cycle))
+            if cycle + block.cost > self._due:
+                if cycle >= self._due:
+                    self._stop(self._nothing)
+                    return
+                stop = min(stop, block.stop_after(self._due - cycle))
             if stop < size:
                 self._until = address + stop
                 self._stop(lambda: self.engine.drop_code(address, address + size))
                 return
             at.cost, at.start, at.end = block.cost, address, address + size
+            if self._recording is not None:
+                self._record(block)
             if block.system:
-                at.limit = ATTENTION
+                self.attend()
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
             self._fail(error)
+
+    # ------------------------------------------------------------------ acceleration
+
+    def _skip(self, head: Block, cycle: int) -> int:
+        """At a loop that has been entered often: skip what can be; gives the cycles skipped."""
+        if head.plan is None:
+            if self._recording is None:
+                self._recording, self._head = [], head
+                self.at.limit = ATTENTION
+            elif self._head is head:
+                self._compile(head)
+            if head.plan is None:
+                return 0
+        loop: Loop = head.plan
+        room = (self._due - cycle) // loop.cycles
+        if room < 2:
+            return 0
+        try:
+            times, whole = loop.jump(self, cycle, room)
+        except NotLinear as why:
+            head.rest(for_good=why.for_good, keep=True)
+            if self._recording is not None and self._head is not head:
+                self._stop_recording()
+            return 0
+        head.refused = 0
+        skipped = times * loop.cycles
+        if self._recording is not None and times:
+            # Cut short by the time, this is not what the outer loop does each time round.
+            if whole:
+                self._recording.append(Inner(loop, times))
+            else:
+                self._stop_recording()
+        if skipped < WORTH and whole:
+            head.entries -= REST
+        return skipped
+
+    def _record(self, block: Block) -> None:
+        assert self._recording is not None
+        self._recording.append(block)
+        if len(self._recording) > MOST_ITEMS:
+            self._head.rest()
+            self._stop_recording()
+
+    def _compile(self, head: Block) -> None:
+        """The path came back to its head: make a loop of it."""
+        items = self._recording
+        self._stop_recording()
+        if not items:
+            return
+        try:
+            head.plan = Loop(items, self.at.refill)
+        except NotLinear as why:
+            head.rest(for_good=why.for_good)
+
+    def _stop_recording(self) -> None:
+        self._recording = None
+        self.at.limit = ATTENTION if self.at.attention else self._due
+
+    def foresee(self, cycle: int) -> Callable[[int, int], tuple[int, int | None] | None]:
+        """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""
+        memory, t_ps = self.memory, self.hclk.time_of(cycle)
+
+        def fetch(address: int, size: int) -> tuple[int, int | None] | None:
+            region = memory.find(address)
+            if region is not None:
+                at = address - region.base
+                if at + size > region.size:
+                    return None
+                value = int.from_bytes(region.view[at : at + size], "little")
+                return value, None if region.kind == "ram" else NEVER
+            spec = self._spec_at(address)
+            if spec is None or address & (size - 1):
+                return None
+            return self.soc.bus_peek(spec, address - spec.base, size, t_ps)
+
+        return fetch
 
     def _must_stop(self, block: Block) -> int:
         """Offset of the first instruction that must not run; the block's size when all may."""
@@ -343,7 +446,7 @@ class Core:
             if store:
                 # The write buffer took it: the core has gone on when the bus answers.
                 self._imprecise = address
-                at.limit = ATTENTION
+                self.attend()
                 return True
             self._stop(lambda: self._bus_fault(pc, address))
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
@@ -418,7 +521,7 @@ class Core:
 
     def _after_access(self) -> None:
         self._access_pc = None
-        if self.soc.scheduler.next_ps != self._deadline and self.at.limit != ATTENTION:
+        if self.soc.scheduler.next_ps != self._deadline and not self.at.attention:
             self._set_limit()
 
     def _store_to_rom(self, address: int, size: int, value: int) -> None:
@@ -431,7 +534,7 @@ class Core:
             flash.program(self.soc.chip.flash.base + address - region.base, size, value, t_ps)
         else:
             self._imprecise = address
-            self.at.limit = ATTENTION
+            self.attend()
         self._after_access()
 
     # ------------------------------------------------------------------ time
@@ -445,7 +548,8 @@ class Core:
 
     def _set_limit(self) -> None:
         self._deadline = self.soc.scheduler.next_ps
-        self.at.limit = self.cycle_of(min(self._deadline, self.until_ps))
+        self._due = self.cycle_of(min(self._deadline, self.until_ps))
+        self.at.limit = ATTENTION if self._recording is not None else self._due
 
     def advance(self, until_ps: int) -> None:
         """Run until a time: to the first place between two instructions not before it.
@@ -468,6 +572,7 @@ class Core:
             self._take_pending()
             if self.at.cost == 0 and self.now_ps >= until_ps:
                 continue
+            self.at.attention, self._recording = 0, None
             self._set_limit()
             self._step()
 
@@ -505,6 +610,8 @@ class Core:
 
     def _wait(self, *, event: bool) -> None:
         """WFI or WFE: sleep unless something waits already."""
+        if self._recording is not None:
+            self._head.rest()  # a loop that sleeps is not one that waits
         if event and self.event:
             self.event = False
             return

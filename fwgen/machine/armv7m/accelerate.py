@@ -1,0 +1,255 @@
+"""Loops that only wait, skipped: whole iterations at once, up to where something happens.
+
+The block hook counts backward entries. At a loop that has been entered often the path of one
+iteration is recorded, then read symbolically (``symbolic``): if every register, flag and memory
+cell grows by a constant, all conditions keep their outcome for n iterations, nothing is written
+outside RAM and every peripheral read can be foreseen, then n iterations are their closed form.
+The state afterwards is exactly that of running them, cycles included; the iteration that changes
+something is always run by the engine.
+
+A recorded path may hold jumps of inner loops: an inner loop whose trip count is the same each
+time round is one step of the outer one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fwgen.machine.armv7m import engine as eng
+from fwgen.machine.armv7m.steps import compile_one
+from fwgen.machine.armv7m.symbolic import AL, ENDLESS, EQ, PC, M, NotLinear, Walk, at
+from fwgen.thumb.forms import is_wide
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fwgen.machine.armv7m.blocks import Block
+    from fwgen.machine.armv7m.core import Core
+    from fwgen.machine.armv7m.symbolic import Step
+
+HOT = 8  # backward entries before a loop is looked at
+MOST_ITEMS = 96  # blocks and inner jumps of a recorded path
+WORTH = 500  # cycles that a jump should skip to have been worth its price
+
+_REGISTERS = (*range(eng.R0, eng.R0 + 13), eng.SP, eng.LR)
+_ZEROS = [0] * 16
+
+
+class Inner:
+    """A jump of an inner loop, as an item of a recorded path."""
+
+    __slots__ = ("loop", "times")
+
+    def __init__(self, loop: Loop, times: int) -> None:
+        self.loop, self.times = loop, times
+
+
+class Loop:
+    """A recorded path, compiled: the steps of one iteration from the head, and its ``cycles``.
+
+    Raises NotLinear when the path holds an instruction that has no step.
+    """
+
+    __slots__ = ("_slopes", "cycles", "live", "steps", "written")
+
+    def __init__(self, items: Sequence[Block | Inner], refill: int) -> None:
+        blocks = [item for item in items if not isinstance(item, Inner)]
+        targets = iter([*(block.address for block in blocks[1:]), blocks[0].address])
+        self.cycles = 0
+        self.live = self.written = 0  # registers read before they are written; written
+        self._slopes: tuple[list[int], dict[int, int]] = (_ZEROS, {})
+        steps: list[Step] = []
+        end = blocks[-1].address + blocks[-1].size
+        for item in items:
+            if isinstance(item, Inner):
+                self.cycles += item.times * item.loop.cycles
+                steps.append(_repeat(item))
+                self._note(item.loop.live, item.loop.written)
+                continue
+            self.cycles += item.cost + (refill if item.address != end else 0)
+            end = item.address + item.size
+            steps += self._compile(item, next(targets))
+        self.steps = tuple(steps)
+
+    def _note(self, reads: int, writes: int) -> None:
+        self.live |= reads & ~self.written
+        self.written |= writes
+
+    def _compile(self, block: Block, target: int) -> list[Step]:
+        """The steps of a block that goes on at ``target``."""
+        steps: list[Step] = []
+        if block.has_it:
+            raise NotLinear("an IT block", for_good=True)
+        offset, code = 0, block.code
+        while offset < block.size:
+            size = 4 if is_wide(code[offset] | code[offset + 1] << 8) else 2
+            made = compile_one(block.address + offset, code[offset : offset + size])
+            if made is None:
+                raise NotLinear("an instruction without a step", for_good=True)
+            self._note(made.reads, made.writes & ~(1 << PC))
+            if made.step is not None:
+                steps.append(made.step)
+            offset += size
+            if made.condition is not None and made.condition != AL:
+                taken = target == made.target
+                if made.zero_of is None:
+                    steps.append(_expect(made.condition, taken))
+                else:
+                    steps.append(_expect_zero(made.zero_of, taken == (made.condition == EQ)))
+            elif made.writes >> PC & 1:
+                steps.append(_expect_pc(target))
+        return steps
+
+    # ------------------------------------------------------------------ jumping
+
+    def jump(self, core: Core, cycle: int, room: int) -> tuple[int, bool]:
+        """Skip up to ``room`` iterations of the loop whose head is about to run at ``cycle``.
+
+        Gives how many were skipped, and whether the loop itself (not the time, nor a
+        peripheral) set the bound. Raises NotLinear when none can be.
+        """
+        registers = core.engine.read_many(_REGISTERS)
+        registers.append(0)
+        walk = self._walk(core, registers, cycle, *self._slopes)
+        if not self._steady(walk, registers):
+            # Not the growth of last time: see what one iteration adds, then hold it to that.
+            walk = self._walk(core, registers, cycle, _ZEROS, {})
+            slopes = [
+                (after - before) & M if self.live >> number & 1 else 0
+                for number, (before, after) in enumerate(zip(registers, walk.r, strict=True))
+            ]
+            cells = {
+                address: (walk.cells[address][1] - value) & M
+                for address, (value, _) in walk.first.items()
+                if walk.cells[address][1] != value
+            }
+            self._slopes = (slopes, cells)
+            if any(slopes) or cells:
+                walk = self._walk(core, registers, cycle, slopes, cells)
+                if not self._steady(walk, registers):
+                    raise NotLinear("growth that changes")
+        times = min(room, walk.bound)
+        if walk.stable_ps < ENDLESS:
+            times = min(times, (core.cycle_of(walk.stable_ps) - cycle) // self.cycles)
+        if times <= 0:
+            return 0, False
+        _settle(core, walk, times - 1)
+        return times, times == walk.bound
+
+    def _walk(
+        self,
+        core: Core,
+        registers: list[int],
+        cycle: int,
+        slopes: list[int],
+        cells: dict[int, int],
+    ) -> Walk:
+        walk = Walk(list(registers), list(slopes), cells, core.foresee(cycle))
+        for step in self.steps:
+            step(walk)
+        return walk
+
+    def _steady(self, walk: Walk, registers: list[int]) -> bool:
+        """Whether an iteration adds to what it needs just the slope that it assumed."""
+        slopes = self._slopes[0]
+        r, s, live = walk.r, walk.s, self.live
+        for number in range(15):
+            if live >> number & 1:
+                slope = slopes[number]
+                if s[number] != slope or (r[number] - registers[number] - slope) & M:
+                    return False
+        for address, (value, slope) in walk.first.items():
+            _, after, growth = walk.cells[address]
+            if growth != slope or (after - value - slope) & M:
+                return False
+        return True
+
+
+def _settle(core: Core, walk: Walk, k: int) -> None:
+    """Put the core into the state after iteration ``k``."""
+    values = [(value + slope * k) & M for value, slope in zip(walk.r, walk.s, strict=True)]
+    core.engine.write_many(_REGISTERS, values[:15])
+    if walk.nz is not None:
+        value = at(walk.nz, k)
+        flags = (value >> 31) << 3 | (value == 0) << 2
+        before = core.engine.read(eng.APSR_NZCV) >> 28
+        carry, overflow = before >> 1 & 1, before & 1
+        if walk.c is not None:
+            carry = walk.c[0](*(at(pair, k) for pair in walk.c[1]))
+        if walk.v is not None:
+            overflow = walk.v[0](*(at(pair, k) for pair in walk.v[1]))
+        core.engine.write(eng.APSR_NZCV, (flags | carry << 1 | overflow) << 28)
+    for address, (size, value, slope) in walk.cells.items():
+        cell = (value + slope * k) & ((1 << (8 * size)) - 1)
+        core.memory.write_ram(address, cell.to_bytes(size, "little"))
+
+
+def _expect(condition: int, taken: bool) -> Step:
+    return lambda walk: walk.expect(condition, taken)
+
+
+def _expect_zero(register: int, outcome: bool) -> Step:
+    return lambda walk: walk.expect_zero((walk.r[register], walk.s[register]), outcome)
+
+
+def _expect_pc(target: int) -> Step:
+    def step(walk: Walk) -> None:
+        if walk.s[PC] or walk.r[PC] & ~1 != target:
+            raise NotLinear("another path")
+
+    return step
+
+
+def _repeat(inner: Inner) -> Step:
+    """An inner loop's jump as one step: what it adds is the same each time round.
+
+    Within it no condition may rest on what the outer loop changes, so that the trip count holds;
+    then what the first iteration adds, every iteration adds.
+    """
+    steps, live, times = inner.loop.steps, inner.loop.live, inner.times
+    registers = [number for number in range(15) if live >> number & 1]
+
+    def once(walk: Walk) -> dict[int, int]:
+        """Run one iteration. Gives what it adds: by register, or by -1 - address of a cell."""
+        r, s, cells = list(walk.r), list(walk.s), dict(walk.cells)
+        for step in steps:
+            step(walk)
+        if any(walk.s[number] != s[number] for number in registers):
+            raise NotLinear("an inner loop that adds what grows")
+        added = {number: (walk.r[number] - r[number]) & M for number in registers}
+        for address, (_, value, slope) in walk.cells.items():
+            if address in cells:
+                _, before, growth = cells[address]
+            elif address in walk.first:
+                before, growth = walk.first[address]
+            else:
+                continue
+            if slope != growth:
+                raise NotLinear("an inner loop that adds what grows")
+            added[-1 - address] = (value - before) & M
+        return added
+
+    def skip(walk: Walk, added: dict[int, int], iterations: int) -> None:
+        for key, d in added.items():
+            if key >= 0:
+                walk.r[key] = (walk.r[key] + d * iterations) & M
+            else:
+                size, value, slope = walk.cells[-1 - key]
+                walk.cells[-1 - key] = size, (value + d * iterations) & M, slope
+
+    def again(walk: Walk, added: dict[int, int]) -> None:
+        now = once(walk)
+        if any(now[key] != d for key, d in added.items()):
+            raise NotLinear("an inner loop whose growth changes")
+
+    def step(walk: Walk) -> None:
+        outer, walk.strict = walk.strict, True
+        added = once(walk)
+        if times > 1:
+            again(walk, added)
+        if times > 2:
+            skip(walk, added, times - 3)
+            again(walk, added)
+        walk.strict = outer
+
+    return step

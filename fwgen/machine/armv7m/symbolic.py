@@ -1,0 +1,267 @@
+"""One iteration of a loop, over quantities that grow by a constant each time round.
+
+A quantity is a pair ``(value, slope)``: at iteration k it is ``value + slope * k`` modulo 2**32.
+``Walk`` is the state of registers, flags and memory cells in pairs; ``compile_block`` turns code
+into steps over it. What does not stay linear raises ``NotLinear``; every condition on the way
+bounds for how many iterations it keeps its outcome (``Walk.bound``).
+
+Not handled (such loops run at the engine's speed): IT blocks, floating point, divisions, long
+multiplies, loads and stores at an address that moves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Pair = tuple[int, int]
+    Step = Callable[["Walk"], None]
+    Carry = tuple[Callable[..., int], tuple[Pair, ...]]
+
+M = 0xFFFFFFFF
+TOP = 1 << 32
+ENDLESS = 1 << 62
+SP, LR, PC = 13, 14, 15
+EQ, NE, CS, CC, MI, PL, VS, VC, HI, LS, GE, LT, GT, LE, AL = range(15)
+
+
+class NotLinear(Exception):  # noqa: N818 - not an error: this loop just runs step by step
+    """An iteration cannot be summed up; ``for_good`` when no other values would change that."""
+
+    def __init__(self, why: str, *, for_good: bool = False) -> None:
+        super().__init__(why)
+        self.for_good = for_good
+
+
+def signed(value: int) -> int:
+    """A 32-bit pattern as a signed number."""
+    return value - TOP if value & 0x80000000 else value
+
+
+def until_zero(value: int, slope: int) -> int:
+    """The first k > 0 at which value + slope * k is 0 modulo 2**32; ENDLESS if none is."""
+    if not slope:
+        return ENDLESS
+    low = slope & -slope
+    if value & (low - 1):
+        return ENDLESS
+    # slope = odd * low: divide out the power of two, invert the odd part.
+    modulus = TOP // low
+    k = -(value // low) * pow(slope // low, -1, modulus) % modulus
+    return k or modulus
+
+
+def until_leaves(value: int, slope: int, low: int, high: int) -> int:
+    """The first k at which value + slope * k, as plain integers, leaves [low, high]."""
+    if not slope:
+        return ENDLESS
+    room = high - value if slope > 0 else value - low
+    return room // abs(slope) + 1
+
+
+def until_flips(difference: int, slope: int) -> int:
+    """The first k > 0 at which ``difference + slope * k >= 0`` is other than at k = 0."""
+    if difference >= 0:
+        return ENDLESS if slope >= 0 else difference // -slope + 1
+    return ENDLESS if slope <= 0 else -(difference // slope)
+
+
+class Walk:
+    """The state during one iteration. ``r`` and ``s`` are the registers' values and slopes."""
+
+    __slots__ = (
+        "bound", "c", "cells", "fetch", "first", "nz", "owner", "r", "s", "slopes", "stable_ps",
+        "strict", "v",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        registers: list[int],
+        slopes: list[int],
+        cell_slopes: dict[int, int],
+        fetch: Callable[[int, int], tuple[int, int | None] | None],
+    ) -> None:
+        self.r, self.s = registers, slopes
+        self.slopes = cell_slopes
+        self.fetch = fetch  # (address, size) -> value, until when it holds (None: it is RAM)
+        self.cells: dict[int, tuple[int, int, int]] = {}  # address -> size, value, slope
+        self.first: dict[int, tuple[int, int]] = {}  # cells read before written: value, slope
+        self.owner: dict[int, int] = {}  # byte -> address of its cell
+        self.nz: Pair | None = None
+        self.c: Carry | None = None
+        self.v: Carry | None = None
+        self.bound = ENDLESS
+        self.stable_ps = ENDLESS
+        self.strict = False  # within an inner loop: nothing may bound the outer one
+
+    # ------------------------------------------------------------------ memory
+
+    def load(self, address: int, size: int) -> Pair:
+        """A zero-extended load from a fixed address."""
+        cell = self.cells.get(address)
+        if cell is not None:
+            if cell[0] != size:
+                raise NotLinear("two sizes at one address", for_good=True)
+            return cell[1], cell[2]
+        found = self.fetch(address, size)
+        if found is None:
+            raise NotLinear("a read that has effects, or no memory")
+        value, until = found
+        if until is not None:  # a peripheral or constant memory: nothing to remember
+            if until < self.stable_ps:
+                self.stable_ps = until
+            return value, 0
+        slope = self.slopes.get(address, 0)
+        self._claim(address, size)
+        self.cells[address] = size, value, slope
+        self.first[address] = value, slope
+        if slope and size < 4:
+            self.within(value, slope, size)
+        return value, slope
+
+    def store(self, address: int, size: int, pair: Pair) -> None:
+        """A store to a fixed address of RAM."""
+        value, slope = pair
+        if size < 4:
+            if slope:
+                self.within(value, slope, size)
+            else:
+                value &= (1 << (8 * size)) - 1
+        cell = self.cells.get(address)
+        if cell is None:
+            found = self.fetch(address, size)
+            if found is None or found[1] is not None:
+                raise NotLinear("a store outside RAM", for_good=True)
+            self._claim(address, size)
+        elif cell[0] != size:
+            raise NotLinear("two sizes at one address", for_good=True)
+        self.cells[address] = size, value, slope
+
+    def _claim(self, address: int, size: int) -> None:
+        if address & (size - 1):
+            raise NotLinear("unaligned")
+        for byte in range(address, address + size):
+            if byte in self.owner:
+                raise NotLinear("two sizes at one address", for_good=True)
+            self.owner[byte] = address
+
+    def within(self, value: int, slope: int, size: int) -> None:
+        """A narrow quantity stays linear only until it wraps."""
+        high = (1 << (8 * size)) - 1
+        if value > high:
+            raise NotLinear("a narrow counter wraps")
+        self.limit(until_leaves(value, signed(slope), 0, high))
+
+    # ------------------------------------------------------------------ conditions
+
+    def limit(self, iterations: int) -> None:
+        """What was found holds for this many iterations only."""
+        if iterations < self.bound:
+            if self.strict:
+                raise NotLinear("an inner loop whose length changes")
+            self.bound = iterations
+
+    def expect(self, condition: int, outcome: bool) -> None:
+        """Bound how long a condition keeps the outcome that it had when the path was recorded."""
+        if self.nz is None:
+            raise NotLinear("flags from before the loop")
+        if condition in (EQ, NE):
+            self.expect_zero(self.nz, outcome == (condition == EQ))
+            return
+        if condition in (MI, PL):
+            value, slope = self.nz
+            number = signed(value)
+            if (number < 0) != (outcome == (condition == MI)):
+                raise NotLinear("another path")
+            low, high = (-(1 << 31), -1) if number < 0 else (0, (1 << 31) - 1)
+            self.limit(until_leaves(number, signed(slope), low, high))
+            return
+        holds = self.holds(condition)
+        if holds != outcome:
+            raise NotLinear("another path")
+        assert self.c is not None
+        assert self.v is not None
+        pairs = (self.nz, *self.c[1], *self.v[1])
+        if not any(slope for _, slope in pairs):
+            return
+        if self.c[0] is not carry_of_sub or condition in (VS, VC):
+            raise NotLinear("a condition on what is no comparison")
+        (x, xs), (y, ys) = self.c[1]
+        xs, ys = signed(xs), signed(ys)
+        low, high = 0, M
+        if condition in (GE, LT, GT, LE):
+            x, y, low, high = signed(x), signed(y), -(1 << 31), (1 << 31) - 1
+        self.limit(until_leaves(x, xs, low, high))
+        self.limit(until_leaves(y, ys, low, high))
+        strict = condition in (HI, LS, GT, LE)  # x > y is x - y - 1 >= 0
+        self.limit(until_flips(x - y - strict, xs - ys))
+
+    def expect_zero(self, pair: Pair, outcome: bool) -> None:
+        """As ``expect``, for a comparison with zero."""
+        value, slope = pair
+        if (value == 0) != outcome:
+            raise NotLinear("another path")
+        if slope:
+            self.limit(1 if outcome else until_zero(value, slope))
+
+    def holds(self, condition: int, k: int = 0) -> bool:
+        """Whether a condition holds at iteration k."""
+        n, z, c, v = self.flags(k)
+        match condition >> 1:
+            case 0:
+                result = z
+            case 1:
+                result = c
+            case 2:
+                result = n
+            case 3:
+                result = v
+            case 4:
+                result = c and not z
+            case 5:
+                result = n == v
+            case _:
+                result = n == v and not z
+        return bool(result) != bool(condition & 1)
+
+    def flags(self, k: int) -> tuple[int, int, int, int]:
+        """N, Z, C, V at iteration k."""
+        if self.nz is None or self.c is None or self.v is None:
+            raise NotLinear("flags from before the loop")
+        value = at(self.nz, k)
+        carry = self.c[0](*(at(pair, k) for pair in self.c[1]))
+        overflow = self.v[0](*(at(pair, k) for pair in self.v[1]))
+        return value >> 31, value == 0, carry, overflow
+
+
+def at(pair: Pair, k: int) -> int:
+    """A quantity at iteration k."""
+    return (pair[0] + pair[1] * k) & M
+
+
+def carry_of_sub(x: int, y: int) -> int:
+    """C after x - y: no borrow."""
+    return int(x >= y)
+
+
+def overflow_of_sub(x: int, y: int) -> int:
+    """V after x - y."""
+    return ((x ^ y) & (x ^ (x - y & M))) >> 31
+
+
+def carry_of_add(x: int, y: int) -> int:
+    """C after x + y."""
+    return int(x + y > M)
+
+
+def overflow_of_add(x: int, y: int) -> int:
+    """V after x + y."""
+    total = x + y & M
+    return ((x ^ total) & (y ^ total)) >> 31
+
+
+def bit(number: int) -> Callable[[int], int]:
+    """The carry of a shift: one bit of the operand."""
+    return lambda x: x >> number & 1
