@@ -103,27 +103,68 @@ def judge_pattern(e: Pattern, view: View) -> Seen:
     """Each step in turn: the levels, and how long they are held."""
     span = view.span(e.window)
     names = list(dict.fromkeys(name for step in e.steps for name, _ in step.levels))
-    return _Walk(e, view, span, names).judge()
+    moments = together(view, names, span.start, span.stop)
+    first = next(unfold(e.steps, repeat=e.repeat))
+    latest = span.start + e.start_within_ps
+    best: tuple[int, Seen] | None = None
+    # Step 1 may look like a later step, so each moment that could be its beginning is tried.
+    for i, moment in enumerate(moments):
+        if moment.start - view.blur > latest:
+            break
+        walk = _Walk(e, view, span, names, moments, i)
+        if not walk.matches(moment, first):
+            continue
+        seen = walk.judge()
+        if seen.outcome is Outcome.PASS:
+            return seen
+        reached = seen.departure.t_ps if seen.departure is not None else span.stop
+        if best is None or reached > best[0]:
+            best = reached, seen
+    return best[1] if best is not None else _never_begins(view, span, names, moments, first, latest)
+
+
+def _never_begins(
+    view: View,
+    span: Span,
+    names: Sequence[str],
+    moments: Sequence[Moment],
+    first: Wanted,
+    latest: int,
+) -> Seen:
+    at = next((m for m in moments if m.start <= latest < m.stop), moments[-1])
+    seen = _shown(list(zip(names, at.levels, strict=True)), view)
+    asked = f"expected {_shown(first.levels, view)} by {show_duration(latest)}"
+    return failed(
+        min(latest, span.stop), f"step 1 does not come: {seen} at {show_duration(latest)}; {asked}"
+    )
+
+
+def _shown(levels: Sequence[tuple[str, int | None]], view: View) -> str:
+    return " ".join(f"{name} {named(name, view.board).word(level)}" for name, level in levels)
 
 
 class _Walk:
-    """One pass along the trace, step by step."""
+    """One pass along the trace, step by step, from the moment that step 1 begins at."""
 
-    def __init__(self, e: Pattern, view: View, span: Span, names: list[str]) -> None:
+    def __init__(
+        self,
+        e: Pattern,
+        view: View,
+        span: Span,
+        names: Sequence[str],
+        moments: Sequence[Moment],
+        begin: int,
+    ) -> None:
         self.e, self.view, self.span, self.names = e, view, span, names
-        self.moments = together(view, names, span.start, span.stop)
-        self.i = 0
+        self.moments, self.i = moments, begin
         self.left = span.start  # when the step before was left
         self.doubt: Seen | None = None
         self.steps_seen = 0
 
     def judge(self) -> Seen:
-        """Begin, then follow every step until the window ends or the steps do."""
+        """Follow every step until the window ends or the steps do."""
         steps = unfold(self.e.steps, repeat=self.e.repeat)
         wanted = next(steps)
-        late = self._begin(wanted)
-        if late is not None:
-            return late
         # A step begins with the first change towards it: skew is not taken off its time.
         began, first = self.moments[self.i].start, True
         for following in steps:
@@ -145,7 +186,7 @@ class _Walk:
             return unsure(f"the run ended after {self.steps_seen} steps of {names}", *figures)
         return passed(f"{names}: {self.steps_seen} steps as asked", *figures)
 
-    def _matches(self, moment: Moment, wanted: Wanted) -> bool:
+    def matches(self, moment: Moment, wanted: Wanted) -> bool:
         if len(wanted.levels) == len(self.names):
             return moment.levels == wanted.asked
         want = dict(wanted.levels)
@@ -154,27 +195,8 @@ class _Walk:
             for name, level in zip(self.names, moment.levels, strict=True)
         )
 
-    def _shown(self, levels: Sequence[tuple[str, int | None]]) -> str:
-        return " ".join(f"{n} {named(n, self.view.board).word(level)}" for n, level in levels)
-
     def _seen_at(self, moment: Moment) -> str:
-        return self._shown(list(zip(self.names, moment.levels, strict=True)))
-
-    def _begin(self, wanted: Wanted) -> Seen | None:
-        latest = self.span.start + self.e.start_within_ps
-        while self.i < len(self.moments) and not self._matches(self.moments[self.i], wanted):
-            self.i += 1
-        asked = f"expected {self._shown(wanted.levels)} by {show_duration(latest)}"
-        if self.i == len(self.moments):
-            at = next((m for m in self.moments if m.start <= latest < m.stop), self.moments[-1])
-            return failed(
-                min(latest, self.span.stop),
-                f"step 1 never comes: {self._seen_at(at)} at {show_duration(latest)}; {asked}",
-            )
-        start = self.moments[self.i].start
-        if start - self.view.blur > latest:
-            return failed(latest, f"step 1 comes only at {show_duration(start)}; {asked}")
-        return None
+        return _shown(list(zip(self.names, moment.levels, strict=True)), self.view)
 
     def _hold(self, wanted: Wanted, following: Wanted, began: int, *, first: bool) -> Seen | None:
         """Follow ``wanted`` until ``following`` is complete."""
@@ -188,7 +210,7 @@ class _Walk:
             high += max(0, latest - began)
             if began == self.span.start > 0:
                 low -= min(self.e.start_within_ps, low)
-        while self.i < len(self.moments) and self._matches(self.moments[self.i], wanted):
+        while self.i < len(self.moments) and self.matches(self.moments[self.i], wanted):
             self.i += 1
         ended = self.i == len(self.moments)
         left = self.left = self.span.stop if ended else self.moments[self.i].start
@@ -197,7 +219,7 @@ class _Walk:
         if ended and lasted - blur <= high:
             self.steps_seen += 1
             return None
-        step = f"step {wanted.number} ({self._shown(wanted.levels)})"
+        step = f"step {wanted.number} ({_shown(wanted.levels, self.view)})"
         asked = f"expected {show_duration(wanted.lasts)} ± {show_ratio(self.e.tolerance_ppm)}"
         fit = Outcome.FAIL if ended else fits(lasted, low, high, blur)
         if fit is not Outcome.PASS:
@@ -220,7 +242,7 @@ class _Walk:
         moved: set[str] = set()
         while self.i < len(self.moments):
             moment = self.moments[self.i]
-            if self._matches(moment, following):
+            if self.matches(moment, following):
                 self.steps_seen += 1
                 return None
             for name, level in zip(self.names, moment.levels, strict=True):
@@ -241,12 +263,12 @@ class _Walk:
         return failed(
             moment.start,
             f"at {show_duration(moment.start)} there is {self._seen_at(moment)}; expected "
-            f"step {following.number}, {self._shown(following.levels)}",
+            f"step {following.number}, {_shown(following.levels, self.view)}",
         )
 
     def _last(self, wanted: Wanted, began: int, *, first: bool) -> Seen | None:
         """The last step lasts as long as asked, or from then on."""
-        while self.i < len(self.moments) and self._matches(self.moments[self.i], wanted):
+        while self.i < len(self.moments) and self.matches(self.moments[self.i], wanted):
             self.i += 1
         ended = self.i == len(self.moments)
         left = self.span.stop if ended else self.moments[self.i].start
@@ -267,7 +289,7 @@ class _Walk:
             return failed(
                 left,
                 f"at {show_duration(left)} there is {self._seen_at(moment)}; expected "
-                f"step {wanted.number}, {self._shown(wanted.levels)}, {held}",
+                f"step {wanted.number}, {_shown(wanted.levels, self.view)}, {held}",
             )
         self.steps_seen += 1
         return None

@@ -289,7 +289,7 @@ CASES = [
                 SETUP + 300 * MS,
                 "PA6 low PA7 low",
             ),
-            Bad("never begins", Painter().levels("PA6", (SETUP, 0)), SETUP + US, "never comes"),
+            Bad("never begins", Painter().levels("PA6", (SETUP, 0)), SETUP + US, "does not come"),
         ),
     ),
     Case(

@@ -288,3 +288,19 @@ def test_a_pattern_in_which_nothing_changes_is_a_level() -> None:
     still = Pattern((Step((("LD2", 1),), MS), Step((("LD2", 1),), MS)))
     assert found(still, Painter().levels("PA5", (SETUP, 1))).outcome is Outcome.PASS
     assert found(still, Painter().levels("PA5", (SETUP, 1), (S, 0))).outcome is Outcome.FAIL
+
+
+def test_a_pattern_joined_halfway_is_found_where_it_begins() -> None:
+    # A dash, a dot and a pause: what the window opens on looks like a dot, and is a dash's end.
+    steps = tuple(
+        Step((("LD2", level),), length * MS)
+        for level, length in ((1, 100), (0, 100), (1, 300), (0, 300))
+    )
+    lengths = [100 * MS, 100 * MS, 300 * MS, 300 * MS] * 4
+    painter = Painter(3 * S).holds("PA5", SETUP, *lengths)
+    joined = Pattern(steps, start_within_ps=800 * MS, window=Window(400 * MS, 3 * S))
+    assert found(joined, painter).outcome is Outcome.PASS
+    lengths[9] = 110 * MS
+    late = found(joined, Painter(3 * S).holds("PA5", SETUP, *lengths))
+    assert late.outcome is Outcome.FAIL
+    assert abs(late.departure.t_ps - 1802 * MS) < MS
