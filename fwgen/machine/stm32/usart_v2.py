@@ -87,6 +87,9 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         self._levels: list[tuple[int, int]] = []  # of the RX line: changes, oldest first
         self._known_until = 0  # up to here the RX line's future is known
         self._receiving = False
+        self._began = 0  # start edge of the word being received, picoseconds
+        self._length = Fraction(0)  # of one of its bits
+        self._noise = False
         self._last_error = ""
 
     def on_reset(self, t_ps: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -230,7 +231,7 @@ def test_toggle_halves_the_update_rate() -> None:
     wire = Wire(soc, "TIM2_CH1")
     soc.run_until(10**12)
     times = [t for t, _ in wire.edges]
-    assert {b - a for a, b in zip(times, times[1:], strict=False)} == {250 * 16_000 * TICK}
+    assert {b - a for a, b in pairwise(times)} == {250 * 16_000 * TICK}
 
 
 @pytest.mark.parametrize(
@@ -273,7 +274,7 @@ def test_a_new_duty_waits_for_the_update_when_preloaded() -> None:
     after(soc, 1 + 150)
     write(soc, "TIM2", CCR1=70)
     after(soc, 200)
-    lengths = [b[0] - a[0] for a, b in zip(wire.edges, wire.edges[1:], strict=False)]
+    lengths = [b[0] - a[0] for a, b in pairwise(wire.edges)]
     assert [n // TICK for n in lengths] == [80, 20, 80, 70, 30]
 
 

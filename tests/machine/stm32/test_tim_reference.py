@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from alone import MHZ, Requests, Wire, soc_with
 from hypothesis import example, given, settings
@@ -230,7 +231,7 @@ def test_lazy_timer_equals_ticking_timer(
         slow.write(register, value)
         assert soc.read("TIM1", "CNT") == slow.cnt, (tick, register, slow)
     for wire in wires:
-        assert all(a[1] != b[1] for a, b in zip(wire.edges, wire.edges[1:], strict=False))
+        assert all(a[1] != b[1] for a, b in pairwise(wire.edges))
     assert requests.changes == sorted(requests.changes, key=lambda c: c[0])
 
 
