@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import cycle
 from typing import TYPE_CHECKING, NamedTuple
 
-from fwgen.contract.timing import slack_of
+from fwgen.contract.timing import length_of, slack_of
 from fwgen.contract.words import named
 from fwgen.units import PS_PER_MS, show_duration, show_ratio
 from fwgen.verdict.levels import duration, number
@@ -156,7 +156,7 @@ class _Walk:
         begin: int,
     ) -> None:
         self.e, self.view, self.span, self.names = e, view, span, names
-        self.moments, self.i = moments, begin
+        self.moments, self.begin, self.i = moments, begin, begin
         self.left = span.start  # when the step before was left
         self.doubt: Seen | None = None
         self.steps_seen = 0
@@ -182,6 +182,10 @@ class _Walk:
         if self.doubt is not None:
             return self.doubt
         names = ", ".join(self.names)
+        if self.e.repeat and self.span.stop - self.moments[self.begin].start < length_of(
+            self.e.steps
+        ):
+            return unsure(f"{names} begin too late to show every step", *figures)
         if not whole:
             return unsure(f"the run ended after {self.steps_seen} steps of {names}", *figures)
         return passed(f"{names}: {self.steps_seen} steps as asked", *figures)

@@ -151,11 +151,12 @@ def _debounced(trigger: Trigger, edges: list[int], view: View) -> list[int]:
             continue
         if not _same(press.subject, trigger.subject, view):
             continue
-        ends = [(press.at_ps, "rising")]
+        begun = view.happened(press)
+        begun = press.at_ps if begun is None else begun
+        ends = [(begun, "rising")]
         if press.hold_ps is not None:
-            ends.append((press.at_ps + press.hold_ps, "falling"))
+            ends.append((begun + press.hold_ps, "falling"))
         for at, real in ends:
-            # The bench may take its stimulus a little late; chatter lasts ``bounce_ps`` from there.
             low, high = at - view.blur, at + press.bounce_ps + view.blur
             chatter = [t for t in kept if low <= t <= high]
             keep = chatter[:1] if trigger.edge in ("both", real) else []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
-from fwgen.contract.subjects import Subject, resolve
+from fwgen.contract.subjects import Subject, find, resolve
 from fwgen.contract.timing import STARTUP_PS
 from fwgen.trace import SerialByte, Stimulated
 from fwgen.verdict.types import Departure, Figure, Outcome
@@ -95,6 +95,7 @@ class View:
     board: Board
     _subjects: dict[str, Subject] = field(default_factory=dict)
     _segments: dict[tuple[str, int, int, int, bool], list[Seg]] = field(default_factory=dict)
+    _done: list[Stimulated] = field(default_factory=list)
     _bytes: dict[tuple[str, str], list[SerialByte]] = field(default_factory=dict)
 
     @property
@@ -181,16 +182,12 @@ class View:
         """When the bench did a stimulus, or None when the trace does not tell of it."""
         key = self.subject(stimulus.subject).key
         allowed = max(STARTUP_PS // 10, 2 * self.blur)
-        for event in self.trace.of(Stimulated):
-            if abs(event.t_ps - stimulus.at_ps) <= allowed:
-                known = event.subject == key or self._means(event.subject, key)
-                if known:
-                    return event.t_ps
-        return None
+        if not self._done:
+            self._done = list(self.trace.of(Stimulated))
+        near = (e for e in self._done if abs(e.t_ps - stimulus.at_ps) <= allowed)
+        return next((e.t_ps for e in near if self._means(e.subject, key)), None)
 
     def _means(self, name: str, key: str) -> bool:
-        from fwgen.contract.subjects import find
-
         found = find(name, self.board)
         return found is not None and found.key == key
 

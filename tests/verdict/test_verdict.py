@@ -304,3 +304,12 @@ def test_a_pattern_joined_halfway_is_found_where_it_begins() -> None:
     late = found(joined, Painter(3 * S).holds("PA5", SETUP, *lengths))
     assert late.outcome is Outcome.FAIL
     assert abs(late.departure.t_ps - 1802 * MS) < MS
+
+
+def test_a_pattern_that_may_begin_at_the_very_end_is_not_proven_by_it() -> None:
+    steps = (Step((("LD2", 1),), 100 * MS), Step((("LD2", 0),), 100 * MS))
+    anywhere = Pattern(steps, start_within_ps=2 * S)
+    good = Painter().blinks("PA5", 100 * MS, 100 * MS)
+    assert found(anywhere, good).outcome is Outcome.PASS
+    bad = Painter().blinks("PA5", 150 * MS, 150 * MS)
+    assert found(anywhere, bad).outcome is not Outcome.PASS
