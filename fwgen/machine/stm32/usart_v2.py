@@ -511,8 +511,11 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         return [self._level_at(self._sample_ps(bit, one)) for one in which]
 
     def _sample_ps(self, bit: int, sample: int) -> int:
-        of = 8 if self.cr1.OVER8 else 16
-        return self._began + int(self._length * (bit + Fraction(2 * sample - 1, 2 * of)))
+        # A sample lies in the middle of its slot; whole numbers because this is asked often.
+        slots, length = 16 if self.cr1.OVER8 else 32, self._length
+        return self._began + (bit * slots + 2 * sample - 1) * length.numerator // (
+            slots * length.denominator
+        )
 
     @property
     def _votes(self) -> tuple[int, ...]:

@@ -108,6 +108,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._etr_prescaled = 0
         self._trigger_level = 0
         self._updated = self._matched = self._reinitialised = False
+        self._restage = True
+        self._following: list[tuple[OutputLine, int, int]] = []  # line, channel, inverted
 
     def on_reset(self, t_ps: int) -> None:
         """Stop counting, let go of every line."""
@@ -337,6 +339,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             if not counter.centre and self._sms not in _ENCODERS:
                 counter.down = bool(cr1.DIR)
         counter.normalise()
+        self._restage = True
         # A timer without master mode gives its OC1REF to others (TIM10, TIM11: §14.3.13).
         self._mms = self.cr2.MMS if has.master else _ON_COMPARE + 1
         self._rewire(t_ps)
@@ -559,6 +562,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     def _break(self) -> None:
         self.bdtr.set(MOE=0)
         self.sr.set(BIF=1)
+        self._restage = True
 
     # ------------------------------------------------------------------ time
 
@@ -606,6 +610,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             self._updated = True
             if self.instance.advanced and self.bdtr.AOE and not self._broken:
                 self.bdtr.set(MOE=1)
+                self._restage = True
         if counter.stopped:
             counter.stopped = False
             self._counting = False
@@ -674,24 +679,30 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
 
     def _drive(self, t_ps: int) -> int:
         """Put out what the channels say; ticks until that must be looked at again."""
+        if self._restage:
+            self._stage(t_ps)
         need = FOREVER
-        following = False
-        for i in self._channels:
-            stages = self._stages(i)
-            lines = (self._mains[i], *self._complements[i : i + 1])
-            for line, (follows, level) in zip(lines, stages, strict=False):
-                if not follows:
-                    line.steady(t_ps, level)
-                    continue
-                following = True
-                assert level is not None
-                ticks = self._follow(t_ps, line, i, level)
-                need = min(need, ticks or FOREVER)
+        for line, i, invert in self._following:
+            ticks = self._follow(t_ps, line, i, invert)
+            need = min(need, ticks or FOREVER)
         counter = self._counter
-        if following and self._running and (counter.opm or not counter.settled):
+        if self._following and self._running and (counter.opm or not counter.settled):
             clocks = counter.clocks_to_update()
             need = min(need, counter.ticks_for(clocks) if clocks < FOREVER else FOREVER)
         return need
+
+    def _stage(self, t_ps: int) -> None:
+        """Sort the output lines: those that follow OCxREF, and those that hold a level."""
+        self._restage = False
+        self._following = []
+        for i in self._channels:
+            lines = (self._mains[i], *self._complements[i : i + 1])
+            for line, (follows, level) in zip(lines, self._stages(i), strict=False):
+                if follows:
+                    assert level is not None
+                    self._following.append((line, i, level))
+                else:
+                    line.steady(t_ps, level)
 
     def _follow(self, t_ps: int, line: OutputLine, i: int, invert: int) -> int:
         counter = self._counter
