@@ -437,9 +437,9 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         for spec in self._gates.get(register, ()):
             assert spec.gate is not None
             if now & ~before & 1 << spec.gate.bit and hclk:
-                # Two AHB cycles, or one and the APB prescaler, after the write (ES0222).
+                # The write's own cycle, then two of AHB, or one and the APB prescaler (ES0222).
                 bus = self.soc.clock(spec.bus).hz if spec.bus.startswith("APB") else STOPPED
-                cycles = 2 + (1 + hclk / bus if bus else 2)
+                cycles = 1 + (1 + hclk / bus if bus else 2)
                 self.soc.settling[spec.name] = t_ps + int(cycles * PS_PER_S / hclk)
             elif before & ~now & 1 << spec.gate.bit:
                 self.soc.settling.pop(spec.name, None)
