@@ -111,7 +111,11 @@ def _stimuli(view: View) -> Finding:
         return Finding(
             "stimuli", claim, Outcome.UNSURE, text, None, (), Departure(missing[0].at_ps, text)
         )
-    return Finding("stimuli", claim, Outcome.PASS, f"{len(view.contract.stimuli)} done")
+    return Finding("stimuli", claim, Outcome.PASS, _done(len(view.contract.stimuli)))
+
+
+def _done(count: int) -> str:
+    return "the stimulus was done" if count == 1 else f"all {count} stimuli were done"
 
 
 def _span(view: View) -> Finding:

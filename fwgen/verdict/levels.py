@@ -81,7 +81,8 @@ def judge_level(e: Level, view: View) -> Seen:
             f"{e.subject} {verb} {_is(seg.level, subject.word(seg.level))} at {show_duration(t)}; "
             f"expected {wanted} throughout",
         )
-    return passed(f"{e.subject} stays {wanted}")
+    stop = show_duration(span.stop)
+    return passed(f"{e.subject} is {wanted} from {show_duration(span.start)} to {stop}")
 
 
 def _is(level: int | None, word: str) -> str:
@@ -425,7 +426,8 @@ def judge_counts(e: Counts, view: View) -> Seen:
             f"{e.subject} shows only {seen} by {show_duration(span.stop)}; expected {wanted_words}",
             figure,
         )
-    return passed(f"{e.subject} shows {seen}", figure)
+    what = "pulse" if e.what == "pulse" else "change"
+    return passed(f"{e.subject} shows {seen} {what}{'' if seen == 1 else 's'}", figure)
 
 
 def _floats_unasked(name: str, segs: Sequence[Seg], view: View, span: Span) -> Seen | None:

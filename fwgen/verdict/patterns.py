@@ -188,7 +188,7 @@ class _Walk:
             return unsure(f"{names} begin too late to show every step", *figures)
         if not whole:
             return unsure(f"the run ended after {self.steps_seen} steps of {names}", *figures)
-        return passed(f"{names}: {self.steps_seen} steps as asked", *figures)
+        return passed(f"{names}: {self.steps_seen} steps, each as asked", *figures)
 
     def matches(self, moment: Moment, wanted: Wanted) -> bool:
         if len(wanted.levels) == len(self.names):

@@ -84,8 +84,16 @@ def judge_says(e: Says, view: View) -> Seen:
     worst = _first_failure([seen for seen in problems if seen is not None])
     if worst is not None:
         return type(worst)(worst.outcome, worst.text, figures, worst.departure)
-    said = "once" if len(found) == 1 else f"{len(found)} times"
-    return passed(f"{e.port} said {quoted(e.pattern)} {said}{_pace(figures)}", *figures)
+    said = {0: "never", 1: "once"}.get(len(found), f"{len(found)} times")
+    return passed(f"{e.port} said {_examples(found, e)} {said}{_pace(figures)}", *figures)
+
+
+def _examples(found: Sequence[tuple[Line, re.Match[str]]], e: Says) -> str:
+    """What was really said: the first and the last line where numbers make them differ."""
+    if not found:
+        return quoted(e.pattern)
+    first, last = quoted(found[0][0].text), quoted(found[-1][0].text)
+    return first if first == last else f"{first} to {last},"
 
 
 def _first_failure(seen: Sequence[Seen]) -> Seen | None:
