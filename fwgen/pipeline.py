@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fwgen.errors import BoardError, ContractError, ModelError
+from fwgen.interrupt import held
+from fwgen.units import PS_PER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fwgen.bench import Bench
     from fwgen.board.types import Board
-    from fwgen.contract import Contract
+    from fwgen.contract import Contract, Stimulus
     from fwgen.image.emission import Emission
     from fwgen.image.types import Image
     from fwgen.model.protocol import Model, Reading
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from fwgen.verdict import Verdict
 
 ATTEMPTS = 3
+STEP_PS = 100 * PS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,7 @@ def generate(
 
     board = find_board(board)
     chosen = _find_model(model)
-    reading = chosen.read(prompt, board)
-    if contract is not None:
-        reading = replace(reading, contract=_find_contract(contract, board))
+    reading = read(prompt, board, model=chosen, contract=contract)
     observe(reading)
     result: Result | None = None
     feedback: Feedback | None = None
@@ -113,6 +114,24 @@ def generate(
         feedback = Feedback(emission, problems)
     assert result is not None
     return result
+
+
+def read(
+    prompt: str,
+    board: Board | str,
+    *,
+    model: Model | str = "embedded",
+    contract: Contract | Path | str | None = None,
+) -> Reading:
+    """Understand a sentence and state its contract; make nothing.
+
+    Arguments and errors as in ``generate``.
+    """
+    board = find_board(board)
+    reading = _find_model(model).read(prompt, board)
+    if contract is not None:
+        reading = replace(reading, contract=_find_contract(contract, board))
+    return reading
 
 
 def verify(
@@ -140,11 +159,29 @@ def prove(image: Image, board: Board, contract: Contract, *, bench: Bench | None
     from fwgen.verdict import judge
 
     if bench is None:
-        from fwgen.machine.machine import Machine
-
-        bench = Machine(board)
+        bench = _Emulated(board)
     trace = bench.run(image, contract.stimuli, contract.span_ps)
     return Proof(board, contract, image, trace, judge(contract, trace, board))
+
+
+class _Emulated:
+    """The machine, in steps short enough for a Ctrl-C to be heard between two of them."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
+        """As any bench."""
+        from fwgen.machine.machine import Machine
+
+        with Machine(self._board) as machine:
+            machine.load(image)
+            for stimulus in stimuli:
+                machine.stimulate(stimulus)
+            for until_ps in range(STEP_PS, span_ps + STEP_PS, STEP_PS):
+                with held():
+                    machine.advance(min(until_ps, span_ps))
+            return machine.trace()
 
 
 def find_board(board: Board | str) -> Board:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from fwgen.cli.options import BoardOption, ImageArgument, the_board
+from fwgen.cli.options import BoardOption, ImageArgument, JsonOption, the_board
+from fwgen.cli.output import put_json, screen
 
 
-def explain(image: ImageArgument, *, board: BoardOption = "") -> int:
+def explain(image: ImageArgument, *, board: BoardOption = "", as_json: JsonOption = False) -> int:
     """Show a firmware as an annotated listing: instructions, registers and fields touched."""
-    from rich.console import Console
-    from rich.text import Text
-
     from fwgen.image.disassemble import disassemble
     from fwgen.image.load import load_image
-    from fwgen.report import console as show
 
     the = the_board(board)
     loaded = load_image(image, the)
-    listing = loaded.listing or disassemble(loaded, the)
-    console = Console(highlight=False)
+    listing = loaded.listing if loaded.listing.lines else disassemble(loaded, the)
+    if as_json:
+        from fwgen.report.data import listing_data
+
+        put_json(listing_data(loaded, the, listing))
+        return 0
+    from rich.text import Text
+
+    from fwgen.report import console as show
+
+    console = screen()
     console.print()
     show.show_image_head(console, loaded, the)
     console.print()
     for line in listing.lines:
-        # Text, not markup: a listing has brackets of its own.
-        console.print(Text(f" {line.text}", style="" if line.address is not None else "cyan"),
-                      soft_wrap=True)  # fmt: skip
+        # Text, not markup: a listing has brackets of its own; not wrapped: it has columns.
+        shown = Text(f" {line.text}".rstrip(), style="" if line.address is not None else "cyan")
+        console.print(shown, soft_wrap=True)
     console.print()
     return 0

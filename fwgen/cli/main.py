@@ -1,88 +1,110 @@
 """``fwgen``: a prompt, or a command.
 
 What is not the name of a command is a prompt: ``fwgen "blink LED at 2Hz" --board nucleo-f401``.
-A prompt of several words never collides with a command; ``fwgen make run`` reads "run" as a
-prompt. Exit codes: 0 pass, 1 fail, 2 error, 3 unsure, 130 interrupted.
+A prompt of several words in quotes never collides with a command; ``fwgen make run`` reads "run"
+as a prompt. Exit codes: 0 pass, 1 fail, 2 error, 3 unsure, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import typer
 
     from fwgen.errors import FwgenError
 
 COMMANDS = ("make", "verify", "run", "explain", "boards")
 ERROR, INTERRUPTED = 2, 130
-_OWN = ("--help", "-h", "--version", "--install-completion", "--show-completion")
+
+# Written by hand and printed before anything is imported: help must be there at once.
+HELP = """\
+Say what the board should do, get the binary.
+
+Usage: fwgen PROMPT --board BOARD [OPTIONS]
+       fwgen COMMAND ...
+
+  fwgen "blink LED at 2Hz" --board nucleo-f401
+
+Commands:
+  make PROMPT     Make a firmware for a prompt and prove it; "make" may be left out.
+  verify IMAGE    Prove a firmware, ours or a compiler's, against a contract.
+  run IMAGE       Run a firmware live: serial on stdin and stdout, LEDs, buttons.
+  explain IMAGE   Show a firmware as an annotated listing.
+  boards          List the boards; show one with its pins; check a file of your own.
+
+Options of a prompt:
+  -b, --board B     Board name, or a board's TOML file.  [env: FWGEN_BOARD]
+  -o, --out DIR     Output folder.  [default: fwgen-out/<prompt>-<board>]
+  -c, --contract C  Hold it against this contract (TOML), not the one read from the prompt.
+  -m, --model M     Which model emits.  [default: embedded]
+  --attempts N      How often the model may try.  [default: 3]
+  --json            Print one JSON object, and nothing else.
+  --dry-run         Only read: show what was understood and the contract.
+
+  fwgen COMMAND --help tells the rest; --version shows the version;
+  --install-completion sets up completion for your shell.
+
+Exit codes: 0 pass, 1 fail, 2 error, 3 unsure, 130 interrupted.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the ``fwgen`` command."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    sys.exit(run(arguments))
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            # A terminal without UTF-8 shows "?" for a character that it lacks.
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    code = run(arguments)
+    sys.exit(_flushed(code))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line; returns the exit code. Never a traceback."""
     from fwgen.errors import FwgenError
 
-    as_json = "--json" in arguments
     try:
+        if not arguments or arguments[0] in ("-h", "--help"):
+            sys.stdout.write(HELP)
+            return 0
+        if arguments[0] == "--version":
+            return _version()
         return _dispatch(arguments)
     except FwgenError as error:
-        return _tell(error, as_json)
+        return _tell(_with_hint(error, arguments), arguments)
     except KeyboardInterrupt:
-        print("\ninterrupted; nothing was half-written", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
+        return _interrupted(arguments)
     except BrokenPipeError:  # the reader of our output went away ("| head")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 0
+    except OSError as error:
+        return _tell(_trouble(error), arguments)
     except Exception as error:
         if os.environ.get("FWGEN_TRACEBACK"):
             raise
-        return _tell(_bug(error), as_json)
-
-
-def _dispatch(arguments: list[str]) -> int:
-    from typer.main import get_command
-
-    # Click's UsageError has no public name in Typer but as the base of BadParameter.
-    usage_error: type[BaseException] = typer.BadParameter.__mro__[1]
-    if arguments and arguments[0] not in COMMANDS and arguments[0] not in _OWN:
-        arguments = ["make", *arguments]
-    command = get_command(build())
-    try:
-        code = command.main(args=arguments or ["--help"], prog_name="fwgen", standalone_mode=False)
-    except typer.Abort:
-        raise KeyboardInterrupt from None
-    except usage_error as error:
-        error.show()  # type: ignore[attr-defined]
-        _hint_quotes(arguments)
-        return ERROR
-    return code if isinstance(code, int) else 0
+        return _tell(_bug(error), arguments)
 
 
 def build() -> typer.Typer:
     """The command line, as Typer knows it."""
+    import typer
+
     from fwgen.cli import boards, explain, make, verify
     from fwgen.cli import run as run_command
 
     app = typer.Typer(
         name="fwgen",
-        help="Say what the board should do, get the binary: "
-        'fwgen "blink LED at 2Hz" --board nucleo-f401',
         add_completion=True,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    app.callback(invoke_without_command=True)(_root)
     app.command("make")(make.make)
     app.command("verify")(verify.verify)
     app.command("run")(run_command.run)
@@ -91,32 +113,114 @@ def build() -> typer.Typer:
     return app
 
 
-def _root(
-    ctx: typer.Context,
-    *,
-    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
-) -> None:
-    if version:
-        from fwgen import __version__
+def _dispatch(arguments: list[str]) -> int:
+    import typer
+    from typer.main import get_command
 
-        print(f"fwgen {__version__}")  # noqa: T201
-        raise typer.Exit
-    if ctx.invoked_subcommand is None:
-        print(ctx.get_help())  # noqa: T201
+    # Click's exception classes have no public name in Typer but as bases of BadParameter.
+    usage_error: type[BaseException] = typer.BadParameter.__mro__[1]
+    own = (*COMMANDS, "--install-completion", "--show-completion")
+    if arguments[0] not in own:
+        arguments = ["make", *arguments]
+    command = get_command(build())
+    try:
+        code = command.main(args=arguments, prog_name="fwgen", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except usage_error as error:
+        raise _usage(error, arguments) from None
+    return code if isinstance(code, int) else 0
 
 
-def _tell(error: FwgenError, as_json: bool) -> int:
-    from fwgen.report.data import error_data, to_json
+def _version() -> int:
+    from fwgen import __version__
 
-    if as_json:
-        sys.stdout.write(to_json(error_data(error)))
-        return ERROR
-    from rich.console import Console
+    sys.stdout.write(f"fwgen {__version__}\n")
+    return 0
 
-    from fwgen.report.console import show_error
 
-    show_error(Console(stderr=True, highlight=False), error)
+# ---------------------------------------------------------------------------- errors
+
+
+def _tell(error: FwgenError, arguments: Sequence[str]) -> int:
+    """Print an error for whoever asked: a person, or a program."""
+    try:
+        if _wants_json(arguments):
+            from fwgen.cli.output import put_json
+            from fwgen.report.data import error_data
+
+            put_json(error_data(error))
+        else:
+            from fwgen.cli.output import screen
+            from fwgen.report.console import show_error
+
+            show_error(screen(stderr=True), error)
+    except OSError:
+        # Nowhere left to say it: the exit code still tells.
+        _silence()
     return ERROR
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    if _wants_json(arguments):
+        from fwgen.cli.output import put_json
+        from fwgen.report.data import VERSION
+
+        put_json({"fwgen_report": VERSION, "outcome": "interrupted", "exit_code": INTERRUPTED})
+    else:
+        print("\ninterrupted: nothing was written", file=sys.stderr)  # noqa: T201
+    return INTERRUPTED
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def _usage(error: BaseException, arguments: Sequence[str]) -> FwgenError:
+    """A wrong command line, in our words."""
+    from fwgen.errors import InputError
+
+    said = str(error.format_message())  # type: ignore[attr-defined]
+    message, _, possible = said.partition(" (Possible options: ")
+    message, _, meant = message.partition(" Did you mean ")
+    hints = []
+    if meant or possible:
+        hints.append(f"did you mean {(meant or possible).rstrip('?)')}")
+    words = [a for a in arguments[1:] if not a.startswith("-")]
+    if arguments[0] in COMMANDS and arguments[0] not in ("make", "boards") and len(words) > 1:
+        hints.append(f'if this is a prompt that begins with "{arguments[0]}", put it in quotes')
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "fwgen"
+    hints.append(f'"{path} --help" shows how it is used')
+    return InputError(message[:1].lower() + message[1:].rstrip("."), hint="; ".join(hints))
+
+
+def _with_hint(error: FwgenError, arguments: Sequence[str]) -> FwgenError:
+    """A prompt that was not understood may have been meant as a command."""
+    from fwgen.errors import PromptError, did_you_mean
+
+    if not isinstance(error, PromptError) or not arguments:
+        return error
+    words = [word for word in arguments if not word.startswith("-")]
+    if arguments[0].startswith("-") and set(words) & set(COMMANDS):
+        meant: str | None = "a command comes first: fwgen run IMAGE --board BOARD"
+    else:
+        meant = did_you_mean(arguments[0], COMMANDS) if arguments[0] not in COMMANDS else None
+        meant = meant and f"{meant.rstrip('?')} (as a command)?"
+    if meant is None:
+        return error
+    hint = f"{error.hint}; {meant}" if error.hint else meant
+    return PromptError(error.message, words=error.words, where=error.where, hint=hint)
+
+
+def _trouble(error: OSError) -> FwgenError:
+    from fwgen.errors import FwgenError, OutputError
+
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        return OutputError(f"cannot write the output: {reason}")
+    return FwgenError(reason, where=str(error.filename))
 
 
 def _bug(error: Exception) -> FwgenError:
@@ -128,10 +232,22 @@ def _bug(error: Exception) -> FwgenError:
     )
 
 
-def _hint_quotes(arguments: list[str]) -> None:
-    words = [a for a in arguments[1:] if not a.startswith("-")]
-    if arguments[0] in COMMANDS and arguments[0] != "make" and len(words) > 1:
-        print(  # noqa: T201
-            f'If this is a prompt that begins with "{arguments[0]}", put it in quotes.',
-            file=sys.stderr,
-        )
+# ---------------------------------------------------------------------------- streams
+
+
+def _flushed(code: int) -> int:
+    """Flush here, where a failure can still be told; Python at its exit would only grumble."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence()
+    except OSError as error:
+        _silence()
+        return _tell(_trouble(error), [])
+    return code
+
+
+def _silence() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fwgen.cli.options import BoardOption, ContractOption, JsonOption, the_board
+from fwgen.cli.output import put_json, screen
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
@@ -22,11 +23,18 @@ def make(
     *,
     board: BoardOption = "",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help=f"Output folder. [default: {OUT}/<prompt>]")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help=f"Output folder. [default: {OUT}/<prompt>-<board>]"
+        ),
     ] = None,
     contract: ContractOption = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="Which model emits.")] = "embedded",
-    attempts: Annotated[int, typer.Option(min=1, help="How often the model may try.")] = 3,
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="M", help="Which model emits.")
+    ] = "embedded",
+    attempts: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How often the model may try.")
+    ] = 3,
     as_json: JsonOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only read: show the contract, emit nothing.")
@@ -40,22 +48,32 @@ def make(
     the = the_board(board)
     if dry_run:
         return _dry_run(said, the, model, contract, as_json=as_json)
+    folder = _folder(said, the, out)
     if as_json:
-        return _json(said, the, model, contract, out, attempts)
-    return _show(said, the, model, contract, out, attempts)
+        return _json(said, the, model, contract, folder, attempts)
+    return _show(said, the, board, model, contract, folder, attempts)
+
+
+def _folder(prompt: str, board: Board, out: Path | None) -> Path:
+    """Where the files will go; refused now, not after the work, where they could not."""
+    from fwgen.report.folder import check_folder, folder_name
+
+    folder = out if out is not None else Path(OUT) / folder_name(prompt, board.name)
+    check_folder(folder)
+    return folder
 
 
 def _show(
-    prompt: str, board: Board, model: str, contract: Path | None, out: Path | None, attempts: int
-) -> int:
-    from rich.console import Console
-
+    prompt: str, board: Board, called: str, model: str, contract: Path | None, folder: Path,
+    attempts: int,
+) -> int:  # fmt: skip
     from fwgen.image.emission import Emission
     from fwgen.model.protocol import Reading
     from fwgen.pipeline import Proof, generate
     from fwgen.report import console as show
+    from fwgen.report.folder import contents, save
 
-    console = Console(highlight=False)
+    console = screen()
     show.show_title(console, board, model)
     with console.status("reading the prompt") as status:
 
@@ -77,89 +95,62 @@ def _show(
             prompt, board, model=model, contract=contract, attempts=attempts, observe=observe
         )
         status.update("writing the files")
-        folder, names = _save(result, out)
+        files = contents(result)
+        save(files, folder)
     console.print()
-    show.show_files(console, _shown(folder), names)
-    show.show_next(console, _next_steps(folder, board, passed=result.passed))
+    show.show_files(console, str(folder), list(files))
+    console.print()
+    show.show_next(console, _next_steps(folder, result, called))
     return result.proof.verdict.exit_code
 
 
 def _json(
-    prompt: str, board: Board, model: str, contract: Path | None, out: Path | None, attempts: int
+    prompt: str, board: Board, model: str, contract: Path | None, folder: Path, attempts: int
 ) -> int:
     from fwgen.pipeline import generate
-    from fwgen.report.data import result_data, to_json
-    from fwgen.report.folder import REPORT, contents
+    from fwgen.report.data import result_data
+    from fwgen.report.folder import REPORT, contents, save
 
     result = generate(prompt, board, model=model, contract=contract, attempts=attempts)
     files = contents(result)
-    folder, _ = _save(result, out, files)
+    save(files, folder)
     others = {name: content for name, content in files.items() if name != REPORT}
-    sys.stdout.write(to_json(result_data(result, others) | {"folder": str(folder)}))
+    put_json(result_data(result, others) | {"folder": str(folder)})
     return result.proof.verdict.exit_code
 
 
 def _dry_run(prompt: str, board: Board, model: str, contract: Path | None, *, as_json: bool) -> int:
-    from rich.console import Console
-
-    from fwgen.contract import describe, dump_contract, load_contract
-    from fwgen.model import find_model
+    from fwgen.pipeline import read
     from fwgen.report import console as show
-    from fwgen.report.data import to_json
 
-    reading = find_model(model).read(prompt, board)
-    stated = load_contract(contract, board) if contract is not None else reading.contract
+    reading = read(prompt, board, model=model, contract=contract)
     if as_json:
-        said = {
-            "fwgen_report": 1, "outcome": "dry-run", "exit_code": 0, "prompt": prompt,
-            "board": board.name, "model": model, "understood": list(reading.understood),
-            "assumed": list(reading.assumed), "contract": {"says": list(describe(stated, board))},
-            "contract_toml": dump_contract(stated),
-        }  # fmt: skip
-        sys.stdout.write(to_json(said))
-        return 0
-    console = Console(highlight=False)
-    show.show_title(console, board, model)
-    from dataclasses import replace
+        from fwgen.report.data import reading_data
 
-    show.show_reading(console, replace(reading, contract=stated))
-    console.print()
-    console.print(" [dim]dry run: nothing was emitted, nothing was written[/]")
-    console.print()
+        put_json(reading_data(reading, model))
+        return 0
+    console = screen()
+    show.show_title(console, board, model)
+    show.show_reading(console, reading)
+    console.print("\n [dim]dry run: nothing was emitted, nothing was written[/]\n")
     return 0
 
 
-def _save(
-    result: Result, out: Path | None, files: dict[str, bytes] | None = None
-) -> tuple[Path, list[str]]:
-    from fwgen.report.folder import contents, folder_name, save
-
-    files = contents(result) if files is None else files
-    board = result.proof.board.name
-    folder = out if out is not None else Path(OUT) / folder_name(result.reading.prompt, board)
-    return save(files, folder), list(files)
-
-
-def _shown(folder: Path) -> str:
-    return str(folder)
-
-
-def _next_steps(folder: Path, board: Board, *, passed: bool) -> list[tuple[str, str]]:
+def _next_steps(folder: Path, result: Result, board: str) -> list[tuple[str, str]]:
     from fwgen.report.folder import LISTING
 
+    def at(name: str) -> str:
+        return shlex.quote(str(folder / name))
+
+    on = f"--board {shlex.quote(board)}"
     steps = []
-    if passed:
-        drive = board.probe.get("drive")
-        if drive:
-            steps.append(("flash", f"copy {folder / 'firmware.bin'} onto the drive {drive}"))
-        steps.append(("watch", f"fwgen run {folder / 'firmware.elf'} --board {board.name}"))
+    if result.passed:
+        drive = result.proof.board.probe.get("drive", "that the board shows when plugged in")
+        steps.append(("flash", f"copy {at('firmware.bin')} onto the drive {drive}"))
+        steps.append(("watch", f"fwgen run {at('firmware.elf')} {on}"))
     steps += [
-        ("read", f"less {folder / LISTING}"),
-        ("see pins", f"gtkwave {folder / 'trace.vcd'}"),
-        (
-            "verify",
-            f"fwgen verify {folder / 'firmware.hex'} --board {board.name} "
-            f"--contract {folder / 'contract.toml'}",
-        ),
+        ("read", f"less {at(LISTING)}"),
+        ("pins", f"gtkwave {at('trace.vcd')}"),
+        ("verify", f"fwgen verify {at('firmware.hex')} {on} --contract {at('contract.toml')}"),
     ]
     return steps

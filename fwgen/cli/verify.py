@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fwgen.cli.options import BoardOption, ImageArgument, JsonOption, the_board
+from fwgen.cli.output import put_json, screen
 
 
 def verify(
@@ -41,15 +41,13 @@ def verify(
         if trace is not None:
             write_atomic(trace, dump_trace(proof.trace).encode())
     if as_json:
-        from fwgen.report.data import proof_data, to_json
+        from fwgen.report.data import proof_data
 
-        sys.stdout.write(to_json(proof_data(proof)))
+        put_json(proof_data(proof))
         return proof.verdict.exit_code
-    from rich.console import Console
-
     from fwgen.report import console as show
 
-    console = Console(highlight=False)
+    console = screen()
     console.print()
     show.show_contract(console, proof.contract, the)
     show.show_image(console, proof)

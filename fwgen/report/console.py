@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from fwgen.contract import describe
 from fwgen.report.data import asleep_ppm, awake_per_second
+from fwgen.report.layout import Paragraph
 from fwgen.trace import Fault
 from fwgen.units import show_duration
 from fwgen.verdict import Outcome
@@ -18,7 +16,7 @@ from fwgen.verdict import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console
 
     from fwgen.board.types import Board
     from fwgen.contract import Contract
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from fwgen.pipeline import Proof
     from fwgen.verdict import Finding
 
-LABEL = 12  # columns
 MARKS = {
     Outcome.PASS: ("✔", "green"),
     Outcome.FAIL: ("✘", "bold red"),
@@ -37,15 +34,9 @@ MARKS = {
 MOST_CLAIMS = 12  # of a contract, in the terminal; the file holds them all
 
 
-def section(label: str, *lines: RenderableType | str, style: str = "cyan") -> Padding:
+def section(label: str, *lines: str | Text, style: str = "cyan") -> Paragraph:
     """One labelled paragraph: the label on the left, its lines beside it."""
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=LABEL, style=style, no_wrap=True)
-    grid.add_column(overflow="fold")
-    for i, line in enumerate(lines):
-        shown = Text(line) if isinstance(line, str) else line
-        grid.add_row(label if i == 0 else "", shown)
-    return Padding(grid, (0, 0, 0, 1), expand=False)
+    return Paragraph(label, lines, style=style)
 
 
 def show_title(console: Console, board: Board, model: str) -> None:
@@ -94,7 +85,8 @@ def show_image(console: Console, proof: Proof) -> None:
         f" (and {image.stack_reserve} kept for the stack)" if image.stack_reserve else "",
     )  # fmt: skip
     awake = Text.assemble(
-        (f"{awake_per_second(trace)}", "bold"), " cycles awake per second: asleep ",
+        (f"{awake_per_second(trace):,}".replace(",", " "), "bold"),
+        " cycles awake per second: asleep ",
         (f"{asleep_ppm(trace) / 10_000:.4f} %", "bold"), " of the time",
     )  # fmt: skip
     console.print(section("image", sizes, awake))
@@ -105,19 +97,27 @@ def show_verdict(console: Console, proof: Proof) -> None:
     verdict = proof.verdict
     console.print()
     for finding in verdict.findings:
-        console.print(_finding(finding))
-    quiet = [f for f in verdict.implied if f.outcome is Outcome.PASS]
+        _show_finding(console, finding)
     for finding in verdict.implied:
         if finding.outcome is not Outcome.PASS:
-            console.print(_finding(finding))
+            _show_finding(console, finding)
+    quiet = [f.text for f in verdict.implied if f.outcome is Outcome.PASS]
     if quiet:
-        console.print(_line(Outcome.PASS, "; ".join(f.text for f in quiet)))
+        console.print(_marked(Outcome.PASS, "; ".join(quiet)))
     for fault in list(proof.trace.of(Fault))[:1]:
-        if fault.report:
-            console.print()
-            console.print(Padding(Text(fault.report), (0, 0, 0, 3), expand=False))
+        show_fault(console, fault)
     console.print()
     console.print(_whole(proof))
+
+
+def show_fault(console: Console, fault: Fault) -> None:
+    """A fault as a debugger tells it."""
+    if not fault.report:
+        return
+    console.print()
+    for line in fault.report.splitlines():
+        # Not wrapped: a report has columns of its own.
+        console.print(Text(f"   {line}".rstrip()), soft_wrap=True)
 
 
 def show_files(console: Console, folder: str, names: Sequence[str]) -> None:
@@ -127,23 +127,20 @@ def show_files(console: Console, folder: str, names: Sequence[str]) -> None:
 
 def show_next(console: Console, steps: Sequence[tuple[str, str]]) -> None:
     """What to type next: (what for, command)."""
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for what, command in steps:
-        grid.add_row(what, Text(command, style="bold"))
-    console.print(section("next", grid))
+    for i, (what, command) in enumerate(steps):
+        line = Text.assemble((f" {'' if i else 'next':<10} ", "cyan"), (f"{what:<8} ", "dim"))
+        # One line however long it is: a command that was broken up cannot be copied.
+        console.print(line.append(command, "bold"), soft_wrap=True)
     console.print()
 
 
 def show_error(console: Console, error: FwgenError) -> None:
     """An error for a person: what, where, what to do."""
-    what = Text.assemble(("error ", "bold red"), error.message)
-    console.print(Padding(what, (0, 0, 0, 1), expand=False))
+    console.print(Paragraph(Text("error", style="bold red"), [error.message], width=5))
     if error.where:
-        console.print(section("where", error.where, style="dim"))
+        console.print(Paragraph("where", [error.where], style="dim", width=5))
     if error.hint:
-        console.print(section("hint", error.hint, style="yellow"))
+        console.print(Paragraph("hint", [error.hint], style="yellow", width=5))
 
 
 def show_image_head(console: Console, image: Image, board: Board) -> None:
@@ -159,35 +156,27 @@ def show_image_head(console: Console, image: Image, board: Board) -> None:
     )
 
 
-def _finding(finding: Finding) -> Group | Padding:
-    shown = _line(finding.outcome, finding.text)
-    if finding.outcome is Outcome.PASS or finding.claim == finding.text or not finding.claim:
-        return shown
-    asked = Padding(
-        Text.assemble(("asked: ", "dim"), (finding.claim, "dim")), (0, 0, 0, 3), expand=False
-    )
-    return Group(shown, asked)
+def _show_finding(console: Console, finding: Finding) -> None:
+    console.print(_marked(finding.outcome, finding.text))
+    if finding.outcome is not Outcome.PASS and finding.claim not in ("", finding.text):
+        console.print(Paragraph("", [Text(f"asked: {finding.claim}", style="dim")], width=1))
 
 
-def _line(outcome: Outcome, text: str) -> Padding:
+def _marked(outcome: Outcome, text: str) -> Paragraph:
     mark, style = MARKS[outcome]
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=1)
-    grid.add_column(overflow="fold")
-    grid.add_row(Text(mark, style=style), Text(text))
-    return Padding(grid, (0, 0, 0, 1), expand=False)
+    return Paragraph(Text(mark, style=style), [text], width=1, hang=0)
 
 
-def _whole(proof: Proof) -> Padding:
+def _whole(proof: Proof) -> Paragraph:
     verdict = proof.verdict
     _, style = MARKS[verdict.outcome]
-    said = Text.assemble((f" {verdict.outcome.name} ", f"reverse {style}"))
-    bad = sum(f.outcome is not Outcome.PASS for f in verdict.all)
+    word = Text(f" {verdict.outcome.name} ", style=f"reverse {style}")
     if verdict.passed:
-        said.append(f"  everything was seen as asked, in {proof.trace.bench}")
+        said = f"everything was seen as asked, in the {proof.trace.bench}"
     else:
-        said.append(f"  {bad} of {len(verdict.all)} claims were not seen as asked")
+        bad = sum(f.outcome is not Outcome.PASS for f in verdict.all)
+        said = f"{bad} of {len(verdict.all)} claims were not seen as asked"
         first = verdict.first_departure
         if first is not None:
-            said.append(f"; the first departure is at {show_duration(first.t_ps)}")
-    return Padding(said, (0, 0, 0, 1), expand=False)
+            said += f"; the first departure is at {show_duration(first.t_ps)}"
+    return Paragraph(word, [said], width=word.cell_len + 1, hang=0)

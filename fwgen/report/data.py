@@ -15,10 +15,15 @@ from fwgen.trace import Gap, Hazard
 from fwgen.units import PS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from fwgen.board import BoardSummary
+    from fwgen.board.pinmap import PinMap
+    from fwgen.board.types import Board
+    from fwgen.contract import Contract
     from fwgen.errors import FwgenError
-    from fwgen.image.types import Image
+    from fwgen.image.types import Image, Listing
+    from fwgen.model.protocol import Reading
     from fwgen.pipeline import Proof, Result
     from fwgen.trace import Trace
     from fwgen.verdict import Finding
@@ -47,11 +52,7 @@ def proof_data(proof: Proof) -> Data:
         "exit_code": verdict.exit_code,
         "board": proof.board.name,
         "bench": trace.bench,
-        "contract": {
-            "title": proof.contract.title,
-            "span_ps": proof.contract.span_ps,
-            "says": list(describe(proof.contract, proof.board)),
-        },
+        "contract": _contract(proof.contract, proof.board),
         "image": image_data(proof.image),
         "run": {
             "span_ps": trace.span_ps,
@@ -97,6 +98,24 @@ def result_data(result: Result, files: Mapping[str, bytes] | None = None) -> Dat
     return data
 
 
+def reading_data(reading: Reading, model: str) -> Data:
+    """What was understood of a prompt, with nothing made yet."""
+    from fwgen.contract import dump_contract
+
+    return {
+        "fwgen_report": VERSION,
+        "outcome": "dry-run",
+        "exit_code": 0,
+        "prompt": reading.prompt,
+        "model": model,
+        "board": reading.board.name,
+        "understood": list(reading.understood),
+        "assumed": list(reading.assumed),
+        "contract": _contract(reading.contract, reading.board),
+        "contract_toml": dump_contract(reading.contract),
+    }
+
+
 def image_data(image: Image) -> Data:
     """The sizes of an image."""
     return {
@@ -106,6 +125,92 @@ def image_data(image: Image) -> Data:
         "base": image.base,
         "entry": image.entry,
         "initial_sp": image.initial_sp,
+    }
+
+
+def listing_data(image: Image, board: Board, listing: Listing) -> Data:
+    """A firmware as an annotated listing, and its symbols."""
+    return {
+        "fwgen_report": VERSION,
+        "outcome": "explained",
+        "exit_code": 0,
+        "board": board.name,
+        "image": image_data(image),
+        "symbols": [
+            {"name": s.name, "address": s.address, "bytes": s.size, "kind": s.kind}
+            for s in image.symbols
+        ],
+        "listing": [{"address": line.address, "text": line.text} for line in listing.lines],
+    }
+
+
+def boards_data(boards: Iterable[BoardSummary]) -> Data:
+    """The boards that this installation knows."""
+    return {
+        "fwgen_report": VERSION,
+        "outcome": "listed",
+        "exit_code": 0,
+        "boards": [
+            {"name": b.name, "title": b.title, "chip": b.chip, "aliases": list(b.aliases)}
+            for b in boards
+        ],
+    }
+
+
+def board_data(board: Board, pins: PinMap) -> Data:
+    """A board: its chip, parts, console and pins."""
+    chip, console = board.chip, board.console
+    return {
+        "fwgen_report": VERSION,
+        "outcome": "shown",
+        "exit_code": 0,
+        "board": board.name,
+        "title": board.title,
+        "chip": {
+            "name": chip.name,
+            "title": chip.title,
+            "core": chip.core,
+            "hclk_max_hz": chip.clocks.hclk_max_hz,
+            "flash_bytes": chip.flash.size,
+            "ram_bytes": chip.ram.size,
+            "modelled": [p.name for p in chip.peripherals.values() if p.kind is not None],
+            "not_modelled": [p.name for p in chip.peripherals.values() if p.kind is None],
+        },
+        "console": (
+            {"uart": console.uart, "tx": console.tx, "rx": console.rx, "baud": console.baud}
+            if console
+            else None
+        ),
+        "parts": [
+            {"name": p.name, "kind": p.kind, "pin": p.pin, "active": p.active}
+            for p in board.parts.values()
+        ],
+        "words": dict(board.words),
+        "pins": [
+            {
+                "group": group.title,
+                "label": row.label,
+                "pin": row.pin,
+                "net": row.net,
+                "used_by": row.used_by,
+                "also": list(row.labels),
+                "alternate": [{"af": n, "signals": names} for n, names in row.alternate],
+                "analog": list(row.analog),
+            }
+            for group in pins.groups
+            for row in group.rows
+        ],
+    }
+
+
+def check_data(path: str, findings: Sequence[FwgenError]) -> Data:
+    """What is to mend in a board file."""
+    return {
+        "fwgen_report": VERSION,
+        "outcome": "error" if findings else "sound",
+        "exit_code": 2 if findings else 0,
+        "file": path,
+        "findings": [{"where": f.where, "message": f.message, "hint": f.hint} for f in findings],
     }
 
 
@@ -128,6 +233,14 @@ def error_data(error: FwgenError) -> Data:
 def to_json(data: Data) -> str:
     """Data as text, the same data the same text."""
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _contract(contract: Contract, board: Board) -> Data:
+    return {
+        "title": contract.title,
+        "span_ps": contract.span_ps,
+        "says": list(describe(contract, board)),
+    }
 
 
 def _finding(finding: Finding) -> Data:

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fwgen.errors import OutputError
+from fwgen.interrupt import held
 from fwgen.report.data import result_data, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fwgen.pipeline import Result
 
 REPORT = "report.json"
 LISTING = "firmware.lst"
-MARK = '"fwgen_report"'
-FAILED_NOTE = "FAILED.txt"
+NAMES = (
+    "firmware.bin",
+    "firmware.hex",
+    "firmware.elf",
+    LISTING,
+    "emission.json",
+    "contract.toml",
+    "trace.jsonl",
+    "trace.vcd",
+    REPORT,
+)
+_MARK = '"fwgen_report"'
+_ELSEWHERE = "choose another folder with --out"
 
 
 def contents(result: Result) -> dict[str, bytes]:
@@ -32,69 +46,126 @@ def contents(result: Result) -> dict[str, bytes]:
 
     proof = result.proof
     image = proof.image
-    files = {
-        "firmware.bin": bin_bytes(image),
-        "firmware.hex": hex_bytes(image),
-        "firmware.elf": elf_bytes(image, listing_name=LISTING),
-        LISTING: str(image.listing).encode(),
-        "emission.json": dump_emission(result.emission).encode(),
-        "contract.toml": dump_contract(proof.contract).encode(),
-        "trace.jsonl": dump_trace(proof.trace).encode(),
-        "trace.vcd": dump_vcd(proof.trace, proof.board).encode(),
-    }
+    made = (
+        bin_bytes(image),
+        hex_bytes(image),
+        elf_bytes(image, listing_name=LISTING),
+        str(image.listing).encode(),
+        dump_emission(result.emission).encode(),
+        dump_contract(proof.contract).encode(),
+        dump_trace(proof.trace).encode(),
+        dump_vcd(proof.trace, proof.board).encode(),
+    )
+    files = dict(zip(NAMES, made, strict=False))
     files[REPORT] = to_json(result_data(result, files)).encode()
     return files
+
+
+def check_folder(folder: Path) -> None:
+    """Whether a result may be written here, as far as can be told without writing.
+
+    Raises OutputError for what is no folder, and for a folder that holds files of our names
+    which no result of ours put there.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError("is a file, not a folder", where=str(folder), hint=_ELSEWHERE)
+        theirs = [name for name in NAMES if os.path.lexists(folder / name)]
+        odd = [name for name in theirs if not (folder / name).is_file()]
+    except (OSError, ValueError) as error:
+        raise _cannot(folder, error) from None
+    if theirs and (odd or not _is_ours(folder)):
+        raise OutputError(
+            f"holds {', '.join(odd or theirs)}, which fwgen did not write",
+            where=str(folder),
+            hint=_ELSEWHERE,
+        )
 
 
 def save(files: Mapping[str, bytes], folder: Path) -> Path:
     """Write files into a folder: all are there complete, or the folder is as it was.
 
-    Files that already hold the same bytes are left alone. Raises OutputError, also when the
-    folder holds files of these names that no result of ours put there.
+    Files that already hold the same bytes are left alone; of two who write at once, the last one
+    wins whole. A Ctrl-C waits. Raises OutputError, also for what ``check_folder`` refuses.
     """
-    _check_ours(files, folder)
-    changed = {n: c for n, c in files.items() if not _holds(folder / n, c)}
-    temporary: dict[Path, Path] = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in changed.items():
-            handle, made = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-            path = temporary[folder / name] = Path(made)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            path.chmod(0o644)
-        # The report goes last: while it is the old one, so its hashes tell.
-        for target in sorted(temporary, key=lambda t: t.name == REPORT):
-            temporary[target].replace(target)
-    except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror or error}",
-            where=str(folder),
-            hint="choose another folder with --out",
-        ) from None
-    finally:
-        for path in temporary.values():
-            path.unlink(missing_ok=True)
+    with held():
+        check_folder(folder)
+        made = _missing(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with _alone_in(folder):
+                check_folder(folder)
+                _replace(files, folder)
+        except (OSError, ValueError) as error:
+            for path in made:
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+            raise _cannot(folder, error) from None
     return folder
 
 
-def _check_ours(files: Mapping[str, bytes], folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise OutputError("is a file, not a folder", where=str(folder), hint="choose another --out")
-    theirs = [name for name in files if (folder / name).exists()]
-    if not theirs:
-        return
-    report = folder / REPORT
+def save_result(result: Result, folder: Path | str) -> Path:
+    """Write every artefact of a result into a folder, all or none. Raises OutputError."""
+    return save(contents(result), Path(folder))
+
+
+def folder_name(prompt: str, board: str) -> str:
+    """A folder name for a prompt: readable, safe on every file system, the same every time."""
+    return f"{_slug(prompt, 48) or 'firmware'}-{_slug(board, 24)}"
+
+
+def _slug(text: str, most: int) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")[:most].rstrip("-")
+
+
+def _replace(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write the files that differ beside their targets, then rename them all over."""
+    temporary: dict[Path, Path] = {}
     try:
-        ours = MARK in report.read_text(encoding="utf-8")
+        for name, content in files.items():
+            target = folder / name
+            if _holds(target, content):
+                continue
+            handle, path = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
+            temporary[target] = Path(path)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            temporary[target].chmod(0o644)
+        # The report goes last: while it is the old one, its hashes tell.
+        for target in sorted(temporary, key=lambda t: t.name == REPORT):
+            temporary[target].replace(target)
+    finally:
+        for left in temporary.values():
+            left.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other runs of fwgen out of a folder; leaves nothing behind."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: two runs at once may mix, each file is whole
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return _MARK in (folder / REPORT).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        ours = False
-    if not ours:
-        raise OutputError(
-            f"holds {', '.join(theirs)}, which fwgen did not write",
-            where=str(folder),
-            hint="choose another folder with --out",
-        )
+        return False
+
+
+def _missing(folder: Path) -> list[Path]:
+    """The folders that would have to be made, the innermost first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
 
 
 def _holds(path: Path, content: bytes) -> bool:
@@ -104,7 +175,6 @@ def _holds(path: Path, content: bytes) -> bool:
         return False
 
 
-def folder_name(prompt: str, board: str) -> str:
-    """A folder name for a prompt: readable, safe on every file system, the same every time."""
-    slug = re.sub(r"[^a-z0-9]+", "-", prompt.casefold()).strip("-")
-    return f"{slug[:48].rstrip('-') or 'firmware'}-{board}"
+def _cannot(folder: Path, error: OSError | ValueError) -> OutputError:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return OutputError(f"cannot be written: {reason or error}", where=str(folder), hint=_ELSEWHERE)
