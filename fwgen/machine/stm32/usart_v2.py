@@ -29,6 +29,35 @@ _LOST = Fraction(4, 100)  # beyond this a receiver samples the wrong bit (§19.3
 _IDLE, _BREAK = -1, -2  # what the shift register may hold besides data
 
 
+@dataclass(frozen=True, slots=True)
+class _Format:
+    """How BRR, CR1 and CR2 say that a frame looks, at one frequency of the clock."""
+
+    bit: int  # kernel ticks; 0 while BRR gives no rate
+    word: int  # bits between start and stop, parity included
+    parity: str  # "N", "E", "O"
+    stop_halves: int  # half bits
+    baud_mhz: int
+    length: Fraction  # of a bit, picoseconds
+    start_samples: tuple[tuple[int, ...], ...]  # picoseconds from the start edge
+    samples: tuple[tuple[int, ...], ...]  # likewise, of each bit of the word and the stop bit
+
+    @property
+    def data(self) -> int:
+        """Data bits."""
+        return self.word - (self.parity != "N")
+
+    @property
+    def halves(self) -> int:
+        """Half bits in a frame."""
+        return 2 * (self.word + 1) + self.stop_halves
+
+    @property
+    def frame_ps(self) -> int:
+        """A frame's length."""
+        return int(self.length * self.halves / 2)
+
+
 @dataclass(slots=True)
 class _Frame:
     """A frame on its way out: ``content`` is data bits, _IDLE or _BREAK; times as kernel ticks."""
@@ -37,7 +66,9 @@ class _Frame:
     start: int
     end: int
     start_ps: int
-    bits: int  # data bits on the wire, parity included
+    halves: int
+    format: _Format
+    stretched: bool = False  # the clock changed on the way
 
 
 class Usart(Peripheral, registers="stm32.usart_v2"):
@@ -75,6 +106,8 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         self._sampling: Timer | None = None
         self._idle: Timer | None = None
         self._line = False  # the interrupt request
+        self._forming = self.cr1.mask("M", "PCE", "PS", "OVER8")
+        self._formed: tuple[tuple[object, ...], _Format] | None = None
         self._start()
 
     def _start(self) -> None:
@@ -88,7 +121,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         self._known_until = 0  # up to here the RX line's future is known
         self._receiving = False
         self._began = 0  # start edge of the word being received, picoseconds
-        self._length = Fraction(0)  # of one of its bits
+        self._heard: _Format | None = None  # how it is sampled
         self._noise = False
         self._last_error = ""
 
@@ -106,6 +139,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
     def on_clock(self, t_ps: int) -> None:
         """A frame going out stretches with the clock."""
         if self._frame is not None:
+            self._frame.stretched = True
             self._await_end()
 
     # ------------------------------------------------------------------ rate
@@ -123,11 +157,38 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
     @property
     def baud_mhz(self) -> int:
         """The rate that BRR and the clock give, in millibaud; 0 for none."""
-        ticks = self.bit_ticks
-        return round(self.clock.hz * MHZ_PER_HZ / ticks) if ticks else 0
+        return self._format().baud_mhz
 
-    def _check_rate(self) -> None:
-        ticks, hz = self.bit_ticks, self.clock.hz
+    def _format(self) -> _Format:
+        """The format now; made anew only when something of it changed."""
+        cr1 = self.cr1
+        key = (self.brr.value, cr1.value & self._forming, self.cr2.STOP, self.clock.hz)
+        if self._formed is not None and self._formed[0] == key:
+            return self._formed[1]
+        bit, hz, word = self.bit_ticks, self.clock.hz, 8 + cr1.M
+        length = bit * PS_PER_S / hz if hz else Fraction(0)
+        slots, votes = (8, (4, 5, 6)) if cr1.OVER8 else (16, (8, 9, 10))
+        starts = (votes,) if cr1.OVER8 else ((3, 5, 7), votes)
+
+        def times(n: int, which: tuple[int, ...]) -> tuple[int, ...]:
+            # A sample lies in the middle of its slot.
+            return tuple(int(length * (2 * (n * slots + k) - 1) / (2 * slots)) for k in which)
+
+        made = _Format(
+            bit,
+            word,
+            parity="NNEO"[2 * cr1.PCE + cr1.PS],
+            stop_halves=(2, 1, 4, 3)[self.cr2.STOP],
+            baud_mhz=round(hz * MHZ_PER_HZ / bit) if bit else 0,
+            length=length,
+            start_samples=tuple(times(0, triple) for triple in starts),
+            samples=tuple(times(n, votes) for n in range(1, word + 2)),
+        )
+        self._formed = (key, made)
+        return made
+
+    def _check_rate(self, ticks: int) -> None:
+        hz = self.clock.hz
         if not hz or self._checked == (ticks, hz):
             return
         self._checked = (ticks, hz)
@@ -245,28 +306,22 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
 
     def _request(self, t_ps: int) -> None:
         sr, cr1 = self.sr, self.cr1
-        line = bool(
-            (sr.TXE and cr1.TXEIE)
-            or (sr.TC and cr1.TCIE)
-            or ((sr.RXNE or sr.ORE) and cr1.RXNEIE)
-            or (sr.IDLE and cr1.IDLEIE)
-            or (sr.PE and cr1.PEIE)
-            # EIE acts "whenever DMAR = 1" (§19.6.6)
-            or ((sr.FE or sr.NE or sr.ORE) and self.cr3.EIE and self.cr3.DMAR)
-        )
+        # TXEIE, TCIE, RXNEIE and IDLEIE stand in CR1 where their flags stand in SR.
+        line = bool((sr.value & cr1.value & 0xF0) or (sr.value & 0x0F and self._request_error()))
         if line != self._line:
             self._line = line
             self.irq(t_ps, "global", line)
 
+    def _request_error(self) -> bool:
+        sr, cr1, cr3 = self.sr, self.cr1, self.cr3
+        return bool(
+            (sr.ORE and cr1.RXNEIE)
+            or (sr.PE and cr1.PEIE)
+            # EIE acts "whenever DMAR = 1" (§19.6.6)
+            or ((sr.FE or sr.NE or sr.ORE) and cr3.EIE and cr3.DMAR)
+        )
+
     # ------------------------------------------------------------------ sending
-
-    @property
-    def _word(self) -> int:
-        return 8 + self.cr1.M  # bits between start and stop, parity included
-
-    @property
-    def _stop_halves(self) -> int:
-        return (2, 1, 4, 3)[self.cr2.STOP]
 
     def _idle_level(self, t_ps: int) -> None:
         # Single-wire: "TX is always released when no data is transmitted" (§19.3.10).
@@ -279,36 +334,36 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
             return
         if not (self._preamble or cr1.SBK or self._tdr is not None):
             return
-        self._check_rate()
-        bit = self.bit_ticks
-        if not bit:
+        how = self._format()
+        self._check_rate(how.bit)
+        if not how.bit:
             return
-        word = self._word
         if self._preamble:
             # An idle frame, after "a 1 bit-time delay before the transmission starts" (CR1.TE).
             self._preamble = False
-            content, halves = _IDLE, 2 * (word + 2) + 2
+            content, halves = _IDLE, 2 * (how.word + 2) + 2
         elif cr1.SBK:
-            content, halves = _BREAK, 2 * (word + 2) + 2
+            content, halves = _BREAK, 2 * (how.word + 2) + 2
         else:
             assert self._tdr is not None
-            content, halves = self._with_parity(self._tdr), 2 * (word + 1) + self._stop_halves
+            content, halves = self._with_parity(self._tdr, how), how.halves
             self._tdr = None
             self.sr.set(TXE=1)
-            self._warn_of_format()
+            if how.word != 8 or how.parity != "N":
+                self._warn_of_format(how)
         start = self.clock.ticks_at(t_ps) + 1 if tick is None else tick
-        end = start + -(-halves * bit // 2)
-        self._frame = _Frame(content, start, end, self.clock.time_of(start), word)
+        end = start + -(-halves * how.bit // 2)
+        self._frame = _Frame(content, start, end, self.clock.time_of(start), halves, how)
         self._await_end()
         if content != _IDLE and (self.bit_level or self._tx.listened):
-            self._write_out(self._frame, bit)
+            self._write_out(self._frame)
 
-    def _with_parity(self, data: int) -> int:
-        word = self._word
-        if not self.cr1.PCE:
-            return data & ((1 << word) - 1)
-        data &= (1 << (word - 1)) - 1
-        return data | (data.bit_count() & 1 ^ self.cr1.PS) << (word - 1)
+    @staticmethod
+    def _with_parity(data: int, how: _Format) -> int:
+        data &= (1 << how.data) - 1
+        if how.parity == "N":
+            return data
+        return data | (data.bit_count() & 1 ^ (how.parity == "O")) << how.data
 
     def _await_end(self) -> None:
         assert self._frame is not None
@@ -346,34 +401,28 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
                 cure=f"set MODER to alternate function and AFR of a pin with {self.name}_TX",
             )
             return
-        data = frame.bits - 1 if self.cr1.PCE else frame.bits
+        how = frame.format
         is_break = frame.content == _BREAK
-        byte = 0 if is_break else frame.content & ((1 << data) - 1)
-        halves = 2 * (frame.bits + 2) + 2 if is_break else 2 * (frame.bits + 1) + self._stop_halves
-        if frame.end - frame.start == -(-halves * self.bit_ticks // 2):
-            baud = self.baud_mhz
-        else:  # BRR was changed within the frame
-            baud = round(Fraction(halves, 2) * PS_PER_S * MHZ_PER_HZ / (t_ps - frame.start_ps))
+        byte = 0 if is_break else frame.content & ((1 << how.data) - 1)
+        baud = how.baud_mhz
+        if frame.stretched:
+            length = t_ps - frame.start_ps
+            baud = round(Fraction(frame.halves * PS_PER_S * MHZ_PER_HZ, 2 * length))
         self.soc.recorder.add(
             SerialByte(
                 t_ps, self.name, "tx", byte, baud, frame.start_ps, "break" if is_break else ""
             )
         )
 
-    def _warn_of_format(self) -> None:
-        cr1 = self.cr1
-        if not cr1.PCE and not cr1.M:
-            return
-        data = self._word - cr1.PCE
-        parity = ("N", "E", "O")[cr1.PCE + (cr1.PCE and cr1.PS)]
+    def _warn_of_format(self, how: _Format) -> None:
         self.soc.hazard(
             "serial-format",
-            "warning" if data == 7 else "note",
-            f"{self.name} sends {data} data bits, parity {parity}: a terminal set to 8N1 reads"
-            " other bytes",
+            "warning" if how.data == 7 else "note",
+            f"{self.name} sends {how.data} data bits, parity {how.parity}: a terminal set to 8N1"
+            " reads other bytes",
             section="RM0368 §19.3.7",
             cure="set M together with PCE: the parity bit counts as one of the data bits"
-            if data == 7
+            if how.data == 7
             else "set the terminal to the same format",
         )
 
@@ -393,12 +442,13 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
                 timer.cancel()
         self._frame = self._sending = self._bit = None
 
-    def _write_out(self, frame: _Frame, bit: int) -> None:
+    def _write_out(self, frame: _Frame) -> None:
         """Put a frame on the line edge by edge."""
+        word, bit = frame.format.word, frame.format.bit
         if frame.content == _BREAK:
-            levels = [0] * (frame.bits + 2) + [1]
+            levels = [0] * (word + 2) + [1]
         else:
-            levels = [0, *(frame.content >> n & 1 for n in range(frame.bits)), 1]
+            levels = [0, *(frame.content >> n & 1 for n in range(word)), 1]
         edges = [
             (frame.start + n * bit, level)
             for n, level in enumerate(levels)
@@ -506,36 +556,25 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
             level = new
         return level
 
-    def _sample(self, bit: int, *which: int) -> list[int]:
-        """Samples ``which`` (1 .. 16, or 8 when oversampling by 8) of a bit (0: start)."""
-        return [self._level_at(self._sample_ps(bit, one)) for one in which]
-
-    def _sample_ps(self, bit: int, sample: int) -> int:
-        # A sample lies in the middle of its slot; whole numbers because this is asked often.
-        slots, length = 16 if self.cr1.OVER8 else 32, self._length
-        return self._began + (bit * slots + 2 * sample - 1) * length.numerator // (
-            slots * length.denominator
-        )
-
-    @property
-    def _votes(self) -> tuple[int, ...]:
-        return (4, 5, 6) if self.cr1.OVER8 else (8, 9, 10)
+    def _sample(self, offsets: tuple[int, ...]) -> list[int]:
+        return [self._level_at(self._began + offset) for offset in offsets]
 
     def _falling(self, t_ps: int) -> None:
         """A falling edge: perhaps a start bit."""
         if self._receiving or not self._on:
             return
-        self._check_rate()
-        if not self.bit_ticks or not self.clock.hz:
+        how = self._format()
+        self._check_rate(how.bit)
+        if not how.length:
             return
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
         self._receiving = True
         self._began = t_ps
-        self._length = self.bit_ticks * PS_PER_S / self.clock.hz
+        self._heard = how
         self._levels = [(at, level) for at, level in self._levels if at >= t_ps] or [(t_ps, 0)]
-        at = self._sample_ps(0, self._votes[-1])
+        at = t_ps + how.start_samples[-1][-1]
         if at <= self._known_until:
             self._validate(at)
         else:
@@ -543,14 +582,14 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
 
     def _validate(self, t_ps: int) -> None:
         """Is it a start bit? Each triple of samples must hold two zeros (§19.3.3)."""
-        triples = [self._votes] if self.cr1.OVER8 else [(3, 5, 7), self._votes]
-        votes = [sum(self._sample(0, *triple)) for triple in triples]
+        assert self._heard is not None
+        votes = [sum(self._sample(triple)) for triple in self._heard.start_samples]
         if max(votes) >= 2:
             self._receiving = False
             self._look_on(t_ps)
             return
         self._noise = any(votes) and not self.cr3.ONEBIT
-        at = self._sample_ps(1 + self._word, self._votes[-1])
+        at = self._began + self._heard.samples[-1][-1]
         self._sampling = self.soc.scheduler.at(at, self._received)
 
     def _look_on(self, t_ps: int) -> None:
@@ -569,24 +608,24 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         """The stop bit is sampled: a word is here."""
         self._sampling = None
         self._receiving = False
-        one_bit = self.cr3.ONEBIT
-        word, value = self._word, 0
-        for n in range(1, word + 1):
-            samples = self._sample(n, *self._votes)
-            value |= (samples[1] if one_bit else sum(samples) >= 2) << (n - 1)
-            self._noise |= not one_bit and len(set(samples)) > 1
+        how = self._heard
+        assert how is not None
+        one_bit, value = self.cr3.ONEBIT, 0
+        *word, stop = (self._sample(offsets) for offsets in how.samples)
+        for n, samples in enumerate(word):
+            ones = sum(samples)
+            value |= (samples[1] if one_bit else int(ones >= 2)) << n
+            self._noise |= not one_bit and 0 < ones < 3
         # "0.5 stop bit: no sampling is done" (§19.3.3)
-        framing = self.cr2.STOP != 1 and sum(self._sample(word + 1, *self._votes)) < 2
-        self._deliver(value, framing=framing)
-        frame = self._length * Fraction(2 * (word + 1) + self._stop_halves, 2)
+        framing = how.stop_halves != 1 and sum(stop) < 2
+        self._deliver(value, how, framing=framing)
         self._look_on(t_ps)
-        self._await_idle(self._began + int(frame))
+        self._await_idle(self._began + how.frame_ps)
         self._request(t_ps)
 
-    def _deliver(self, value: int, *, framing: bool) -> None:
+    def _deliver(self, value: int, how: _Format, *, framing: bool) -> None:
         sr, cr1 = self.sr, self.cr1
-        top = self._word - 1
-        parity_error = bool(cr1.PCE) and value.bit_count() & 1 != cr1.PS
+        parity_error = how.parity != "N" and value.bit_count() & 1 != (how.parity == "O")
         self._last_error = (
             "break" if framing and not value
             else "framing" if framing
@@ -595,7 +634,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
             else ""
         )  # fmt: skip
         if cr1.WAKE:
-            mark = value >> (top - cr1.PCE) & 1
+            mark = value >> (how.data - 1) & 1
             if mark:  # an address: "compared with the ADD bits" (§19.3.6)
                 cr1.set(RWU=int(value & 0xF != self.cr2.ADD))
         if cr1.RWU:
@@ -615,11 +654,9 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
 
     def _await_idle(self, from_ps: int) -> None:
         """IDLE comes when the line stays high for a whole frame."""
-        if not self.bit_ticks or not self.clock.hz:
-            return
-        length = self.bit_ticks * PS_PER_S / self.clock.hz
-        frame = length * Fraction(2 * (self._word + 1) + self._stop_halves, 2)
-        self._idle = self.soc.scheduler.at(from_ps + int(frame), self._line_idle)
+        how = self._format()
+        if how.length:
+            self._idle = self.soc.scheduler.at(from_ps + how.frame_ps, self._line_idle)
 
     def _line_idle(self, t_ps: int) -> None:
         self._idle = None
