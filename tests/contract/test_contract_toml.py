@@ -479,8 +479,7 @@ def test_a_pattern_of_any_text_is_a_pattern_or_refused(text: str) -> None:
 def test_anything_of_any_shape_is_a_contract_or_refused_as_one(tree) -> None:
     try:
         made = _Reader(BOARD, "f.toml").contract({"expect": [tree]})
-    except ContractError as error:
-        assert error.where.startswith("f.toml")
-    else:
-        assert set(tree) <= {"says", "at"}  # any text may be said
-        assert load_contract(dump_contract(made), BOARD) == made
+    except ContractError:
+        return
+    assert set(tree) == {"says"}  # any text may be said
+    assert load_contract(dump_contract(made), BOARD) == made
