@@ -89,6 +89,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             if other.gate is not None:
                 self._gates.setdefault(other.gate.register, []).append(other)
         self._sleepers: tuple[PeripheralSpec, ...] = ()  # enabled, but not while the core sleeps
+        self._held: set[str] = set()  # peripherals in reset
 
     # ------------------------------------------------------------------ reset
 
@@ -106,6 +107,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
                 oscillator.cancel()
                 oscillator.on = oscillator.ready = name == "hsi"
         self._lsi_forced = False
+        self._held.clear()
         for state in self.states.values():
             state.value = state.reset_value
         if not power:
@@ -416,98 +418,26 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
     # ------------------------------------------------------------------ gates and resets
 
     @ahb1enr.on_write
-    def _enable_ahb1(self, t_ps: int, written: int, before: int) -> None:
-        self._enable("AHB1ENR", t_ps, before)
-
     @ahb2enr.on_write
-    def _enable_ahb2(self, t_ps: int, written: int, before: int) -> None:
-        self._enable("AHB2ENR", t_ps, before)
-
     @apb1enr.on_write
-    def _enable_apb1(self, t_ps: int, written: int, before: int) -> None:
-        self._enable("APB1ENR", t_ps, before)
-
     @apb2enr.on_write
-    def _enable_apb2(self, t_ps: int, written: int, before: int) -> None:
-        self._enable("APB2ENR", t_ps, before)
-
-    def _enable(self, register: str, t_ps: int, before: int) -> None:
-        now = self.states[register].value
-        hclk = self.soc.clock("HCLK").hz
-        for spec in self._gates.get(register, ()):
-            assert spec.gate is not None
-            if now & ~before & 1 << spec.gate.bit and hclk:
-                # The write's own cycle, then two of AHB, or one and the APB prescaler (ES0222).
-                bus = self.soc.clock(spec.bus).hz if spec.bus.startswith("APB") else STOPPED
-                cycles = 1 + (1 + hclk / bus if bus else 2)
-                self.soc.settling[spec.name] = t_ps + int(cycles * PS_PER_S / hclk)
-            elif before & ~now & 1 << spec.gate.bit:
-                self.soc.settling.pop(spec.name, None)
-        self._gate(t_ps)
-
-    @ahb1enr.on_read
-    def _read_ahb1(self, t_ps: int) -> int:
-        return self._read_back("AHB1ENR")
-
-    @ahb2enr.on_read
-    def _read_ahb2(self, t_ps: int) -> int:
-        return self._read_back("AHB2ENR")
-
-    @apb1enr.on_read
-    def _read_apb1(self, t_ps: int) -> int:
-        return self._read_back("APB1ENR")
-
-    @apb2enr.on_read
-    def _read_apb2(self, t_ps: int) -> int:
-        return self._read_back("APB2ENR")
-
-    def _read_back(self, register: str) -> int:
-        """Reading the register back is one of the erratum's ways to wait."""
-        for spec in self._gates.get(register, ()):
-            self.soc.settling.pop(spec.name, None)
-        return self.states[register].value
-
     @ahb1lpenr.on_write
     @ahb2lpenr.on_write
     @apb1lpenr.on_write
     @apb2lpenr.on_write
-    def _low_power_enable(self, t_ps: int, written: int, before: int) -> None:
+    @ahb1rstr.on_write
+    @ahb2rstr.on_write
+    @apb1rstr.on_write
+    @apb2rstr.on_write
+    def _gates_changed(self, t_ps: int, written: int, before: int) -> None:
         self._gate(t_ps)
 
     @dckcfgr.on_write
     def _timer_prescaler(self, t_ps: int, written: int, before: int) -> None:
         self._apply(t_ps)
 
-    @ahb1rstr.on_write
-    def _reset_ahb1(self, t_ps: int, written: int, before: int) -> None:
-        self._reset_peripherals("AHB1RSTR", t_ps, before)
-
-    @ahb2rstr.on_write
-    def _reset_ahb2(self, t_ps: int, written: int, before: int) -> None:
-        self._reset_peripherals("AHB2RSTR", t_ps, before)
-
-    @apb1rstr.on_write
-    def _reset_apb1(self, t_ps: int, written: int, before: int) -> None:
-        self._reset_peripherals("APB1RSTR", t_ps, before)
-
-    @apb2rstr.on_write
-    def _reset_apb2(self, t_ps: int, written: int, before: int) -> None:
-        self._reset_peripherals("APB2RSTR", t_ps, before)
-
-    def _reset_peripherals(self, register: str, t_ps: int, before: int) -> None:
-        """A peripheral is held in reset while its bit is set: it stands still, writes are lost."""
-        changed = self.states[register].value ^ before
-        for specs in self._gates.values():
-            for spec in specs:
-                assert spec.gate is not None
-                if spec.gate.reset_register == register and changed & 1 << spec.gate.bit:
-                    peripheral = self.soc.peripherals.get(spec.name)
-                    if peripheral is not None:
-                        peripheral.reset(t_ps)
-        self._gate(t_ps)
-
     def _gate(self, t_ps: int) -> None:
-        """Open and close the gates of all peripherals, and set their domains."""
+        """Open and close the gates of all peripherals, reset them, and set their domains."""
         sleepers = []
         for register, specs in self._gates.items():
             enabled = self.states[register].value
@@ -516,16 +446,42 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
                 assert spec.gate is not None
                 mask = 1 << spec.gate.bit
                 on = bool(enabled & mask)
+                if on != self.soc.gated.get(spec.name, False):
+                    self._settle(spec, t_ps, on=on)
                 self.soc.gated[spec.name] = on
                 if on and low_power is not None and not low_power.value & mask:
                     sleepers.append(spec)
-                held = spec.gate.reset_register is not None and bool(
-                    self.states[spec.gate.reset_register].value & mask
-                )
-                self._clock(spec, t_ps, on=on and not held)
+                self._hold(spec, t_ps, mask)
+                self._clock(spec, t_ps, on=on and spec.name not in self._held)
         self._sleepers = tuple(sleepers)
         if self._sleep == "sleep":
             self._stop_sleepers(t_ps)
+
+    def _settle(self, spec: PeripheralSpec, t_ps: int, *, on: bool) -> None:
+        """A new clock reaches its peripheral after a few cycles."""
+        self.soc.settling.pop(spec.name, None)
+        hclk = self.soc.clock("HCLK").hz
+        if on and hclk:
+            # The write's own cycle, then two of AHB, or one and the APB prescaler (ES0222).
+            bus = self.soc.clock(spec.bus).hz if spec.bus.startswith("APB") else hclk
+            self.soc.settling[spec.name] = t_ps + int((2 + hclk / bus) * PS_PER_S / hclk)
+
+    def _hold(self, spec: PeripheralSpec, t_ps: int, mask: int) -> None:
+        """A peripheral is held in reset while its bit is set: it stands still, writes are lost."""
+        assert spec.gate is not None
+        register = spec.gate.reset_register
+        held = register is not None and bool(self.states[register].value & mask)
+        if held == (spec.name in self._held):
+            return
+        self._held ^= {spec.name}
+        peripheral = self.soc.peripherals.get(spec.name)
+        if peripheral is not None:
+            peripheral.reset(t_ps)
+
+    def read(self, offset: int, size: int, t_ps: int) -> int:
+        """A read comes after the writes before it: one of the erratum's ways to wait."""
+        self.soc.settling.clear()
+        return super().read(offset, size, t_ps)
 
     def _clock(self, spec: PeripheralSpec, t_ps: int, *, on: bool) -> None:
         if spec.kind is None:
