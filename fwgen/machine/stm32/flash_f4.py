@@ -104,7 +104,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         offset = address - self.base
         error = self._program_error(offset, size)
         if error:
-            self._fail(error, t_ps)
+            self._fail(error, f"a store of {size} bytes at {address:#010x}", t_ps)
             return
         self._check_psize()
         old = self._word(offset, size)
@@ -248,7 +248,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         start = max(t_ps, self.busy_until_ps)
         if self.cr.PG or not (self.cr.SER or self.cr.MER):
             self.cr.set(STRT=0)
-            self._fail("PGSERR", t_ps)
+            self._fail("PGSERR", "an erase", t_ps)
             return
         if self.cr.MER:
             chosen = range(len(self.sectors))
@@ -256,11 +256,11 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
             chosen = range(self.cr.SNB, self.cr.SNB + 1)
         else:
             self.cr.set(STRT=0)
-            self._fail("PGSERR", t_ps)
+            self._fail("PGSERR", "an erase", t_ps)
             return
         if any(self._protected(n) for n in chosen):
             self.cr.set(STRT=0)
-            self._fail("WRPERR", t_ps)
+            self._fail("WRPERR", "an erase", t_ps)
             return
         self._check_psize()
         psize = self.cr.PSIZE
@@ -319,14 +319,14 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         """Not write protect: a 0 in nWRP protects the sector."""
         return not self.optcr.nWRP >> sector & 1
 
-    def _fail(self, flag: str, t_ps: int) -> None:
+    def _fail(self, flag: str, what: str, t_ps: int) -> None:
         self.sr.set(**{flag: 1})
         if self.cr.ERRIE:  # "set only if error interrupts are enabled"
             self.sr.set(OPERR=1)
         self.soc.hazard(
             "flash-refused",
             "warning",
-            f"the flash refused an operation: FLASH_SR.{flag} is set",
+            f"the flash refused {what}: FLASH_SR.{flag} is set",
             section="RM0368 §3.8.4",
             cure="unlock FLASH_CR, set PG or SER with the PSIZE of the store, wait for BSY",
         )
