@@ -437,6 +437,21 @@ def test_both_channels_capture_one_input_and_measure_a_pwm() -> None:
     assert (soc.read("TIM3", "CCR1"), soc.read("TIM3", "CCR2")) == (100, 30)
 
 
+@pytest.mark.parametrize(("arr", "ccr"), [(1000, 321), (6, 3)])
+def test_a_wave_between_picoseconds_is_captured_without_jitter(arr: int, ccr: int) -> None:
+    soc = soc_with("TIM3", "TIM4", hz=84 * MHZ)
+    line = soc.fabric.input("TIM4_CH1")
+    soc.fabric.output("TIM3_CH1").listen(lambda t, level: line.drive(t, level))
+    write(soc, "TIM4", CCMR1=0x0201, CCER=0x31, SMCR=0x54, CR1=1)
+    write(soc, "TIM3", ARR=arr, CCR1=ccr, CCMR1=0x68, CCER=1, EGR=1, CR1=1)
+    soc.run_until(30 * (arr + 1) * 10**12 // (84 * MHZ))
+    seen = set()
+    for _ in range(50):
+        soc.run_until(soc.now_ps + (arr + 1) * 10**12 // (84 * MHZ))
+        seen.add((soc.read("TIM4", "CCR1"), soc.read("TIM4", "CCR2")))
+    assert seen == {(arr + 1, ccr)}
+
+
 # ---------------------------------------------------------------- slaves and masters
 
 
