@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from fwgen.errors import BenchError
@@ -9,7 +10,7 @@ from fwgen.machine import parts
 from fwgen.machine.armv7m.core import Core
 from fwgen.machine.memory import MemoryMap
 from fwgen.machine.soc import Soc
-from fwgen.trace import Trace
+from fwgen.trace import Gap, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,13 +28,18 @@ class Machine:
             machine.load(image)
             machine.advance(10 * PS_PER_MS)
 
-    ``accelerate`` False runs waiting loops step by step: the same trace, later.
+    ``accelerate`` False runs waiting loops step by step: the same trace, later. After
+    ``patience_s`` seconds of wall time in one ``run`` (firmware that computes without end) the
+    run ends early, with a Gap that says so: nobody knows what would have followed.
 
     Every ``run`` starts from power-on. The same image and stimuli give the same trace.
     """
 
-    def __init__(self, board: Board, *, accelerate: bool = True) -> None:
+    def __init__(
+        self, board: Board, *, accelerate: bool = True, patience_s: float | None = 120.0
+    ) -> None:
         self.board = board
+        self._patience_s = patience_s
         self._accelerate = accelerate
         self._soc: Soc | None = None
         self._core: Core | None = None
@@ -48,6 +54,9 @@ class Machine:
         self.load(image)
         for stimulus in stimuli:
             self.stimulate(stimulus)
+        if self._patience_s is not None:
+            give_up_at = monotonic() + self._patience_s
+            self.core.patience = lambda: monotonic() < give_up_at
         self.advance(span_ps)
         trace = self.trace()
         self.close()
@@ -70,6 +79,7 @@ class Machine:
                 )
         self._soc, self._memory, self._image = soc, memory, image
         self._core = Core(soc, memory, accelerate=self._accelerate)
+        self._core.image = image
         soc.recorder.listeners.extend(self._listeners)
         for part in self.board.parts.values():
             if part.pull is not None:
@@ -87,8 +97,11 @@ class Machine:
     def trace(self) -> Trace:
         """What was seen so far."""
         recorder, core = self.soc.recorder, self.core
-        span = core.until_ps
+        span = min(core.until_ps, core.now_ps) if core.gave_up else core.until_ps
         events = sorted((e for e in recorder.events if e.t_ps < span), key=lambda e: e.t_ps)
+        if core.gave_up:
+            detail = f"the run took more than {self._patience_s:g} s of wall time"
+            events.append(Gap(span, "machine", "patience", "ran out", 0, core.pc, detail))
         return Trace(
             bench="machine",
             board=self.board.name,

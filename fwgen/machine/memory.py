@@ -127,11 +127,18 @@ class MemoryMap:
             return False
         at = address - region.base
         region.view[at : at + len(data)] = data
-        if self.code_changed is not None:
-            for other in self.regions:
-                if other.buffer is region.buffer:
-                    self.code_changed(other.base + at, other.base + at + len(data))
+        self.changed(address, address + len(data))
         return True
+
+    def changed(self, start: int, end: int) -> None:
+        """The bytes in [start, end) are new: tell who translated them, at every alias."""
+        region = self.find(start)
+        if region is None or self.code_changed is None:
+            return
+        for other in self.regions:
+            if other.buffer is region.buffer:
+                shift = other.base - region.base
+                self.code_changed(start + shift, end + shift)
 
     def close(self) -> None:
         """Let go of the buffers."""

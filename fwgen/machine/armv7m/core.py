@@ -24,7 +24,9 @@ from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m.accelerate import HOT, MOST_ITEMS, WORTH, Inner, Loop
 from fwgen.machine.armv7m.blocks import WFE, WFI, Block
 from fwgen.machine.armv7m.engine import Engine
+from fwgen.machine.armv7m.faults import Scene, likely_cause, reason_of, report
 from fwgen.machine.armv7m.symbolic import NotLinear
+from fwgen.machine.armv7m.watch import watches
 from fwgen.machine.memory import PAGE
 from fwgen.machine.time import NEVER
 from fwgen.thumb.cycles import REFILL
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import PeripheralSpec
+    from fwgen.image.types import Image
+    from fwgen.machine.armv7m.watch import Watch
     from fwgen.machine.memory import MemoryMap
     from fwgen.machine.soc import Soc
 
@@ -42,6 +46,8 @@ ENTRY_CYCLES = 12  # TRM §3.9.1, zero wait states
 RETURN_CYCLES = 10
 TAIL_CHAIN_CYCLES = 6
 FP_STACK_CYCLES = 17  # s0-s15 and fpscr, when they are moved
+_LINE_CYCLES = 4  # a line of eight 16-bit or four 32-bit instructions runs at least so long
+GUARD_CYCLES = 4_000_000  # between two looks at the wall clock
 ATTENTION = -1  # a ``limit`` that every block meets
 NOWHERE_YET = -1  # a ``start`` from which no entry is backward
 REST = 64  # backward entries to let pass before a loop that was not worth it is tried again
@@ -49,6 +55,8 @@ REST = 64  # backward entries to let pass before a loop that was not worth it is
 _CALLER = (
     eng.R0, eng.R0 + 1, eng.R0 + 2, eng.R0 + 3, eng.R0 + 12, eng.LR, eng.SP, eng.XPSR, eng.CONTROL,
 )  # fmt: skip
+REGISTER_NAMES = (*(f"r{n}" for n in range(13)), "sp", "lr", "pc")
+_GENERAL = eng.GENERAL
 _MASKS = (eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK)
 _ENTER = (eng.SP, eng.XPSR, eng.CONTROL, eng.APSR_NZCV, eng.LR)
 _LEAVE = (
@@ -90,6 +98,7 @@ class Core:
         self.engine = Engine(self.kind)
         self.at = Clockwork(REFILL[self.kind])
         self.blocks: dict[int, Block] = {}
+        self.image: Image | None = None  # for fault reports
         self.asleep = False
         self.locked = False
         self.event = False  # the event register of WFE
@@ -101,6 +110,11 @@ class Core:
         self._deadline = 0
         self._due = 0
         self._accelerates = accelerate
+        self.patience: Callable[[], bool] | None = None  # asked now and then: go on?
+        self.gave_up = False
+        self._ask_at = GUARD_CYCLES
+        self._watched: dict[int, Watch] = {}
+        self._watch_hooks: list[Any] = []
         self._recording: list[Block | Inner] | None = None
         self._head: Any = None
         self._reason: Callable[[], None] | None = None
@@ -108,19 +122,26 @@ class Core:
         self._access_pc: int | None = None
         self._access_cycle = 0
         self._reset_cause: str | None = None
-        self._imprecise: int | None = None
+        self._imprecise: tuple[int, int] | None = None  # address, and the store's PC
         self._asleep_since = 0
-        self._io_pages: dict[int, list[PeripheralSpec]] = {}
+        self._io_pages: dict[int, list[tuple[int, int, PeripheralSpec]]] = {}
         self._scb: Any = soc.peripherals.get("SCB")
         self._fpu: Any = soc.peripherals.get("FPU")
         self._rcc: Any = soc.peripherals.get("RCC")
         self._pwr: Any = soc.peripherals.get("PWR")
         self._fp_enabled = False
+        self._traps = (False, False)  # UNALIGN_TRP, DIV_0_TRP
+        self._rewatch = False
         self._standby = self._waits_for_event = False
         soc.core = self
         soc.on_system_reset = self._request_reset
         self.exceptions.changed = self.wake_up
         memory.code_changed = self._code_changed
+        flash: Any = soc.peripherals.get("FLASH")
+        self._flash = flash
+        if flash is not None:
+            flash.on_timing(lambda _t_ps: self.forget_blocks())
+            flash.on_changed(lambda address, size: memory.changed(address, address + size))
         self._map()
         self._install()
 
@@ -163,6 +184,11 @@ class Core:
     def configure(self) -> None:
         """CCR or CPACR changed: what blocks must watch may have, too."""
         self._fp_enabled = self._scb is None or self._scb.cpacr.CP10 == 3
+        traps = (bool(self._scb.ccr.UNALIGN_TRP), bool(self._scb.ccr.DIV_0_TRP))
+        if traps != self._traps:
+            self._traps = traps
+            self._rewatch = True
+            self.attend()
         self.forget_blocks()
 
     def forget_blocks(self) -> None:
@@ -199,7 +225,7 @@ class Core:
             at = max(at, end)
         for spec in self.soc.chip.peripherals.values():
             for page in range(spec.base >> 10, (spec.end + 0x3FF) >> 10):
-                self._io_pages.setdefault(page, []).append(spec)
+                self._io_pages.setdefault(page, []).append((spec.base, spec.end, spec))
 
     def _map_io(self, base: int, end: int) -> None:
         def read(_uc: Any, offset: int, size: int, _user: Any) -> int:
@@ -226,6 +252,7 @@ class Core:
 
     def _block_hook(self) -> Callable[..., None]:
         at, blocks, slow = self.at, self.blocks, self._slow_block
+        hot = HOT if self._accelerates else 1 << 62
 
         def on_block(_uc: Any, address: int, size: int, _user: Any) -> None:
             cycle = at.cycle + at.cost
@@ -237,7 +264,7 @@ class Core:
                 return
             if address <= at.start:
                 block.entries += 1
-                if block.entries > HOT:
+                if block.entries > hot:
                     slow(cycle, address, size)
                     return
             at.cycle, at.cost, at.start, at.end = cycle, block.cost, address, address + size
@@ -272,9 +299,14 @@ class Core:
             if at.attention or cycle >= self._due:
                 self._stop(self._nothing)
                 return
+            if cycle + GUARD_CYCLES // 2 >= self._ask_at:
+                self._ask(cycle)
             block = self.blocks.get(address << 12 | size)
             if block is None:
                 block = self._learn(address, size)
+                if self._watch(block):
+                    self._stop(lambda: self.engine.drop_code(address, address + size))
+                    return
             if backward and block.entries > HOT and self._accelerates:
                 cycle = at.cycle = cycle + self._skip(block, cycle)
             stop = self._must_stop(block)
@@ -297,6 +329,14 @@ class Core:
                 self.attend()
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
             self._fail(error)
+
+    def _ask(self, cycle: int) -> None:
+        """Whether to go on: firmware that computes for ever must not hold the bench for ever."""
+        self._ask_at = cycle + GUARD_CYCLES
+        self._arm()
+        if self.patience is not None and not self.patience():
+            self.gave_up = True
+            self._stop(self._nothing)
 
     # ------------------------------------------------------------------ acceleration
 
@@ -353,7 +393,7 @@ class Core:
 
     def _stop_recording(self) -> None:
         self._recording = None
-        self.at.limit = ATTENTION if self.at.attention else self._due
+        self._arm()
 
     def foresee(self, cycle: int) -> Callable[[int, int], tuple[int, int | None] | None]:
         """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""
@@ -400,9 +440,60 @@ class Core:
             self.blocks[address << 12 | size] = block
         return block
 
+    def _watch(self, block: Block) -> bool:
+        """Hook what may fault by its values; True when the block must be translated anew."""
+        unaligned, divide = self._traps
+        new = False
+        for offset, watch in watches(block.code, unaligned=unaligned, divide=divide):
+            address = block.address + offset
+            if address not in self._watched:
+                hook = self.engine.hook(
+                    uc.UC_HOOK_CODE, eng.BLOCK, self._on_watched, address, address
+                )
+                self._watch_hooks.append(hook)
+                new = True
+            self._watched[address] = watch
+        return new
+
+    def _watch_anew(self) -> None:
+        """The traps changed: forget what was watched, and all translations."""
+        self._rewatch = False
+        self._watched.clear()
+        for hook in self._watch_hooks:
+            self.engine.unhook(hook)
+        self._watch_hooks.clear()
+        self.engine.drop_all_code()
+
+    def _on_watched(self, _uc: Any, address: int, _size: int, _user: Any) -> None:
+        """Before a watched instruction: the PC is exact, and it can still be kept from running."""
+        try:
+            watch = self._watched.get(address)
+            if watch is None:
+                return
+            target = watch.faults(self.engine.read_many(_GENERAL))
+            if target is not None:
+                self._stop(lambda: self._value_fault(address, watch.reason, target))
+        except BaseException as error:  # noqa: BLE001 - re-raised by _step
+            self._fail(error)
+
+    def _value_fault(self, pc: int, bit: str, address: int) -> None:
+        self._cut_short(pc)
+        self._fault(exc.USAGE_FAULT, bit, pc, address)
+
     def _wait_states(self, address: int, cycles_in: int) -> int:
-        """Cycles that fetching the instruction at ``address`` waits for the flash."""
-        return 0
+        """Cycles that fetching the instruction at ``address`` waits for the flash.
+
+        The first instruction of each 128-bit line waits for the line, unless the instruction
+        cache has it (always, once it is on: 64 lines hold any waiting loop) or the prefetch
+        buffer got it while the line before was running. RM0368 §3.4.2.
+        """
+        flash = self._flash
+        latency = getattr(flash, "latency", 0)
+        if not latency or address & 15 or not self._in_flash(address) or flash.icache:
+            return 0
+        if flash.prefetch:
+            return max(0, latency - min(cycles_in, _LINE_CYCLES))
+        return int(latency)
 
     def _on_interrupt(self, _uc: Any, number: int, _user: Any) -> None:
         """The engine met an exception of its own: it becomes one of ours."""
@@ -433,6 +524,8 @@ class Core:
             self._access_pc = pc
             if block is None or block.has_it:
                 self.engine.write(eng.EPSR, 1 << 24)  # else the engine leaks the IT state
+            if self._spec_at(address) is not None and not address & (size - 1):
+                return True
             store = kind == uc.UC_MEM_WRITE_PROT
             if self.memory.find(address) is not None:
                 if store:
@@ -440,12 +533,12 @@ class Core:
                 return True
             if self._reachable(address):
                 if address & (size - 1):
-                    self._stop(lambda: self._unaligned(pc, address))
+                    self._stop(lambda: self._value_fault(pc, "UNALIGNED", address))
                     return False
                 return True
             if store:
                 # The write buffer took it: the core has gone on when the bus answers.
-                self._imprecise = address
+                self._imprecise = address, pc
                 self.attend()
                 return True
             self._stop(lambda: self._bus_fault(pc, address))
@@ -460,12 +553,11 @@ class Core:
             if alias <= address < alias + BITBAND_SIZE:
                 target = region + (address - alias >> 5)
                 return self._reachable(target) or self.memory.find(target) is not None
-        specs = self._io_pages.get(address >> 10)
-        return specs is not None and any(s.base <= address < s.end for s in specs)
+        return self._spec_at(address) is not None
 
     def _spec_at(self, address: int) -> PeripheralSpec | None:
-        for spec in self._io_pages.get(address >> 10, ()):
-            if spec.base <= address < spec.end:
+        for base, end, spec in self._io_pages.get(address >> 10, ()):
+            if base <= address < end:
                 return spec
         return None
 
@@ -521,19 +613,21 @@ class Core:
 
     def _after_access(self) -> None:
         self._access_pc = None
+        if getattr(self._flash, "busy_until_ps", 0) > self.soc.scheduler.now_ps:
+            self.attend()  # the bus will stall
         if self.soc.scheduler.next_ps != self._deadline and not self.at.attention:
             self._set_limit()
 
     def _store_to_rom(self, address: int, size: int, value: int) -> None:
         """A store into the flash: its controller decides what becomes of it."""
-        flash: Any = self.soc.peripherals.get("FLASH")
+        flash = self._flash
         region = self.memory.find(address)
         t_ps = self.hclk.time_of(self._access_cycle)
         self.soc.scheduler.catch_up(t_ps)
         if region is not None and region.kind == "flash" and hasattr(flash, "program"):
             flash.program(self.soc.chip.flash.base + address - region.base, size, value, t_ps)
         else:
-            self._imprecise = address
+            self._imprecise = address, self._access_pc or self._pc
             self.attend()
         self._after_access()
 
@@ -549,7 +643,11 @@ class Core:
     def _set_limit(self) -> None:
         self._deadline = self.soc.scheduler.next_ps
         self._due = self.cycle_of(min(self._deadline, self.until_ps))
-        self.at.limit = ATTENTION if self._recording is not None else self._due
+        self._arm()
+
+    def _arm(self) -> None:
+        due = min(self._due, self._ask_at)
+        self.at.limit = ATTENTION if self.at.attention or self._recording is not None else due
 
     def advance(self, until_ps: int) -> None:
         """Run until a time: to the first place between two instructions not before it.
@@ -558,7 +656,7 @@ class Core:
         """
         self.until_ps = until_ps
         scheduler = self.soc.scheduler
-        while True:
+        while not self.gave_up:
             scheduler.catch_up(self.now_ps)
             if self._reset_cause is not None:
                 self._reset_now()
@@ -569,6 +667,9 @@ class Core:
                 continue
             if self.hclk.time_of(self.at.cycle + self.at.cost) >= until_ps:
                 return
+            if self._rewatch:
+                self._watch_anew()
+            self._stall()
             self._take_pending()
             if self.at.cost == 0 and self.now_ps >= until_ps:
                 continue
@@ -596,8 +697,21 @@ class Core:
         elif self._pc == self.at.end and self._last_halfword() == WFI:
             self._wait(event=False)
         if self._imprecise is not None and not self.locked:
-            address, self._imprecise = self._imprecise, None
-            self._imprecise_fault(address)
+            (address, store), self._imprecise = self._imprecise, None
+            self._fault(exc.BUS_FAULT, "IMPRECISERR", self._pc, address, store)
+
+    def _stall(self) -> None:
+        """While the flash programs or erases, fetching from it waits (RM0368 §3.5)."""
+        busy = getattr(self._flash, "busy_until_ps", 0)
+        if busy > self.now_ps and self._in_flash(self._pc):
+            at = self.at
+            until = min(busy, self.until_ps)
+            self.soc.scheduler.catch_up(until)
+            at.cost += max(0, self.cycle_of(until) - at.cycle - at.cost)
+
+    def _in_flash(self, address: int) -> bool:
+        region = self.memory.find(address)
+        return region is not None and region.kind == "flash"
 
     def _nothing(self) -> None:
         """The block hook stopped the engine to look around; ``_pc`` is the block's start."""
@@ -761,9 +875,8 @@ class Core:
             at.cost += FP_STACK_CYCLES
         data = b"".join(word.to_bytes(4, "little") for word in words)
         if not self.memory.write_ram(frame, data):
-            self._stacking_failed(number, frame, sp)
-            return
-        if not synchronous:
+            number = self._stacking_failed(number, frame)
+        elif not synchronous:
             self.soc.scheduler.catch_up(self.now_ps)
             number = self.exceptions.preempting(priority) or number
         self._begin(number, frame, xpsr, control, link)
@@ -789,7 +902,8 @@ class Core:
         number = xpsr & 0x1FF
         known = link & 0xF in (0x1, 0x9, 0xD) and link | 0x1F == 0xFFFFFFFF
         if not known or not state.active >> number & 1:
-            self._fault(exc.USAGE_FAULT, "INVPC", self._pc)
+            state.deactivate(number)
+            self._chain_fault(exc.USAGE_FAULT, "INVPC", link)
             return
         self._late_clear(number)
         primask, basepri, faultmask = engine.read_many(_MASKS)
@@ -812,13 +926,13 @@ class Core:
         size = 104 if fp else 32
         data = self.memory.read(frame, size)
         if data is None:
-            self._unstacking_failed(frame)
+            self._chain_fault(exc.BUS_FAULT, "UNSTKERR", link, frame)
             return
         words = [int.from_bytes(data[n : n + 4], "little") for n in range(0, size, 4)]
         r0, r1, r2, r3, r12, lr, pc, stacked = words[:8]
         to_handler = bool(link & 0xF == 1)
         if to_handler != bool(stacked & 0x1FF):
-            self._fault(exc.USAGE_FAULT, "INVPC", self._pc)
+            self._chain_fault(exc.USAGE_FAULT, "INVPC", link)
             return
         at.cost += RETURN_CYCLES
         if fp:
@@ -899,16 +1013,9 @@ class Core:
             at.cost = block.before(pc)
         self._pc = pc
 
-    def _unaligned(self, pc: int, address: int) -> None:
-        self._cut_short(pc)
-        self._fault(exc.USAGE_FAULT, "UNALIGNED", pc, address)
-
     def _bus_fault(self, pc: int, address: int) -> None:
         self._cut_short(pc)
         self._fault(exc.BUS_FAULT, "PRECISERR", pc, address)
-
-    def _imprecise_fault(self, address: int) -> None:
-        self._fault(exc.BUS_FAULT, "IMPRECISERR", self._pc, address)
 
     def _fetch_fault(self, address: int) -> None:
         if address >= 0xE000_0000 or 0x4000_0000 <= address < 0x6000_0000:
@@ -916,34 +1023,127 @@ class Core:
         else:
             self._fault(exc.BUS_FAULT, "IBUSERR", address)
 
-    def _stacking_failed(self, number: int, frame: int, sp: int) -> None:
-        self.engine.write(eng.SP, frame)
-        self._lock_up("STKERR", f"the frame for {self.exceptions.name(number)}", frame)
+    def _scene(self) -> Scene:
+        at = self.at
+        registers = self.engine.read_many(_GENERAL)
+        xpsr = self.engine.read(eng.XPSR)
+        block = (at.start, at.end)
+        return Scene(self.memory, self.image, self.kind, registers, xpsr, block)
 
-    def _unstacking_failed(self, frame: int) -> None:
-        self._lock_up("UNSTKERR", "the frame to return to", frame)
+    def _note(self, bit: str, address: int | None) -> None:
+        """Set the fault status bits that firmware can read."""
+        scb = self._scb
+        if scb is None:
+            return
+        for register in (scb.cfsr, scb.hfsr):
+            if bit in register.spec.fields:
+                register.set(**{bit: 1})
+        if bit == "PRECISERR" and address is not None:
+            scb.cfsr.set(BFARVALID=1)
+            scb.bfar.value = address
 
-    def _vector_failed(self, number: int) -> None:
-        self._lock_up("VECTTBL", f"the vector of {self.exceptions.name(number)}", 0)
-
-    def _lock_up(self, reason: str, what: str, address: int) -> None:
-        self.soc.recorder.add(
-            Fault(self.now_ps, "Lockup", f"{reason}: {what} at {address:#010x}", self._pc)
+    def _tell_fault(
+        self, taken: str, bit: str, who: str, address: int | None, culprit: int | None = None
+    ) -> None:
+        """Record a fault with its report; ``culprit`` is where it comes from, if not the PC."""
+        scene, pc = self._scene(), self._pc if culprit is None else culprit
+        reason = reason_of(scene, bit, pc, address, who)
+        flags, addresses = {}, {}
+        if self._scb is not None:
+            for name in ("cfsr", "hfsr"):
+                register = getattr(self._scb, name)
+                set_bits = [field for field in register.spec.fields if getattr(register, field)]
+                if set_bits:
+                    flags[name.upper()] = set_bits
+            if self._scb.cfsr.BFARVALID:
+                addresses["BFAR"] = self._scb.bfar.value
+        addresses["LR"] = scene.registers[14]
+        text = report(
+            scene,
+            taken=taken,
+            reason=reason,
+            cause=likely_cause(scene, bit, pc, address),
+            t_ps=self.now_ps,
+            pc=pc,
+            flags=flags,
+            addresses=addresses,
         )
+        values = dict(zip(REGISTER_NAMES, [*scene.registers[:15], pc], strict=True))
+        values["xpsr"] = scene.xpsr
+        self.soc.recorder.add(Fault(self.now_ps, taken, reason, pc, text, values))
+
+    def _fault(
+        self,
+        number: int,
+        bit: str,
+        pc: int,
+        address: int | None = None,
+        culprit: int | None = None,
+    ) -> None:
+        """A synchronous fault: to its handler, else to HardFault, else lock up (B1.5.14)."""
+        self._pc = pc
+        taken = self._escalate(number, bit, address, culprit)
+        if taken is not None:
+            self._enter(taken, synchronous=True)
+
+    def _escalate(
+        self, number: int, bit: str, address: int | None, culprit: int | None = None
+    ) -> int | None:
+        """Which exception takes a fault, told and noted; None when the core locks up."""
+        state = self.exceptions
+        self._note(bit, address)
+        priority = state.execution_priority(*self.engine.read_many(_MASKS))
+        who = state.name(number)
+        if number != exc.HARD_FAULT and not (
+            state.enabled >> number & 1 and state.group(state.priority[number]) < priority
+        ):
+            number = exc.HARD_FAULT
+            self._note("FORCED", None)
+        if number == exc.HARD_FAULT and priority <= -1:
+            self._lock_up(bit, f"{who} while a fault was being handled", address, culprit)
+            return None
+        self._tell_fault(state.name(number), bit, who, address, culprit)
+        return number
+
+    def _lock_up(
+        self, bit: str, who: str, address: int | None = None, culprit: int | None = None
+    ) -> None:
+        """The core gives up until reset (B1.5.15)."""
+        self._tell_fault("Lockup", bit, who, address, culprit)
         self.locked = True
         self._asleep_since = self.at.cycle + self.at.cost
 
-    def _fault(self, number: int, reason: str, pc: int, address: int | None = None) -> None:
-        """A synchronous fault: to its handler, else to HardFault, else lock up (B1.5.14)."""
+    def _stacking_failed(self, number: int, frame: int) -> int:
+        """A frame could not be written: a BusFault on top; gives the exception to enter.
+
+        The handler is entered all the same, as on silicon: what it pushes faults again.
+        """
         state = self.exceptions
-        priority = state.execution_priority(*self.engine.read_many(_MASKS))
-        self._pc = pc
-        name = state.name(number)
-        enabled = state.enabled >> number & 1
-        if not enabled or state.group(state.priority[number]) >= priority:
-            number = exc.HARD_FAULT
-        if priority <= -1:
-            self._lock_up(reason, f"{name} in a fault handler", pc)
+        self._note("STKERR", frame)
+        bus = state.priority[exc.BUS_FAULT]
+        if number not in (exc.NMI, exc.HARD_FAULT):
+            enabled = state.enabled >> exc.BUS_FAULT & 1
+            if enabled and state.group(bus) < state.group(state.priority[number]):
+                number = exc.BUS_FAULT
+            else:
+                number = exc.HARD_FAULT
+                self._note("FORCED", None)
+        self._tell_fault(state.name(number), "STKERR", "BusFault", frame)
+        return number
+
+    def _chain_fault(self, number: int, bit: str, link: int, address: int | None = None) -> None:
+        """A fault of an exception return: its handler follows without stacking anew."""
+        engine = self.engine
+        taken = self._escalate(number, bit, address)
+        if taken is not None:
+            xpsr, control, sp = engine.read_many((eng.XPSR, eng.CONTROL, eng.SP))
+            self.at.cost += TAIL_CHAIN_CYCLES
+            self._begin(taken, sp, xpsr, control, link)
+
+    def _vector_failed(self, number: int) -> None:
+        self._note("VECTTBL", None)
+        if number in (exc.HARD_FAULT, exc.NMI):
+            self._lock_up("VECTTBL", "the HardFault vector")
             return
-        self.soc.recorder.add(Fault(self.now_ps, state.name(number), reason, pc))
-        self._enter(number, synchronous=True)
+        self.exceptions.deactivate(number)
+        self._fault(exc.HARD_FAULT, "VECTTBL", self._pc)

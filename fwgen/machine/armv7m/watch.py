@@ -1,0 +1,107 @@
+"""Instructions that may fault by the values they meet, which the engine lets pass.
+
+Source: Arm ARM DDI0403 A3.2.1 (alignment), B3.2.8 (CCR.UNALIGN_TRP, CCR.DIV_0_TRP).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from fwgen.thumb.forms import is_wide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SP, PC = 13, 15
+
+
+class Watch(NamedTuple):
+    """``reason`` is the fault's bit: when base + (by << shift) + offset has bits of ``mask``.
+
+    For a divide, when the ``base`` register is 0.
+    """
+
+    reason: str
+    base: int
+    mask: int
+    offset: int = 0
+    by: int | None = None
+    shift: int = 0
+
+    def faults(self, registers: list[int]) -> int | None:
+        """The address that is not aligned, 0 for a divide by zero, None when all is well."""
+        value = registers[self.base]
+        if self.reason == "DIVBYZERO":
+            return 0 if value == 0 else None
+        if self.by is not None:
+            value += registers[self.by] << self.shift
+        value = (value + self.offset) & 0xFFFFFFFF
+        return value if value & self.mask else None
+
+
+def watches(code: bytes, *, unaligned: bool, divide: bool) -> Iterator[tuple[int, Watch]]:
+    """What to watch in a run of code: (offset, watch).
+
+    Multiple, double, exclusive and floating-point accesses must always be aligned; others when
+    ``unaligned`` (UNALIGN_TRP); ``divide`` is DIV_0_TRP. SP is always aligned and not watched.
+    """
+    at = 0
+    while at + 1 < len(code):
+        first = code[at] | code[at + 1] << 8
+        if is_wide(first) and at + 3 < len(code):
+            found = _wide(first, code[at + 2] | code[at + 3] << 8, unaligned, divide)
+            size = 4
+        else:
+            found = _narrow(first, unaligned)
+            size = 2
+        if found is not None and found.base not in (SP, PC):
+            yield at, found
+        at += size
+
+
+def _narrow(op: int, unaligned: bool) -> Watch | None:
+    if op >> 12 == 0b1100:  # STM, LDM
+        return Watch("UNALIGNED", op >> 8 & 7, 3)
+    if not unaligned:
+        return None
+    n, m, imm5 = op >> 3 & 7, op >> 6 & 7, op >> 6 & 31
+    match op >> 11:
+        case 0b01100 | 0b01101:
+            return Watch("UNALIGNED", n, 3, 4 * imm5)
+        case 0b10000 | 0b10001:
+            return Watch("UNALIGNED", n, 1, 2 * imm5)
+        case 0b01010 | 0b01011:
+            kind = op >> 9 & 7
+            if kind in (2, 3, 6):
+                return None  # bytes
+            return Watch("UNALIGNED", n, 3 if kind in (0, 4) else 1, 0, m)
+    return None
+
+
+def _wide(first: int, second: int, unaligned: bool, divide: bool) -> Watch | None:
+    n = first & 15
+    if first & 0xFFD0 == 0xFB90 and second & 0xF0F0 == 0xF0F0:
+        return Watch("DIVBYZERO", second & 15, 0) if divide else None
+    if first & 0xFE40 == 0xE800:  # LDM, STM
+        return Watch("UNALIGNED", n, 3)
+    if first & 0xFE40 == 0xE840:
+        if first & 0xFF60 == 0xE840 and first & 0x0180 == 0:  # LDREX, STREX
+            return Watch("UNALIGNED", n, 3, 4 * (second & 0xFF))
+        if first & 0x0120:  # LDRD, STRD
+            return Watch("UNALIGNED", n, 3)
+        if second >> 4 & 15 == 5:  # LDREXH, STREXH
+            return Watch("UNALIGNED", n, 1)
+        return None  # table branches, LDREXB, STREXB
+    if first & 0xFE00 == 0xEC00 and second >> 9 & 7 == 5:  # VLDR, VLDM and their stores
+        return None if first & 0xFFE0 == 0xEC40 else Watch("UNALIGNED", n, 3)
+    if first & 0xFE00 == 0xF800 and unaligned:
+        size = first >> 5 & 3
+        if size in (1, 2):
+            mask = (0, 1, 3)[size]
+            if first >> 7 & 1:
+                return Watch("UNALIGNED", n, mask, second & 0xFFF)
+            if second & 0xFC0 == 0:
+                return Watch("UNALIGNED", n, mask, 0, second & 15, second >> 4 & 3)
+            offset = second & 0xFF if second >> 9 & 1 else -(second & 0xFF)
+            return Watch("UNALIGNED", n, mask, offset if second >> 10 & 1 else 0)
+    return None
