@@ -124,7 +124,7 @@ class _Checker:
         match s:
             case Press():
                 found = self.pin(s.subject, place)
-                if found.part is None or found.part.kind != "button":
+                if found.part is not None and found.part.kind != "button":
                     buttons = [p.name for p in self.board.parts.values() if p.kind == "button"]
                     known = " or ".join(buttons)
                     raise ContractError(
@@ -506,14 +506,18 @@ def _agree(one: _Claim, two: _Claim) -> None:
     start, stop = max(one.start, two.start), min(one.stop, two.stop)
     if start >= stop:
         return
+    first, later = one, two
     a, b = one.expectation, two.expectation
     if isinstance(b, Level) or (isinstance(b, Never | Counts) and not isinstance(a, Level)):
         a, b = b, a
+        one, two = two, one
+    if isinstance(b, Counts) and not (one.start <= two.start and two.stop <= one.stop):
+        return  # it can change outside the window in which it keeps still
     why = _clash(a, b, stop - start)
     if why is not None:
         raise ContractError(
-            f"{two.subject.name} cannot do this and what {_short(one.place)} asks: {why}",
-            where=two.place,
+            f"{later.subject.name} cannot do this and what {_short(first.place)} asks: {why}",
+            where=later.place,
             hint="give them windows that do not overlap, or drop one",
         )
 

@@ -20,6 +20,7 @@ class Press:
     """Press a button at ``at_ps``; release it after ``hold_ps`` (None: never).
 
     ``bounce_ps`` is how long the contact chatters at each end; 0 for a clean contact.
+    On a plain pin it is a button wired from that pin to ground.
     """
 
     subject: str

@@ -106,7 +106,9 @@ def _stimulus(item: Press | Drive | Send, board: Board) -> str:
                 if item.bounce_ps
                 else ""
             )
-            return f"{at} {item.subject} is pressed {long}{chatter}"
+            part = named(item.subject, board).part
+            what = item.subject if part else f"a button from {item.subject} to ground"
+            return f"{at} {what} is pressed {long}{chatter}"
         case Drive(level=None):
             return f"{at} {item.subject} is left floating"
         case Drive():

@@ -332,10 +332,12 @@ def judge_replies(e: Replies, view: View) -> Seen:
     frames = view.bytes_on(port, "tx")
     pattern = compile_line(e.pattern)
     waits: list[int] = []
+    # A receiver has the byte in the middle of its stop bit, and may answer from then on.
+    early = PS_PER_S * 1000 // frames[0].baud_mhz if frames else 0
     for i, t in enumerate(asked):
         deadline = t + e.within_ps
         until = min(deadline, asked[i + 1]) if i + 1 < len(asked) else deadline
-        said = lines_of([f for f in frames if t <= f.start_ps < until])
+        said = lines_of([f for f in frames if t - early <= f.start_ps < until])
         answer = next((line for line in said if pattern.fullmatch(line.text)), None)
         if answer is None:
             if deadline > span.stop:

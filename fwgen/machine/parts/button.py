@@ -5,13 +5,13 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from fwgen.board.types import Part
 from fwgen.errors import BenchError, did_you_mean
 from fwgen.trace import Stimulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fwgen.board.types import Part
     from fwgen.contract import Press
     from fwgen.machine.soc import Soc
 
@@ -34,6 +34,8 @@ def press(stimulus: Press, soc: Soc) -> None:
 
 def _button(subject: str, soc: Soc) -> Part:
     part = soc.board.find_part(subject)
+    if part is None and (pin := soc.board.find_pin(subject)) is not None:
+        return Part(subject, "button", pin.name, active=0)  # wired from the pin to ground
     if part is None or part.kind != "button":
         buttons = [p.name for p in soc.board.parts.values() if p.kind == "button"]
         raise BenchError(

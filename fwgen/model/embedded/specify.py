@@ -82,7 +82,7 @@ def specify(program: Program, board: Board, title: str) -> Contract:
             key=lambda press: press.at_ps,
         )
     )
-    spec = _Spec(program, holds)
+    spec = _Spec(program, holds, board)
     expectations = tuple(spec.expectations())
     last_up = max((h.up for hs in holds.values() for h in hs), default=0)
     span = required_span(expectations, stimuli)
@@ -177,7 +177,10 @@ def _margin(t_ps: int) -> int:
 
 
 class _Spec:
-    def __init__(self, program: Program, holds: dict[Line, tuple[_Hold, ...]]) -> None:
+    def __init__(
+        self, program: Program, holds: dict[Line, tuple[_Hold, ...]], board: Board
+    ) -> None:
+        self.board = board
         self.rules = program.rules
         self.holds = holds
         self.tail = max((_shown_ps(r) for r in program.rules), default=0)
@@ -192,7 +195,10 @@ class _Spec:
                 for rule in mine:
                     follow = rule.action
                     assert isinstance(follow, Follow)
-                    yield Follows(line.name, follow.source.name, follow.invert, latency_ps=REACTION)
+                    source = follow.source
+                    # The contract knows a button by what is pressed, a plain pin by its level.
+                    low = self.board.find_part(source.name) is None and not source.active
+                    yield Follows(line.name, source.name, follow.invert ^ low, latency_ps=REACTION)
                 continue
             yield from self._line(line, done)
         yield from self._speech()
@@ -360,6 +366,9 @@ class _Spec:
     def _on_press(self, rule: Rule, say: Say, alone: bool) -> Iterator[Expectation]:
         assert isinstance(rule.start, OnEdge)
         pattern, bounds = _pattern(say)
+        # Said at each press, the count of presses has no room for a delay: 1, 2, 3.
+        own = {f"n{i}" for i, p in enumerate(say.parts) if p == Presses(rule.start.source)}
+        bounds = tuple((n, replace(b, first=1, step=1) if n in own else b) for n, b in bounds)
         moments = [start for start, _ in self._active(rule)]
         yield Says(
             say.port, pattern, bounds, baud=say.baud, times=len(moments), only=alone,
