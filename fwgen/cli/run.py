@@ -2,10 +2,123 @@
 
 from __future__ import annotations
 
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from fwgen.cli.options import BoardOption, ImageArgument, the_board
+from fwgen.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fwgen.board.types import Board
+    from fwgen.cli.terminal import Terminal
+    from fwgen.contract import Stimulus
+    from fwgen.image.types import Image
+
+TAP = "100 ms"
+FAULTED = 1
 
 
-def run(image: ImageArgument, *, board: BoardOption = "") -> int:
-    """Run a firmware live: serial on stdin and stdout, LEDs and buttons on a status line."""
-    the_board(board)
-    return 0
+class Pace(StrEnum):
+    """How time passes."""
+
+    REAL = "real"
+    VIRTUAL = "virtual"
+
+
+def run(
+    image: ImageArgument,
+    *,
+    board: BoardOption = "",
+    pace: Annotated[
+        Pace | None,
+        typer.Option(
+            help="real: a second takes a second (default at a terminal); "
+            "virtual: as fast as it goes (default otherwise)."
+        ),
+    ] = None,
+    span: Annotated[
+        str, typer.Option("--for", metavar="TIME", help='Stop after this time: "5s", "200 ms".')
+    ] = "",
+    press: Annotated[
+        list[str] | None,
+        typer.Option(metavar="B@T[:HOLD]", help='Press a button: "B1@1s:200ms". May be repeated.'),
+    ] = None,
+    drive: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PIN@T=LEVEL", help='Drive a pin high, low or float: "D2@1s=high". Repeatable.'
+        ),
+    ] = None,
+    send: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT@T", help=r'Send text to the console: "hi\n@500ms". May be repeated.'
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary at the end.")] = False,
+) -> int:
+    """Run a firmware live: serial on stdin and stdout, LEDs and buttons on a status line.
+
+    At a terminal Ctrl-] quits and Ctrl-T opens the menu (Ctrl-T b presses the button, Ctrl-T ?
+    helps). Through pipes, bytes pass as they are. Exit codes: 0 ran, 1 faulted, 2 error.
+    """
+    from fwgen.cli import script
+    from fwgen.image.load import load_image
+    from fwgen.units import parse_duration
+
+    the = the_board(board)
+    loaded = load_image(image, the)
+    span_ps = parse_duration(span) if span else None
+    if span_ps is not None and span_ps <= 0:
+        raise InputError(f"--for {span!r} is no time to run", hint='write it as "5s"')
+    stimuli: list[Stimulus] = [
+        *(script.press(text, TAP) for text in press or ()),
+        *(script.drive(text) for text in drive or ()),
+        *(script.send(text) for text in send or ()),
+    ]
+    at_terminal = sys.stdin.isatty() or sys.stdout.isatty()
+    real_time = pace is Pace.REAL or (pace is None and at_terminal)
+    return _run(the, loaded, stimuli, real_time=real_time, span_ps=span_ps, quiet=quiet)
+
+
+def _run(
+    board: Board,
+    image: Image,
+    stimuli: Sequence[Stimulus],
+    *,
+    real_time: bool,
+    span_ps: int | None,
+    quiet: bool,
+) -> int:
+    from fwgen.cli.live import Live
+    from fwgen.cli.terminal import Keys, Typed, opened
+
+    with opened() as terminal:
+        live = Live(board, image, stimuli, terminal, real_time=real_time, span_ps=span_ps)
+        try:
+            if sys.stdin.isatty():
+                with Keys() as raw:
+                    _greet(terminal, board, raw=raw)
+                    live.run(Typed(), keys=raw)
+            else:
+                live.run(Typed(), keys=False)
+        finally:
+            if not quiet:
+                terminal.note(live.summary())
+    if live.fault is None:
+        return 0
+    sys.stderr.write(f"\n{live.fault.report or live.fault.reason}\n")
+    return FAULTED
+
+
+def _greet(terminal: Terminal, board: Board, *, raw: bool) -> None:
+    if raw:
+        terminal.note(f"{board.title}: Ctrl-] quits, Ctrl-T b presses the button, Ctrl-T ? helps")
+    else:
+        terminal.note("this system has no raw keys: input goes to the board line by line, "
+                      "Ctrl-C quits", "warning")  # fmt: skip

@@ -1,0 +1,345 @@
+"""A live board: the machine, paced, between what comes in and what is shown."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fwgen.contract import Drive, Press, Send
+from fwgen.interrupt import held
+from fwgen.trace import Edge, Event, Fault, Gap, Hazard, Reset, SerialByte, Sleep, Wake, Wave
+from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_S, show_duration, show_frequency
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fwgen.board.types import Board, Part
+    from fwgen.cli.terminal import Terminal, Typed
+    from fwgen.contract import Stimulus
+    from fwgen.image.types import Image
+
+STEP_PS = 20 * PS_PER_MS  # how far time goes before input and output are looked at again
+LAG_PS = 200 * PS_PER_MS  # behind the wall clock by more than this, we stop chasing it
+TAP_PS = 100 * PS_PER_MS
+SLOW_MHZ = 12 * MHZ_PER_HZ  # an LED that blinks faster is shown as lit in part
+DEAF_AFTER_PS = 500 * PS_PER_MS
+FRAME_BITS = 10
+GRACE_S = 0.25  # how long a script's input may take to begin when time does not wait
+REDRAW_S = 0.05
+
+MENU, QUIT, INTERRUPT = 0x14, 0x1D, 0x03  # Ctrl-T, Ctrl-], Ctrl-C
+KEYS_HELP = """\
+Ctrl-]       quit                    Ctrl-T b   press the button and let go
+Ctrl-T q     quit                    Ctrl-T h   hold the button down, or let go
+Ctrl-T r     power off and on        Ctrl-T 1…9 choose the button that b and h mean
+Ctrl-T t     send Ctrl-T itself      Ctrl-T ?   this help"""
+
+
+@dataclass
+class _Pin:
+    """What a pin does since ``since_ps``."""
+
+    level: int | None
+    since_ps: int = 0
+    wave: Wave | None = None
+    changes: int = 0
+
+    def at(self, t_ps: int) -> int | None:
+        if self.wave is None:
+            return self.level
+        into = (t_ps - self.since_ps) % (self.wave.first_ps + self.wave.second_ps)
+        return self.wave.level ^ (into >= self.wave.first_ps)
+
+
+class Live:
+    """Runs one image on one board until told to stop.
+
+    ``real_time``: a second takes a second; else as fast as it goes. ``span_ps`` None: for ever.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        image: Image,
+        stimuli: Sequence[Stimulus],
+        terminal: Terminal,
+        *,
+        real_time: bool,
+        span_ps: int | None,
+    ) -> None:
+        from fwgen.machine.machine import Machine
+
+        self.board, self.image, self.terminal = board, image, terminal
+        self.real_time, self.span_ps = real_time, span_ps
+        self.fault: Fault | None = None
+        self.quit = False
+        self.t_ps = 0
+        self._stimuli = stimuli
+        self._machine = Machine(board)
+        self._machine.listen(self._hear)
+        self._pins: dict[str, _Pin] = {}
+        self._sent = 0
+        self._out = bytearray()
+        self._notes: deque[tuple[str, str]] = deque()
+        self._told: set[str] = set()
+        self._in = bytearray()
+        self._line_free_ps = 0
+        self._asleep_ps, self._asleep_since = 0, -1
+        self._menu = False
+        self._buttons = [p for p in board.parts.values() if p.kind == "button"]
+        self._leds = [p for p in board.parts.values() if p.kind == "led"]
+        self._button = 0
+        self._holding: set[str] = set()
+        self._origin = self._drawn = 0.0
+        self._pace = 1.0
+
+    def run(self, typed: Typed | None, *, keys: bool) -> None:
+        """Run; ``keys`` says that ``typed`` are keys of a person, who may use the menu."""
+        try:
+            self._power_on()
+            if typed is not None and not self.real_time and not keys:
+                self._await_script(typed)
+            while not self._over():
+                wait_s = self._advance()
+                data = typed.take(wait_s) if typed is not None and not typed.ended else b""
+                if not data and wait_s > 0 and (typed is None or typed.ended):
+                    time.sleep(wait_s)
+                self._take(data, keys=keys)
+                self._show()
+            self._show(last=True)
+        finally:
+            self._machine.close()
+
+    def summary(self) -> str:
+        """What was seen, in one line."""
+        parts = [f"ran {show_duration(self.t_ps, 4)}"]
+        for led in self._leds:
+            pin = self._pins.get(led.pin)
+            if pin is not None and pin.wave is not None:
+                period = pin.wave.first_ps + pin.wave.second_ps
+                rate = round(PS_PER_S * MHZ_PER_HZ / period)
+                parts.append(f"{led.name} at {show_frequency(rate, 4)} driven by a timer")
+            elif pin is not None:
+                plural = "" if pin.changes == 1 else "s"
+                parts.append(f"{led.name} changed {pin.changes} time{plural}")
+        parts.append(f"{self._sent} byte{'' if self._sent == 1 else 's'} sent")
+        if self.t_ps:
+            asleep = self._asleep_ps
+            if self._asleep_since >= 0:
+                asleep += self.t_ps - self._asleep_since
+            parts.append(f"asleep {100 * asleep / self.t_ps:.2f} % of the time")
+        if self._in:
+            parts.append(f"{len(self._in)} bytes of input not taken")
+        return ", ".join(parts)
+
+    # ------------------------------------------------------------------ time
+
+    def _power_on(self) -> None:
+        self._machine.load(self.image)
+        for stimulus in self._stimuli:
+            self._machine.stimulate(stimulus)
+        initial = self._machine.trace().initial
+        self._pins = {part.pin: _Pin(initial.get(part.pin)) for part in self.board.parts.values()}
+        self.t_ps = self._line_free_ps = self._asleep_ps = 0
+        self._asleep_since = -1
+        self._holding.clear()
+        self._origin = time.monotonic()
+
+    def _over(self) -> bool:
+        ended = self.span_ps is not None and self.t_ps >= self.span_ps
+        return ended or self.quit or self.fault is not None
+
+    def _advance(self) -> float:
+        """Let some time pass; returns the seconds that the wall clock still has to catch up."""
+        self._send_waiting()
+        until = self.t_ps + STEP_PS
+        if self.real_time:
+            now = round((time.monotonic() - self._origin) * PS_PER_S)
+            behind = now - self.t_ps
+            if behind > LAG_PS:  # too much work for this computer: time runs slower
+                self._pace = 0.8 * self._pace + 0.2 * STEP_PS / behind
+                self._origin += (behind - STEP_PS) / PS_PER_S
+            else:
+                self._pace = 0.95 * self._pace + 0.05
+            until = min(until, max(now, self.t_ps + PS_PER_MS))
+        if self.span_ps is not None:
+            until = min(until, self.span_ps)
+        with held():
+            self._machine.advance(until)
+        self._machine.soc.recorder.events.clear()  # heard and done with: a run may be long
+        self.t_ps = until
+        if not self.real_time:
+            return 0.0
+        return max(0.0, self._origin + until / PS_PER_S - time.monotonic())
+
+    # ------------------------------------------------------------------ what the board does
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case Edge() if event.pin in self._pins:
+                before = self._pins[event.pin]
+                self._pins[event.pin] = _Pin(event.level, changes=before.changes + 1)
+            case Wave() if event.pin in self._pins:
+                before = self._pins[event.pin]
+                self._pins[event.pin] = _Pin(event.level, event.t_ps, event, before.changes + 1)
+            case SerialByte():
+                self._hear_byte(event)
+            case Sleep():
+                self._asleep_since = event.t_ps
+            case Wake() | Reset() if self._asleep_since >= 0:
+                self._asleep_ps += event.t_ps - self._asleep_since
+                self._asleep_since = -1
+            case _:
+                pass
+        match event:
+            case Fault():
+                self.fault = self.fault or event
+            case Hazard():
+                about = f"{event.message}{f' ({event.section})' if event.section else ''}"
+                cure = f"; {event.cure}" if event.cure else ""
+                severity = event.severity if event.severity in ("error", "warning") else "note"
+                self._tell(f"hazard {event.code}: {about}{cure}", severity, at=event.t_ps)
+            case Gap():
+                what = f"{event.peripheral}.{event.register}: {event.access} is not modelled"
+                self._tell(what, "warning", at=event.t_ps)
+            case Reset():
+                self._tell(f"reset ({event.cause})", at=event.t_ps, once=False)
+            case _:
+                pass
+
+    def _hear_byte(self, event: SerialByte) -> None:
+        console = self.board.console
+        if console is None or event.port != console.uart or event.direction != "tx":
+            return
+        off = abs(event.baud_mhz - console.baud * 1000)
+        if off * 25 > console.baud * 1000:  # 4 %: a real terminal would read something else
+            baud = round(event.baud_mhz / 1000)
+            self._tell(f"{event.port} sends at {baud} baud, the console is at {console.baud}",
+                       "warning", at=event.t_ps)  # fmt: skip
+        self._out.append(event.byte)
+        self._sent += 1
+
+    def _tell(self, text: str, severity: str = "note", *, at: int, once: bool = True) -> None:
+        if once and text in self._told:
+            return
+        self._told.add(text)
+        self._notes.append((f"{show_duration(at, 4)}: {text}", severity))
+
+    # ------------------------------------------------------------------ what is done to it
+
+    def _await_script(self, typed: Typed) -> None:
+        """Input that a script has ready belongs to the beginning, however fast time runs."""
+        deadline = time.monotonic() + GRACE_S
+        while not typed.ended and time.monotonic() < deadline and len(self._in) < 1 << 20:
+            data = typed.take(0.01)
+            if data:
+                deadline = time.monotonic() + GRACE_S
+            self._in += data
+
+    def _take(self, data: bytes, *, keys: bool) -> None:
+        if not keys:
+            self._in += data
+            return
+        for key in data:
+            if self._menu:
+                self._menu = False
+                self._choose(key)
+            elif key == MENU:
+                self._menu = True
+            elif key == QUIT:
+                self.quit = True
+            elif key == INTERRUPT:
+                raise KeyboardInterrupt
+            else:
+                self._in.append(key)
+
+    def _choose(self, key: int) -> None:
+        match chr(key).casefold():
+            case "q" | "\x1d":
+                self.quit = True
+            case "b":
+                self._push(lambda part: Press(part.name, self.t_ps, TAP_PS))
+            case "h":
+                self._push(self._hold)
+            case "r":
+                self.terminal.note("power off and on")
+                self._power_on()
+            case "t" | "\x14":
+                self._in.append(MENU)
+            case "?":
+                self.terminal.note(KEYS_HELP)
+            case digit if digit.isdecimal() and 0 < int(digit) <= len(self._buttons):
+                self._button = int(digit) - 1
+            case _:
+                self.terminal.note(f"Ctrl-T {chr(key)!r} means nothing; Ctrl-T ? helps")
+
+    def _push(self, what: Callable[[Part], Stimulus]) -> None:
+        if not self._buttons:
+            self.terminal.note(f"{self.board.title} has no button")
+            return
+        self._machine.stimulate(what(self._buttons[self._button]))
+
+    def _hold(self, part: Part) -> Drive:
+        if part.name in self._holding:
+            self._holding.remove(part.name)
+            return Drive(part.name, self.t_ps, None)
+        self._holding.add(part.name)
+        return Drive(part.name, self.t_ps, 1)
+
+    def _send_waiting(self) -> None:
+        """Put waiting input on the wire, as soon as the line is free and the firmware listens."""
+        console = self.board.console
+        if not self._in or console is None or self._line_free_ps > self.t_ps + STEP_PS:
+            return
+        signal = f"{console.uart}_RX"
+        fabric = self._machine.soc.fabric
+        if not fabric.has_input(signal) or fabric.input(signal).pad is None:
+            if self.t_ps > DEAF_AFTER_PS:
+                self._tell(f"the firmware does not listen on {console.uart}; input waits",
+                           "warning", at=self.t_ps)  # fmt: skip
+            return
+        at = max(self.t_ps, self._line_free_ps)
+        most = max(1, console.baud * STEP_PS // (PS_PER_S * FRAME_BITS))
+        data = bytes(self._in[:most])
+        del self._in[:most]
+        self._machine.stimulate(Send(console.uart, at, data))
+        self._line_free_ps = at + len(data) * FRAME_BITS * PS_PER_S // console.baud
+
+    # ------------------------------------------------------------------ what is shown
+
+    def _show(self, *, last: bool = False) -> None:
+        if self._out:
+            self.terminal.serial(bytes(self._out))
+            self._out.clear()
+        while self._notes:
+            self.terminal.note(*self._notes.popleft())
+        now = time.monotonic()
+        if last or now - self._drawn >= REDRAW_S:
+            self._drawn = now
+            self.terminal.status(self._status())
+
+    def _status(self) -> str:
+        cells = [f"{led.name} {self._led(led)}" for led in self._leds]
+        for number, part in enumerate(self._buttons):
+            down = self._pins[part.pin].at(self.t_ps) == part.active
+            chosen = "*" if len(self._buttons) > 1 and number == self._button else ""
+            cells.append(f"{part.name}{chosen} {'down' if down else 'up'}")
+        cells.append(f"{self.t_ps / PS_PER_S:.1f} s")
+        if not self.real_time:
+            cells.append("as fast as it goes")
+        elif self._pace < 0.9:
+            cells.append(f"{self._pace:.2f} of real time")
+        cells.append("Ctrl-T: b h r q ?" if self._menu else "Ctrl-T menu, Ctrl-] quit")
+        return "   ".join(cells)
+
+    def _led(self, led: Part) -> str:
+        pin = self._pins[led.pin]
+        if pin.wave is not None:
+            period = pin.wave.first_ps + pin.wave.second_ps
+            rate = round(PS_PER_S * MHZ_PER_HZ / period)
+            if rate > SLOW_MHZ:
+                first = pin.wave.first_ps if pin.wave.level == led.active else pin.wave.second_ps
+                return f"{100 * first / period:.0f} % at {show_frequency(rate, 3)}"
+        return "on " if pin.at(self.t_ps) == led.active else "off"
