@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from alone import MHZ, Requests, Wire, gaps, hazards, soc_with
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fwgen.machine.signals import SquareWave
+from fwgen.machine.stm32.tim_v1.lines import dead_ticks
 from fwgen.machine.time import NEVER
 
 if TYPE_CHECKING:
@@ -359,6 +362,68 @@ def test_tim1_has_a_line_for_each_kind_of_request() -> None:
     assert raised == [UP, CC, CC, TRG, BRK]
 
 
+@pytest.mark.parametrize(
+    ("dtg", "ckd", "ticks"),
+    [(0, 0, 0), (127, 0, 127), (0x80, 0, 128), (0xBF, 1, 508), (0xC0, 0, 256), (0xE1, 2, 2112)],
+)
+def test_dead_time_generator_setup(dtg: int, ckd: int, ticks: int) -> None:
+    assert dead_ticks(dtg, ckd) == ticks
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    dtg=st.integers(1, 25),
+    arr=st.integers(3, 40),
+    duties=st.lists(st.tuples(st.integers(0, 45), st.integers(1, 130)), min_size=1, max_size=5),
+    polarity=st.sampled_from([0x5, 0x7, 0xD, 0xF]),
+    preload=st.booleans(),
+    centre=st.booleans(),
+)
+def test_dead_time_delays_active_edges_and_never_lets_both_be_active(
+    dtg: int, arr: int, duties: list[tuple[int, int]], polarity: int, preload: bool, centre: bool
+) -> None:
+    soc = soc_with("TIM1")
+    write(soc, "TIM1", ARR=arr, CCMR1=0x68 if preload else 0x60, CCER=polarity)
+    write(soc, "TIM1", CR1=0x60 if centre else 0, BDTR=0x8000 | dtg, EGR=1)
+    write(soc, "TIM1", CR1=0x61 if centre else 1)
+    main, complement = soc.fabric.output("TIM1_CH1"), soc.fabric.output("TIM1_CH1N")
+    counter = soc.peripherals["TIM1"]._counter
+    steady, was = dtg, 0  # OCxREF was low for long
+    for ccr, ticks in duties:
+        write(soc, "TIM1", CCR1=ccr)
+        for step in range(ticks):
+            if step:
+                after(soc, 1)
+                soc.read("TIM1", "CNT")
+            reference = counter.reference(0)
+            if reference != was:
+                steady, was = 0, reference
+            elif step:
+                steady += 1
+            late = steady >= dtg
+            on = (main.level(soc.now_ps) or 0) ^ (polarity >> 1 & 1)
+            on_n = (complement.level(soc.now_ps) or 0) ^ (polarity >> 3 & 1)
+            assert (on, on_n) == (reference and late, (not reference) and late)
+        after(soc, 1)
+        soc.read("TIM1", "CNT")
+        if counter.reference(0) != was:
+            steady, was = 0, counter.reference(0)
+        else:
+            steady += 1
+
+
+def test_pwm_with_dead_time_is_two_waves_and_no_events() -> None:
+    soc = soc_with("TIM1")
+    write(soc, "TIM1", ARR=99, CCR1=40, CCMR1=0x68, CCER=5, BDTR=0x800A, EGR=1, CR1=1)
+    after(soc, 300)
+    main, complement = (soc.fabric.output(f"TIM1_CH1{n}").wave for n in ("", "N"))
+    assert main is not None
+    assert complement is not None
+    assert {main.first_ps, main.second_ps} == {30 * TICK, 70 * TICK}
+    assert {complement.first_ps, complement.second_ps} == {50 * TICK}
+    assert soc.scheduler.next_ps == NEVER
+
+
 # ---------------------------------------------------------------- input capture
 
 
@@ -606,7 +671,7 @@ def test_small_timers_lack_what_they_lack() -> None:
         ("DIER", 0x100, "DIER.UDE"),
         ("CCMR1", 0x80, "CCMR1.OC1CE"),
         ("CCMR1", 0x04, "CCMR1.OC1FE"),
-        ("BDTR", 0x10, "BDTR.DTG"),
+        ("BDTR", 0x100, "BDTR.LOCK"),
         ("EGR", 0x20, "EGR.COMG"),
         ("DCR", 1, "DCR"),
     ],

@@ -13,8 +13,6 @@ LINES = ("TIM1_CH1", "TIM1_BKIN", "TIM1_ETR", "TIM2_CH2", "TIM3_CH1", "TIM9_CH1"
 VALUE = st.one_of(
     st.integers(0, 0xFFFF_FFFF), st.integers(0, 31), st.sampled_from([0x5555, 0xCCCC])
 )
-    st.integers(0, 0xFFFF_FFFF), st.integers(0, 31), st.sampled_from([0x5555, 0xCCCC])
-)
 ACCESS = st.tuples(
     st.sampled_from(NAMES),
     st.integers(0, 0x15).map(lambda n: 4 * n),

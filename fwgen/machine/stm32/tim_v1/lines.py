@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from fwgen.machine.signals import SquareWave
+from fwgen.machine.stm32.tim_v1.counter import FOREVER
 from fwgen.units import PS_PER_S
 
 if TYPE_CHECKING:
@@ -128,3 +129,69 @@ class OutputLine:
         return (
             hz == self._clock.hz and (current, left) == (level, first) and (second, third) == same
         )
+
+
+class DeadTime:
+    """Delays the active edges of a pair of outputs, so that never both are active. §12.3.11.
+
+    Follows OCxREF by what is foretold of it at each look; nothing changes in between but that.
+    """
+
+    def __init__(self) -> None:
+        self._level = 0
+        self._since = -FOREVER  # tick of the last change of OCxREF before the last look
+        self._foretold: list[int] = []
+
+    def look(self, tick: int, level: int, ahead: list[int]) -> None:
+        """OCxREF is at ``level`` at ``tick``, and will change ``ahead[n]`` ticks from now."""
+        since, before = self._just_before(tick)
+        self._since, self._level = since if level == before else tick, level
+        self._foretold = [tick + n for n in ahead]
+
+    def _just_before(self, tick: int) -> tuple[int, int]:
+        """The last change of OCxREF before ``tick``, and the level it made."""
+        past = [edge for edge in self._foretold if edge < tick]
+        if not past:
+            return self._since, self._level
+        if len(past) < 3:
+            return past[-1], self._level ^ len(past) & 1
+        first, second, third = past
+        turns = (tick - 1 - first) // (third - first) * (third - first)
+        if second + turns < tick:
+            return second + turns, self._level
+        return first + turns, self._level ^ 1
+
+    def output(self, tick: int, active: int, delay: int) -> tuple[bool, list[int]]:
+        """The output that is active while OCxREF is at ``active``, ``delay`` ticks late.
+
+        Returns whether it is active now, and its next changes in ticks from now. A pulse that is
+        not longer than the delay does not come at all.
+        """
+        edges = list(self._foretold)
+        if len(edges) == 3:
+            edges += [edge + edges[2] - edges[0] for edge in edges[1:]]
+        level, since = self._level, self._since
+        now = on = level == active and tick - since >= delay
+        found = []
+        for edge in [*edges, FOREVER]:
+            if level == active and not on and since + delay < edge:
+                found.append(since + delay)
+                on = True
+            if on and edge < FOREVER:
+                found.append(edge)
+                on = False
+            level, since = level ^ 1, edge
+        return now, [at - tick for at in found[:3]]
+
+
+def dead_ticks(dtg: int, ckd: int) -> int:
+    """Kernel ticks of dead time that BDTR.DTG asks for. §12.4.18."""
+    if dtg < 0x80:
+        steps = dtg
+    elif dtg < 0xC0:
+        steps = (64 + (dtg & 0x3F)) * 2
+    elif dtg < 0xE0:
+        steps = (32 + (dtg & 0x1F)) * 8
+    else:
+        steps = (32 + (dtg & 0x1F)) * 16
+    return steps << min(ckd, 2)

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from fwgen.machine.peripheral import Peek, Peripheral, Reg, Register
 from fwgen.machine.stm32.tim_v1.counter import CC1IF, FOREVER, FROZEN, UIF, Counter
 from fwgen.machine.stm32.tim_v1.instance import Instance
-from fwgen.machine.stm32.tim_v1.lines import InputLine, OutputLine, filter_ticks
+from fwgen.machine.stm32.tim_v1.lines import (
+    DeadTime,
+    InputLine,
+    OutputLine,
+    dead_ticks,
+    filter_ticks,
+)
 from fwgen.machine.time import NEVER
 
 if TYPE_CHECKING:
@@ -45,7 +51,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     clock of the counter comes p + 2 ticks after the write.
 
     Not modelled (a Gap where firmware asks for it): DMA requests and bursts, remapping (OR),
-    dead time (BDTR.DTG), register locks (BDTR.LOCK), commutation (CCPC, COMG), clearing OCxREF
+    register locks (BDTR.LOCK), commutation (CCPC, COMG), clearing OCxREF
     from ETRF (OCxCE), fast enable (OCxFE). Resynchronisation of inputs, and the delays between
     chained timers (MSM), are taken as zero. Switching OCxM to PWM applies the comparison at once.
     """
@@ -53,7 +59,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     cr1, cr2, smcr, dier, sr, egr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
     ccmr1, ccmr2, ccer, cnt, psc, arr, rcr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
     ccr1, ccr2, ccr3, ccr4 = Reg(), Reg(), Reg(), Reg()
-    bdtr = Reg(unmodelled=("DTG", "LOCK"))
+    bdtr = Reg(unmodelled=("LOCK",))
 
     for _i, _reg in enumerate((ccr1, ccr2, ccr3, ccr4)):
         _reg.on_write(_compare_written(_i))
@@ -110,6 +116,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._updated = self._matched = self._reinitialised = False
         self._restage = True
         self._following: list[tuple[OutputLine, int, int]] = []  # line, channel, inverted
+        self._dead: dict[int, DeadTime] = {}  # channels whose both outputs follow, with dead time
 
     def on_reset(self, t_ps: int) -> None:
         """Stop counting, let go of every line."""
@@ -685,8 +692,14 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         for line, i, invert in self._following:
             ticks = self._follow(t_ps, line, i, invert)
             need = min(need, ticks or FOREVER)
+        for i in self._dead:
+            need = min(need, self._follow_late(t_ps, i))
         counter = self._counter
-        if self._following and self._running and (counter.opm or not counter.settled):
+        if (
+            (self._following or self._dead)
+            and self._running
+            and (counter.opm or not counter.settled)
+        ):
             clocks = counter.clocks_to_update()
             need = min(need, counter.ticks_for(clocks) if clocks < FOREVER else FOREVER)
         return need
@@ -695,7 +708,12 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         """Sort the output lines: those that follow OCxREF, and those that hold a level."""
         self._restage = False
         self._following = []
+        was_dead, self._dead = self._dead, {}
+        delay = dead_ticks(self.bdtr.DTG, self.cr1.CKD) if self.instance.advanced else 0
         for i in self._channels:
+            if delay and self._stages(i)[1][0] and self._stages(i)[0][0]:
+                self._dead[i] = was_dead.get(i, DeadTime())
+                continue
             lines = (self._mains[i], *self._complements[i : i + 1])
             for line, (follows, level) in zip(lines, self._stages(i), strict=False):
                 if follows:
@@ -711,6 +729,32 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             ahead = [counter.ticks_for(clocks) for clocks in counter.changes(i)]
         level = counter.reference(i) ^ invert
         return line.follow(t_ps, self._tick, level, ahead, repeats=not counter.opm)
+
+    def _follow_late(self, t_ps: int, i: int) -> int:
+        """Both outputs of a channel, with dead time between them."""
+        counter, tick = self._counter, self.clock.ticks_at(t_ps)
+        early = max(0, self._tick - tick)  # the count has yet to begin
+        tick = self._tick - early
+        ahead = []
+        if self._running:
+            ahead = [early + counter.ticks_for(clocks) for clocks in counter.changes(i)]
+        pair = self._dead[i]
+        pair.look(tick, counter.reference(i), ahead)
+        delay = dead_ticks(self.bdtr.DTG, self.cr1.CKD)
+        need = FOREVER
+        for active, line, polarity in (
+            (1, self._mains[i], _P),
+            (0, self._complements[i], _NP),
+        ):
+            on, changes = pair.output(tick, active, delay)
+            level = on ^ bool(self._enable_bits(i) & polarity)
+            if changes and not self.clock.hz:
+                changes = []
+            ticks = line.follow(
+                t_ps, tick, level, changes, repeats=self._running and not counter.opm
+            )
+            need = min(need, ticks - early if ticks else FOREVER)
+        return need
 
     def _stages(self, i: int) -> tuple[tuple[bool, int | None], tuple[bool, int | None]]:
         """CHx and CHxN: (follows OCxREF, inverted) or (does not, level).
