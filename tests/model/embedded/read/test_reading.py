@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -372,3 +374,12 @@ def test_hyphens_in_words_are_not_ranges():
         "-",
         "d4",
     ]
+
+
+def test_every_example_of_the_documentation_is_read():
+    page = Path(__file__).parents[4] / "docs" / "embedded-model.md"
+    said = page.read_text(encoding="utf-8").split("## What it can say")[1].split("- **Pins**")[0]
+    examples = [e for e in re.findall(r"`([^`]+)`", said) if " " in e and not e.startswith("...")]
+    assert len(examples) > 30
+    for example in examples:
+        assert read(example, BOARD).program.rules
