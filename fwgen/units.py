@@ -40,7 +40,9 @@ _FREQUENCY = {"mHz": 1, "Hz": 10**3, "kHz": 10**6, "MHz": 10**9}
 _VOLTAGE = {"uV": 1, "µV": 1, "μV": 1, "mV": 10**3, "V": 10**6}
 _RATIO = {"%": 10_000, "ppm": 1}
 
-_QUANTITY = re.compile(r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-zµμ%]+)\s*")
+_QUANTITY = re.compile(
+    r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-zµμ%]+)\s*"
+)
 
 
 def _parse(text: str, units: dict[str, int], what: str) -> int:

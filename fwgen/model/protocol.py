@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from fwgen.board import Board
+    from fwgen.board.types import Board
     from fwgen.contract import Contract
     from fwgen.image.emission import Emission
 
