@@ -1,0 +1,84 @@
+"""What the benches share: building bench/c with gcc, tables, and docs/bench.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+BENCH = Path(__file__).resolve().parent
+C = BENCH / "c"
+DOC = BENCH.parent / "docs" / "bench.md"
+GCC = "arm-none-eabi-gcc"
+QEMU = "qemu-system-arm"
+FLAGS = (
+    "-mcpu=cortex-m4", "-mthumb", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding",
+    "-ffunction-sections", "-fdata-sections", "-nostdlib", "-nostartfiles",
+    "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,-T,link.ld",
+)  # fmt: skip
+
+
+def compiler() -> str | None:
+    """The version of arm-none-eabi-gcc, or None where it is not installed."""
+    return _first_line(GCC)
+
+
+def qemu() -> str | None:
+    """The version of qemu-system-arm, or None where it is not installed."""
+    return _first_line(QEMU)
+
+
+def _first_line(tool: str) -> str | None:
+    if shutil.which(tool) is None:
+        return None
+    told = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True)
+    return re.sub(r"\s*\(.*\)", "", told.stdout.splitlines()[0]).strip()
+
+
+def build(source: Path, optimise: str, folder: Path) -> Path:
+    """Compile one program of bench/c to an .elf. ``optimise`` is "-Os", "-O2" or "-O0"."""
+    out = folder / f"{source.stem}{optimise}.elf"
+    command = [GCC, *FLAGS, optimise, "-o", str(out), str(source)]
+    subprocess.run(command, check=True, cwd=C)
+    return out
+
+
+def host() -> str:
+    """This computer, in words."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        model = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
+        cpu = model[1].strip() if model else cpu
+    return f"{cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A markdown table whose columns line up; all but the first are set to the right."""
+    lines = [list(head), *[list(row) for row in rows]]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(head))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    text = []
+    for line in [lines[0], rule, *lines[1:]]:
+        cells = [line[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+        text.append(f"| {' | '.join(cells)} |")
+    return "\n".join(text)
+
+
+def write(marker: str, text: str) -> None:
+    """Put ``text`` between the lines ``<!-- marker -->`` and ``<!-- /marker -->`` of the page."""
+    page = DOC.read_text(encoding="utf-8")
+    begin, end = f"<!-- {marker} -->\n", f"<!-- /{marker} -->"
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    if not rest or end not in rest:
+        raise SystemExit(f"{DOC.name} has no place called {marker!r}")
+    DOC.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")
