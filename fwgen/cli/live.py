@@ -42,9 +42,15 @@ class _Pin:
     """What a pin does since ``since_ps``."""
 
     level: int | None
+    active: int
     since_ps: int = 0
     wave: Wave | None = None
-    changes: int = 0
+    changes: int = 0  # between lit and dark, pressed and not
+
+    def after(self, event: Edge | Wave) -> _Pin:
+        changed = (event.level == self.active) != (self.level == self.active)
+        wave = event if isinstance(event, Wave) else None
+        return _Pin(event.level, self.active, event.t_ps, wave, self.changes + changed)
 
     def at(self, t_ps: int) -> int | None:
         if self.wave is None:
@@ -121,7 +127,7 @@ class Live:
                 period = pin.wave.first_ps + pin.wave.second_ps
                 rate = round(PS_PER_S * MHZ_PER_HZ / period)
                 parts.append(f"{led.name} at {show_frequency(rate, 4)} driven by a timer")
-            elif pin is not None:
+            elif pin is not None and pin.changes:
                 plural = "" if pin.changes == 1 else "s"
                 parts.append(f"{led.name} changed {pin.changes} time{plural}")
         parts.append(f"{self._sent} byte{'' if self._sent == 1 else 's'} sent")
@@ -141,7 +147,9 @@ class Live:
         for stimulus in self._stimuli:
             self._machine.stimulate(stimulus)
         initial = self._machine.trace().initial
-        self._pins = {part.pin: _Pin(initial.get(part.pin)) for part in self.board.parts.values()}
+        self._pins = {
+            part.pin: _Pin(initial.get(part.pin), part.active) for part in self.board.parts.values()
+        }
         self.t_ps = self._line_free_ps = self._asleep_ps = 0
         self._asleep_since = -1
         self._holding.clear()
@@ -178,12 +186,8 @@ class Live:
 
     def _hear(self, event: Event) -> None:
         match event:
-            case Edge() if event.pin in self._pins:
-                before = self._pins[event.pin]
-                self._pins[event.pin] = _Pin(event.level, changes=before.changes + 1)
-            case Wave() if event.pin in self._pins:
-                before = self._pins[event.pin]
-                self._pins[event.pin] = _Pin(event.level, event.t_ps, event, before.changes + 1)
+            case Edge() | Wave() if event.pin in self._pins:
+                self._pins[event.pin] = self._pins[event.pin].after(event)
             case SerialByte():
                 self._hear_byte(event)
             case Sleep():

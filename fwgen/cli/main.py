@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS = ("make", "verify", "run", "explain", "boards")
 ERROR, INTERRUPTED = 2, 130
+_COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
 
 # Written by hand and printed before anything is imported: help must be there at once.
 HELP = """\
@@ -70,6 +71,8 @@ def run(arguments: list[str]) -> int:
     from fwgen.errors import FwgenError
 
     try:
+        if _COMPLETION in os.environ:
+            return _dispatch(arguments)
         if not arguments or arguments[0] in ("-h", "--help"):
             sys.stdout.write(HELP)
             return 0
@@ -119,14 +122,17 @@ def _dispatch(arguments: list[str]) -> int:
 
     # Click's exception classes have no public name in Typer but as bases of BadParameter.
     usage_error: type[BaseException] = typer.BadParameter.__mro__[1]
-    own = (*COMMANDS, "--install-completion", "--show-completion")
-    if arguments[0] not in own:
-        arguments = ["make", *arguments]
     command = get_command(build())
+    if _COMPLETION in os.environ:
+        command.main(args=arguments, prog_name="fwgen")
+    if arguments[0] not in (*COMMANDS, "--install-completion", "--show-completion"):
+        arguments = ["make", *arguments]
     try:
-        code = command.main(args=arguments, prog_name="fwgen", standalone_mode=False)
-    except typer.Abort:
-        raise KeyboardInterrupt from None
+        # Not command.main(): it prints and exits by itself on Ctrl-C and on a broken pipe.
+        with command.make_context("fwgen", list(arguments)) as context:
+            code = command.invoke(context)
+    except typer.Exit as stop:
+        return stop.exit_code
     except usage_error as error:
         raise _usage(error, arguments) from None
     return code if isinstance(code, int) else 0

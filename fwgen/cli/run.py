@@ -97,6 +97,7 @@ def _run(
 ) -> int:
     from fwgen.cli.live import Live
     from fwgen.cli.terminal import Keys, Typed, opened
+    from fwgen.report.layout import silence
 
     with opened() as terminal:
         live = Live(board, image, stimuli, terminal, real_time=real_time, span_ps=span_ps)
@@ -107,6 +108,8 @@ def _run(
                     live.run(Typed(), keys=raw)
             else:
                 live.run(Typed(), keys=False)
+        except BrokenPipeError:  # whoever read the serial output has enough
+            silence(sys.stdout)
         finally:
             if not quiet:
                 terminal.note(live.summary())

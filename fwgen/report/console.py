@@ -8,7 +8,7 @@ from rich.text import Text
 
 from fwgen.contract import describe
 from fwgen.report.data import asleep_ppm, awake_per_second
-from fwgen.report.layout import Paragraph
+from fwgen.report.layout import Paragraph, folded
 from fwgen.trace import Fault
 from fwgen.units import show_duration
 from fwgen.verdict import Outcome
@@ -116,13 +116,15 @@ def show_fault(console: Console, fault: Fault) -> None:
         return
     console.print()
     for line in fault.report.splitlines():
-        # Not wrapped: a report has columns of its own.
-        console.print(Text(f"   {line}".rstrip()), soft_wrap=True)
+        indent = len(line) - len(line.lstrip()) + 2
+        for part in folded(Text(f"   {line}"), console.width, 3 + indent):
+            console.print(part, soft_wrap=True)
 
 
 def show_files(console: Console, folder: str, names: Sequence[str]) -> None:
     """Where the results are."""
-    console.print(section("files", Text(f"{folder}/", style="bold"), "  ".join(names)))
+    lines = [Text(f"{folder}/", style="bold"), "  ".join(names)]
+    console.print(Paragraph("files", lines, hang=0))
 
 
 def show_next(console: Console, steps: Sequence[tuple[str, str]]) -> None:
