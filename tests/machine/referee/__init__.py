@@ -1,0 +1,1 @@
+"""Another implementation of the core runs the same bytes; what both leave behind must agree."""
