@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LONGEST_REST = 1 << 14  # backward entries
 NEVER_AGAIN = -(1 << 62)
 PATIENCE = 4  # failures of a plan before another path is recorded
-WFI, WFE, SEV, YIELD = 0xBF30, 0xBF20, 0xBF40, 0xBF10
+WFI, WFE, SEV = 0xBF30, 0xBF20, 0xBF40
+SEV_WIDE = b"\xaf\xf3\x04\x80"
 
 
 class Block:
@@ -30,7 +31,7 @@ class Block:
 
     __slots__ = (
         "address", "code", "cost", "entries", "fp", "has_it", "last", "plan", "prefix", "problem",
-        "refused", "size", "stops", "system", "watched",
+        "refused", "sends_event", "size", "stops", "system", "watched",
     )  # fmt: skip
 
     def __init__(self, address: int, code: bytes, core: str, wait: Callable[[int, int], int]):
@@ -43,7 +44,7 @@ class Block:
         stops: list[tuple[int, int]] = []
         self.fp = -1
         self.watched: list[int] = []
-        self.has_it = False
+        self.has_it = self.sends_event = False
         waited, in_it, last = 0, 0, 0
         for index, (offset, before) in enumerate(made.prefix):
             end = made.prefix[index + 1][0] if index + 1 < len(made.prefix) else len(code)
@@ -53,6 +54,8 @@ class Block:
                 stops.append((offset, before + waited))
             in_it = max(0, in_it - 1)
             first = code[offset] | code[offset + 1] << 8
+            if first == SEV or code[offset:end] == SEV_WIDE:
+                self.sends_event = True
             if end - offset == 2 and first >> 8 == 0xBF and first & 15:
                 in_it = 4 - ((first & -first).bit_length() - 1)
                 self.has_it = True

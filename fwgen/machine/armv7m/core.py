@@ -9,8 +9,7 @@ engine: a hook notes why, stops it, and ``_step`` acts.
 
 Source: Arm ARM DDI0403 B1.5; Cortex-M4 TRM 100166 §3.9.
 Not modelled: interrupts within an IT block or within one instruction (a load or store multiple
-is not cut short; a divide is not abandoned); an interrupt that a store of the same block raises
-comes at that block's end; bus waits of peripherals.
+is not cut short; a divide is not abandoned); bus waits of peripherals.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from fwgen.machine.armv7m.watch import watches
 from fwgen.machine.memory import PAGE
 from fwgen.machine.time import NEVER
 from fwgen.thumb.cycles import REFILL
+from fwgen.thumb.forms import is_wide
 from fwgen.trace import Fault, Reset, Sleep, Wake
 
 if TYPE_CHECKING:
@@ -68,6 +68,21 @@ _FP_ALL = tuple(range(eng.S0, eng.S0 + 32))
 
 BITBANDS = ((0x2000_0000, 0x2200_0000), (0x4000_0000, 0x4200_0000))
 BITBAND_SIZE = 32 << 20
+
+
+def _banded(address: int) -> tuple[int, int] | None:
+    """The byte and bit that a bit-band alias means, or None. Arm ARM DDI0403 B3.1."""
+    for region, alias in BITBANDS:
+        if alias <= address < alias + BITBAND_SIZE:
+            return region + (address - alias >> 5), address - alias >> 2 & 7
+    return None
+
+
+def _touches_once(first: int) -> bool:
+    """Whether an instruction that accesses memory does so once: no multiple, no double."""
+    if is_wide(first):
+        return first & 0xFE00 == 0xF800
+    return first >> 12 != 0b1100 and first >> 12 != 0b1011
 
 
 class Clockwork:
@@ -121,6 +136,7 @@ class Core:
         self._failure: BaseException | None = None
         self._access_pc: int | None = None
         self._access_cycle = 0
+        self._repeated: int | None = None  # what the access that is run again gives
         self._reset_cause: str | None = None
         self._imprecise: tuple[int, int] | None = None  # address, and the store's PC
         self._asleep_since = 0
@@ -179,7 +195,8 @@ class Core:
 
     def wake_up(self, t_ps: int) -> None:
         """Something changed that may interrupt: look before the next block."""
-        self.attend()
+        if self.exceptions.best() is not None:
+            self.attend()
 
     def configure(self) -> None:
         """CCR or CPACR changed: what blocks must watch may have, too."""
@@ -230,14 +247,14 @@ class Core:
     def _map_io(self, base: int, end: int) -> None:
         def read(_uc: Any, offset: int, size: int, _user: Any) -> int:
             try:
-                return self._bus_read(base + offset, size)
+                return self._io_read(base + offset, size)
             except BaseException as error:  # noqa: BLE001 - re-raised by _step
                 self._fail(error)
                 return 0
 
         def write(_uc: Any, offset: int, size: int, value: int, _user: Any) -> None:
             try:
-                self._bus_write(base + offset, size, value)
+                self._io_write(base + offset, size, value)
             except BaseException as error:  # noqa: BLE001 - re-raised by _step
                 self._fail(error)
 
@@ -325,6 +342,7 @@ class Core:
             at.cost, at.start, at.end = block.cost, address, address + size
             if self._recording is not None:
                 self._record(block)
+            self.event |= block.sends_event
             if block.system:
                 self.attend()
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
@@ -436,7 +454,7 @@ class Core:
                 cure="use an encoding that the manual defines",
             )
         # A block that must not run whole is never found by the quick hook.
-        if self._must_stop(block) == block.size:
+        if self._must_stop(block) == block.size and not block.sends_event:
             self.blocks[address << 12 | size] = block
         return block
 
@@ -517,6 +535,8 @@ class Core:
             if kind in (uc.UC_MEM_FETCH_PROT, uc.UC_MEM_FETCH_UNMAPPED):
                 self._stop(lambda: self._fetch_fault(address))
                 return False
+            if self._repeated is not None:
+                return True
             pc = self.engine.read(eng.PC)
             at = self.at
             block = self.blocks.get(at.start << 12 | at.end - at.start)
@@ -549,10 +569,10 @@ class Core:
     # ------------------------------------------------------------------ the bus
 
     def _reachable(self, address: int) -> bool:
-        for region, alias in BITBANDS:
-            if alias <= address < alias + BITBAND_SIZE:
-                target = region + (address - alias >> 5)
-                return self._reachable(target) or self.memory.find(target) is not None
+        banded = _banded(address)
+        if banded is not None:
+            target = banded[0]
+            return self._spec_at(target) is not None or self.memory.find(target) is not None
         return self._spec_at(address) is not None
 
     def _spec_at(self, address: int) -> PeripheralSpec | None:
@@ -561,23 +581,32 @@ class Core:
                 return spec
         return None
 
+    def _io_read(self, address: int, size: int) -> int:
+        """The engine's read outside memory."""
+        if self._repeated is not None:
+            return self._repeated
+        pc = self._access_pc or self._pc
+        value = self._bus_read(address, size)
+        self._after_access(pc, value)
+        return value
+
+    def _io_write(self, address: int, size: int, value: int) -> None:
+        """The engine's write outside memory."""
+        if self._repeated is not None:
+            return
+        pc = self._access_pc or self._pc
+        self._bus_write(address, size, value)
+        self._after_access(pc, 0)
+
     def _bus_read(self, address: int, size: int) -> int:
         spec = self._spec_at(address)
         if spec is not None:
             t_ps = self.hclk.time_of(self._access_cycle)
-            value = self.soc.bus_read(spec, address - spec.base, size, t_ps)
-            self._after_access()
-            return value
-        self._access_pc = None
-        for region, alias in BITBANDS:
-            if alias <= address < alias + BITBAND_SIZE:
-                offset = address - alias
-                target = (region + (offset >> 5)) & ~(size - 1)
-                bit = (offset >> 2) & 7 | (((region + (offset >> 5)) & (size - 1)) << 3)
-                data = self.memory.read(target, size)
-                if data is not None:
-                    return int.from_bytes(data, "little") >> bit & 1
-                return self._bus_read(target, size) >> bit & 1
+            return self.soc.bus_read(spec, address - spec.base, size, t_ps)
+        banded = _banded(address)
+        if banded is not None:
+            byte, bit = banded
+            return self._bus_read(byte, 1) >> bit & 1
         data = self.memory.read(address, size)
         return int.from_bytes(data, "little") if data is not None else 0
 
@@ -586,37 +615,57 @@ class Core:
         if spec is not None:
             t_ps = self.hclk.time_of(self._access_cycle)
             self.soc.bus_write(spec, address - spec.base, size, value, t_ps)
-            self._after_access()
             return
-        for region, alias in BITBANDS:
-            if alias <= address < alias + BITBAND_SIZE:
-                self._bit_write(
-                    region + (address - alias >> 5), address - alias >> 2 & 7, size, value
-                )
-        self._access_pc = None
-
-    def _bit_write(self, byte: int, bit: int, size: int, value: int) -> None:
-        """Bit-banding reads, changes one bit and writes back, in one go. Arm ARM B3.1."""
-        target = byte & ~(size - 1)
-        bit |= (byte & (size - 1)) << 3
-        data = self.memory.read(target, size)
-        pc = self._access_pc
-        before = (
-            int.from_bytes(data, "little") if data is not None else self._bus_read(target, size)
-        )
-        after = before & ~(1 << bit) | (value & 1) << bit
-        if data is not None:
-            self.memory.write_ram(target, after.to_bytes(size, "little"))
+        banded = _banded(address)
+        if banded is not None:
+            # Reads, changes one bit and writes back, in one go and as wide as the access: B3.1.
+            byte, bit = banded
+            target, bit = byte & ~(size - 1), bit + 8 * (byte & (size - 1))
+            before = self._bus_read(target, size)
+            self._bus_write(target, size, before & ~(1 << bit) | (value & 1) << bit)
             return
-        self._access_pc = pc
-        self._bus_write(target, size, after)
+        self.memory.write_ram(address, value.to_bytes(size, "little"))
 
-    def _after_access(self) -> None:
+    def _after_access(self, pc: int, value: int) -> None:
+        """See whether the access brought something that is due within the block that runs."""
+        at = self.at
         self._access_pc = None
         if getattr(self._flash, "busy_until_ps", 0) > self.soc.scheduler.now_ps:
             self.attend()  # the bus will stall
-        if self.soc.scheduler.next_ps != self._deadline and not self.at.attention:
+        if self.soc.scheduler.next_ps != self._deadline:
             self._set_limit()
+        if at.attention or self._due < at.cycle + at.cost:
+            self._pause_after(pc, value)
+
+    def _pause_after(self, pc: int, value: int) -> None:
+        """Stop after the access at ``pc``, not only after its block.
+
+        A stop within an access makes the engine go back to the instruction: it is run again by
+        itself, with the access's outcome given (``_repeat_access``).
+        """
+        block = self.blocks.get(self.at.start << 12 | self.at.end - self.at.start)
+        if block is None or block.has_it or not block.address <= pc < block.address + block.size:
+            return
+        code = block.code[pc - block.address :]
+        first = code[0] | code[1] << 8
+        following = pc + (4 if is_wide(first) else 2)
+        if following < self.at.end and _touches_once(first):
+            self._stop(lambda: self._repeat_access(pc, following, value))
+
+    def _repeat_access(self, pc: int, following: int, value: int) -> None:
+        at, end = self.at, self.at.end
+        if self._pc != pc:
+            return  # the engine went on: nothing to repeat
+        self._cut_short(pc)
+        at.start, at.end, at.attention = NOWHERE_YET, pc, 0
+        at.limit = self._due = NEVER
+        self._repeated = value
+        self.engine.drop_code(pc, end)
+        self._reason = None
+        self.engine.start(pc, following)
+        self._repeated = None
+        self._reason = None
+        self._pc = self.engine.read(eng.PC)
 
     def _store_to_rom(self, address: int, size: int, value: int) -> None:
         """A store into the flash: its controller decides what becomes of it."""
@@ -629,7 +678,7 @@ class Core:
         else:
             self._imprecise = address, self._access_pc or self._pc
             self.attend()
-        self._after_access()
+        self._after_access(self._access_pc or self._pc, 0)
 
     # ------------------------------------------------------------------ time
 
