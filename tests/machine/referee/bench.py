@@ -62,9 +62,8 @@ reset:
     str r1, [r0]
     set r1, {RESULTS}
     str r1, [r0, #4]
-    b.w programs
 
-load:                           ; lr: the program's first instruction
+load:                           ; the next row of the table: where, and from what state
     set r11, {STATE}
     ldr r10, [r11]
     set r0, {STACK}
@@ -81,6 +80,7 @@ fill:
     movs r0, #0
     str r0, [r11, #8]
     str r0, [r11, #12]
+    ldr r12, [r10], #4
     ldr r0, [r10], #4
     str r0, [r11, #16]
     ldr r0, [r10], #4
@@ -93,15 +93,14 @@ fill:
     stmia.w r9!, {{r2-r8}}
     ldmia.w r10!, {{r2-r8}}
     stmia.w r9!, {{r2-r8}}
-    str.w lr, [r9]
+    str.w r12, [r9]
     str.w r10, [r11]
     msr apsr_nzcvqg, r1
     pop.w {{r0-r12, lr}}
     pop {{pc}}
 
-dump:                           ; lr: where the next program begins; r0-r12 and lr are pushed
+dump:                           ; r0-r12 and lr are pushed
     mrs r0, apsr
-    mov r12, lr
     set r11, {STATE}
     ldr r10, [r11, #4]
     mov r9, sp
@@ -125,7 +124,7 @@ copy:
     subs.w r9, r9, #1
     bne copy
     str.w r10, [r11, #4]
-    bx r12
+    b.w load
 
 fault:                          ; note it, and end the program
     set r0, {STATE}
@@ -241,7 +240,7 @@ class Outcome:
 
 
 _SIZE = 19 * 4 + 32 * 4 + WINDOW_SIZE
-_TABLE = 4 * (3 + 32 + 14)
+_TABLE = 4 * (4 + 32 + 14)
 _FLASH = 500 << 10
 
 
@@ -259,33 +258,35 @@ def _noise() -> bytes:
 
 
 def build(programs: Sequence[Program], end: str) -> bytes:
-    """An image for address 0."""
-    at, code = FIRST_PROGRAM, b""
-    table: list[int] = []
-    labels = {"programs": at, "table": 0}
+    """An image for address 0. Programs of the same code share it."""
+    labels = {"table": 0}
     _, runtime = assemble(_RUNTIME, 0x100, labels)
+    code, places = b"", dict[bytes, tuple[int, int]]()
+    table: list[int] = []
     for program in programs:
-        here = at + len(code)
-        begin, _ = assemble("bl load", here, runtime)
         body = program.code
-        resume = here + len(begin) + len(body)
-        finish, _ = assemble("push.w {r0-r12, lr}\n bl dump\n nop", resume, runtime)
-        both = begin + body + finish
-        code += both[:-2] if len(both) & 2 else both
+        if body not in places:
+            begin = FIRST_PROGRAM + len(code)
+            finish, _ = assemble("push.w {r0-r12, lr}\n b.w dump\n nop", begin + len(body), runtime)
+            places[body] = begin | 1, begin + len(body) | 1
+            both = body + finish
+            code += both[:-2] if len(both) & 2 else both
         first = program.start
-        table += [resume | 1, first.fpscr, first.apsr, *first.s, *first.r, first.lr]
-    code += assemble("b.w past", at + len(code), {"past": at + len(code) + 4096})[0]
-    code += bytes(4092)  # what literals past the last program read must not be the end's code
-    tail, _ = assemble(end, at + len(code), {"SIZE": RESULTS - STATE + _SIZE * len(programs)})
+        table += [*places[body], first.fpscr, first.apsr, *first.s, *first.r, first.lr]
+    code += bytes(4096)  # what literals past the last program read must not be the end's code
+    finish_at = FIRST_PROGRAM + len(code)
+    tail, _ = assemble(end, finish_at, {"SIZE": RESULTS - STATE + _SIZE * len(programs)})
+    table += [finish_at | 1] + [0] * (_TABLE // 4 - 1)
     code += tail + bytes(-len(tail) % 4)
-    labels["table"] = at + len(code)
+    labels["table"] = FIRST_PROGRAM + len(code)
     text, runtime = assemble(_RUNTIME, 0x100, labels)
     vectors = [STACK, runtime["reset"] | 1] + [runtime["fault"] | 1] * 46
     image = struct.pack("<48I", *vectors)
     image += bytes(0x100 - len(image)) + text
     assert len(image) <= NOISE
     image += bytes(NOISE - len(image)) + _noise()
-    return image + bytes(at - len(image)) + code + struct.pack(f"<{len(table)}I", *table)
+    image += bytes(FIRST_PROGRAM - len(image))
+    return image + code + struct.pack(f"<{len(table)}I", *table)
 
 
 @cache
@@ -339,13 +340,14 @@ def _outcomes(ram: bytes, count: int) -> list[Outcome]:
 
 def batches(programs: Sequence[Program]) -> Iterator[Sequence[Program]]:
     """Runs of programs that fit one image, and whose results fit the RAM."""
-    first, flash, ram = 0, 0, 0
+    first, flash, ram, last = 0, 0, 0, b""
     for n, program in enumerate(programs):
-        flash += _TABLE + len(program.code) + 16
+        flash += _TABLE + (0 if program.code == last else len(program.code) + 16)
+        last = program.code
         ram += _SIZE
         if flash > _FLASH - 0x4000 or ram > RAM_SIZE - 0x2000:
             yield programs[first:n]
-            first, flash, ram = n, 0, 0
+            first, flash, ram, last = n, 0, 0, b""
     yield programs[first:]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from fwgen.thumb import cycles, decode, encode
+from fwgen.thumb import decode, encode
 from fwgen.thumb.forms import Form, all_forms, recognise
 from fwgen.thumb.isa import first_problem
 from fwgen.thumb.operands import CONDITIONS, Reg, listed
@@ -161,7 +161,7 @@ def _aims(code: bytes, rng: Random) -> bytes | None:
         setup = load_constant(memory.index, value & 0xFFFFFFFF)
     if memory.base == "sp":
         at = STACK + memory.displacement + index & 0xFFFFFFFF
-        return setup if _LOW <= at and at + size <= _HIGH else None
+        return setup if at >= _LOW and at + size <= _HIGH else None
     at = rng.randrange(_LOW, _HIGH - size + 1) // align * align
     base = at - memory.displacement - index & 0xFFFFFFFF
     return load_constant(memory.base, base) + setup
@@ -179,6 +179,16 @@ def _span(form: Form, fields: dict[str, int]) -> tuple[int, int]:
     size = 4 if name.startswith("v") else 1 if "b" in name[3:] else 2 if "h" in name[3:] else 4
     strict = "exclusive" in form.cost or name.startswith("v")
     return size, size if strict else 1
+
+
+def draw_of(form: Form, rng: Random) -> bytes | None:
+    """An instruction of a form after what aims it, or None where none came up."""
+    for _ in range(20):
+        code = _one(form, rng)
+        setup = None if code is None or _writes_sp(code) else _aims(code, rng)
+        if code is not None and setup is not None:
+            return setup + code
+    return None
 
 
 def draw_instruction(rng: Random, kinds: tuple[str, ...] | None = None) -> tuple[bytes, bytes]:
