@@ -18,6 +18,7 @@ from fwgen.model.embedded.behaviour import AtBoot, OnEdge, Say, Uptime
 from fwgen.model.embedded.compose.blocks.act import Act
 from fwgen.model.embedded.compose.blocks.crowd import Crowd
 from fwgen.model.embedded.compose.blocks.edges import SETTLE_PS
+from fwgen.model.embedded.compose.blocks.later import Later, split_delay
 from fwgen.model.embedded.compose.blocks.mirror import Copy
 from fwgen.model.embedded.compose.blocks.walk import Beats, Steps, Toggler
 from fwgen.model.embedded.compose.blocks.wave import Dealt, WaveBlock, deal, fits
@@ -30,7 +31,7 @@ from fwgen.units import PS_PER_MS, PS_PER_US, show_duration, show_frequency
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fwgen.board import Board
+    from fwgen.board.types import Board
     from fwgen.model.embedded.behaviour import Line, Program
     from fwgen.model.embedded.compose.blocks.base import Block
     from fwgen.model.embedded.compose.jobs import Job
@@ -96,6 +97,7 @@ class _Composer:
         self.waves: tuple[WaveBlock, ...] = ()
         self.blocks: list[Block] = []
         self.crowd: Crowd | None = None
+        self._coarse = False  # whether ticks may be long, for want of timers
 
     def run(self) -> tuple[Plan, Emission]:
         self._check_pins()
@@ -108,6 +110,8 @@ class _Composer:
             wave.prepare(self.rt.setup, self.silicon.clock_hz)
         for block in self.blocks:
             block.prepare(self.rt)
+        for speech in self.rt.ports.values():
+            speech.claim(self.rt)
         return self._plan(), self._emission()
 
     # ------------------------------------------------------------------ what is asked of the pins
@@ -154,12 +158,15 @@ class _Composer:
         )  # fmt: skip
         wide = [t for t in self.silicon.timers if t.width == 32 and t.channels]
         choices: list[tuple[int, int, Dealt]] = []
-        for number, spared in enumerate(_spare_sets(wide)):
-            dealt = deal(tuple(parts), free, self.silicon, spared)
-            taken = {wave.output.timer.name for wave in dealt.waves}
-            left = [t for t in wide if t.name not in taken]
-            if self._enough(dealt, left):
-                choices.append((len(dealt.rest), number, dealt))
+        for self._coarse in (False, True):
+            for number, spared in enumerate(_spare_sets(wide)):
+                dealt = deal(tuple(parts), free, self.silicon, spared)
+                taken = {wave.output.timer.name for wave in dealt.waves}
+                left = [t for t in wide if t.name not in taken]
+                if self._enough(dealt, left):
+                    choices.append((len(dealt.rest), number, dealt))
+            if choices:
+                break
         if not choices:
             raise ModelError(
                 "too much at once: this needs more compare channels than the 32-bit timers of "
@@ -176,7 +183,8 @@ class _Composer:
     def _build(self, rest: tuple[Job, ...]) -> list[Block]:
         made: list[Block] = []
         names: dict[str, int] = {}
-        for job in merged(list(rest)):
+        for whole in merged(list(rest)):
+            job, delay = split_delay(whole)
             bids = [
                 (bid.bytes, n)
                 for n, kind in enumerate(BLOCKS)
@@ -187,14 +195,17 @@ class _Composer:
             kind = BLOCKS[min(bids)[1]]
             stem = kind.__name__.lower()
             names[stem] = names.get(stem, 0) + 1
-            made.append(kind(job, f"{stem}{names[stem]}"))
+            block = kind(job, f"{stem}{names[stem]}")
+            if delay is not None:
+                later = Later(delay, f"{block.label}_later")
+                later.target = block
+                made.append(later)
+            made.append(block)
         return made
 
-    def _demand(self, blocks: list[Block]) -> tuple[int, int]:
-        """How many alarms need a channel of their own, and how many could share one."""
-        alarms = [alarm for block in blocks if (alarm := block.make_alarm())]
-        soft = sum(alarm.kept for alarm in alarms)
-        return len(alarms) - soft + self._settles, soft
+    def _demand(self, blocks: list[Block]) -> int:
+        """How many alarms are needed."""
+        return sum(block.make_alarm() is not None for block in blocks) + self._settles
 
     @property
     def _settles(self) -> bool:
@@ -217,15 +228,14 @@ class _Composer:
         )
 
     def _enough(self, dealt: Dealt, left: list[Timer]) -> bool:
-        hard, soft = self._demand(self._build(dealt.rest))
+        wanted = self._demand(self._build(dealt.rest))
         channels = sum(t.channels for t in left)
-        if self._tells_time and (not left or (hard + soft and not self._shares_ms(dealt.rest))):
-            channels -= 4  # a timer for the milliseconds alone
-        return channels >= hard + min(soft, 1) if hard + soft else channels >= 0
-
-    def _durations(self, blocks: list[Block]) -> list[int]:
-        found = [ps for block in blocks for ps in block.durations()]
-        return [*found, SETTLE_PS] if self._settles else found
+        if self._tells_time:
+            if not left:
+                return False
+            if not wanted or not self._shares_ms(dealt.rest):
+                channels -= left[-1].channels  # a timer for the milliseconds alone
+        return channels >= min(wanted, self._settles + 1)  # the settling's own, and a crowd's
 
     def _shares_ms(self, rest: tuple[Job, ...]) -> bool:
         """Whether the alarms' counter can count milliseconds, too."""
@@ -234,8 +244,9 @@ class _Composer:
 
     def _choose_tick(self, blocks: list[Block]) -> Tick:
         want = self.silicon.clock_hz // 1000 if self._tells_time else None
-        fine = any(not block.from_reset for block in blocks) or self._settles
-        return choose_tick(self._durations(blocks), self.silicon.clock_hz, fine=fine, want=want)
+        durations = [ps for block in blocks for ps in block.durations()]
+        ticks = 1 if all(block.from_reset for block in blocks) else 10 if self._coarse else 100
+        return choose_tick(durations, self.silicon.clock_hz, ticks=ticks, want=want)
 
     def _deal_alarms(self, left: list[Timer]) -> None:
         rt = self.rt
@@ -266,22 +277,34 @@ class _Composer:
             for member in self.crowd.members:
                 assert member.alarm is not None
                 member.alarm.timer = self.crowd.alarm.timer
+                member.alarm.channel = self.crowd.alarm.channel
         for timer in rt.timers():
             rt.use(timer, 6)
 
     def _gather(self, slots: list[tuple[str, int]]) -> None:
         """Make enough alarms share the last channel."""
         rt = self.rt
-        able = [b for b in self.blocks if b.alarm and b.alarm.kept and b.alarm.due_ps is not None]
+        able = [block for block in self.blocks if block.alarm]
+        able.sort(key=lambda block: not (block.alarm and block.alarm.kept))
         over = len(rt.alarms) - len(slots) + 1
-        members = able[len(able) - over :]
-        first = min(b.alarm.due_ps or 0 for b in members if b.alarm)
-        shared = Alarm("crowd", first)
+        chosen = able[:over]
+        members = [block for block in self.blocks if block in chosen]
+        dues = [b.alarm.due_ps for b in members if b.alarm and b.alarm.due_ps is not None]
+        shared = Alarm("crowd", min(dues, default=None))
         self.crowd = Crowd(shared, members)
+        waiting = 0
+        passing = [b.alarm for b in members if b.alarm and not b.alarm.kept]
+        for number, alarm in enumerate(passing):
+            alarm.number = number
+            waiting |= (alarm.due_ps is not None) << number
+        if len(passing) > 32:
+            raise ModelError("more than 32 things that end by themselves")
+        armed = rt.cell("who waits", waiting) if passing else None
         for member in members:
             assert member.alarm is not None
-            due = rt.ticks(member.alarm.due_ps or 0)
+            due = rt.ticks(member.alarm.due_ps) if member.alarm.due_ps is not None else 0
             member.alarm.soft = rt.cell(f"{member.label} due", due)
+            member.alarm.armed = armed
         rt.alarms.append(shared)
 
     def _deal_clock(self, left: list[Timer]) -> None:
@@ -343,9 +366,10 @@ class _Composer:
 
     def _react(self) -> None:
         rt, edges = self.rt, self.rt.edges
+        delayed = [block.target for block in self.blocks if isinstance(block, Later)]
         for block in self.blocks:
             start, gate = block.when.start, block.when.gate
-            if isinstance(block.job, Mirror):
+            if isinstance(block.job, Mirror) or block in delayed:
                 continue
             if isinstance(start, OnEdge):
                 source = edges.settled(rt, start.source)
@@ -388,8 +412,6 @@ class _Composer:
     def _after_claims(self) -> None:
         rt = self.rt
         rt.edges.claim(rt)
-        for speech in rt.ports.values():
-            speech.claim(rt)
         if rt.irqs or rt.alarms:
             rt.use("NVIC", 2)
 

@@ -180,6 +180,8 @@ def _walk(when: When, play: Play, rule: Rule) -> Walk:
     stop = rule.stop_ps
     if stop is None or (times is not None and times * period <= stop):
         return Walk(when, steps, times, rule.clause)
+    if len(steps) == 1:
+        return Walk(when, (replace(steps[0], duration_ps=stop),), 1, rule.clause)
     rounds, rest = divmod(stop, period)
     tail: list[Step] = []
     for step in steps:

@@ -68,7 +68,7 @@ def wave(first_ps: int, second_ps: int, clock_hz: int, limit: int, clause: str) 
         error = max(error, abs(first * prescale - part) / whole * 1_000_000)
         if best is None or error < best.error_ppm:
             best = Wave(prescale, period, first, error)
-        if error <= GOOD_PPM:
+        if error == 0 or (prescale == 1 and error <= GOOD_PPM):
             break
     if best is None or best.error_ppm > WORST_PPM:
         raise _too_fast(first_ps, second_ps, clock_hz, clause)
@@ -112,19 +112,19 @@ class Tick:
 
 
 def choose_tick(
-    durations: Iterable[int], clock_hz: int, *, fine: bool, want: int | None = None
+    durations: Iterable[int], clock_hz: int, *, ticks: int = 1, want: int | None = None
 ) -> Tick:
     """The finest tick with which the longest duration still fits the counter.
 
-    ``fine``: things start at unforeseen moments, so a tick must be short against every duration.
-    ``want``: a prescale that would be welcome if all durations are whole multiples of it.
+    ``want``: a prescale that would be welcome if all durations are whole multiples of it, and
+    ``ticks`` of them at least: what starts at unforeseen moments is off by up to one.
     Raises ModelError when no tick does.
     """
     spans = [cycles(ps, clock_hz) for ps in durations]
     longest, shortest = max(spans, default=Fraction(1)), min(spans, default=Fraction(1))
     if want and longest < want * (1 << 32):
         whole = all(span.denominator == 1 and span % want == 0 for span in spans)
-        if whole and (not fine or shortest >= 100 * want):
+        if whole and shortest >= ticks * want:
             return Tick(want, clock_hz)
     least = max(1, -(-int(longest + 1) // ((1 << 32) - 1)))
     if least == 1:

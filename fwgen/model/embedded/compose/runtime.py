@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _HIGH = ("r8", "r9", "r10", "r11", "r12")
 _ONES = 0xFFFFFFFF
+_FLAGS = 0x1E  # SR: CC1IF to CC4IF; writing 1 keeps one, the others are of no interest
 
 
 @dataclass(slots=True)
@@ -72,6 +73,8 @@ class Alarm:
     timer: str = ""
     channel: int = 0
     soft: Cell | None = None
+    armed: Cell | None = None  # a crowd's word of who waits; bit ``number`` is this one's
+    number: int = 0
 
     @property
     def bit(self) -> int:
@@ -228,6 +231,11 @@ class Runtime:
     def unless_due(self, alarm: Alarm, skip: str) -> None:
         """Go to ``skip`` unless the alarm has come."""
         if alarm.soft is not None:
+            if not alarm.kept:
+                assert alarm.armed is not None
+                armed = self.hold(alarm.armed, "r0")
+                self.code.op(f"lsls r0, {armed}, #{31 - alarm.number}")
+                self.code.branch("bpl", skip, f"{alarm.owner} is not armed")
             due = self.hold(alarm.soft, "r1")
             self.code.load("r0", self.reg(alarm.timer, "CNT"), "now", keep=due)
             self.code.op(f"subs r0, r0, {due}")
@@ -259,11 +267,17 @@ class Runtime:
         if after:
             amount = code.have(after, avoid="r0")
             code.op(f"adds r0, r0, {amount}")
+        if alarm.soft is not None:
+            self.keep(alarm.soft, "r0")
+            if not alarm.kept:
+                self._switch_soft(alarm, "orrs")
+            code.store(alarm.bit, self.reg(timer, "EGR"), comment="the crowd looks again")
+            return
         elif self.tick and self.tick.prescale > 1:
             code.op("subs r0, #1", "this tick has begun already")
         code.save("r0", self.ccr(alarm), comment=f"{alarm.owner} is due")
         if after:
-            code.store(_ONES ^ alarm.bit, self.reg(timer, "SR"), comment="not for an older match")
+            code.store(_FLAGS ^ alarm.bit, self.reg(timer, "SR"), comment="not for an older match")
         if not alarm.kept:
             self._switch(alarm, "orrs")
         if not after:
@@ -271,7 +285,18 @@ class Runtime:
 
     def disarm(self, alarm: Alarm) -> None:
         """The alarm does not come any more."""
-        self._switch(alarm, "bics")
+        if alarm.soft is not None:
+            self._switch_soft(alarm, "bics")
+        else:
+            self._switch(alarm, "bics")
+
+    def _switch_soft(self, alarm: Alarm, how: str) -> None:
+        assert alarm.armed is not None
+        armed = self.hold(alarm.armed, "r0")
+        with self.code.live(armed):
+            bit = self.code.have(1 << alarm.number)
+            self.code.op(f"{how} {armed}, {bit}", f"{alarm.owner}: {how}")
+        self.keep(alarm.armed, armed)
 
     def _switch(self, alarm: Alarm, how: str) -> None:
         self.code.load("r0", self.reg(alarm.timer, "DIER"))
@@ -303,10 +328,11 @@ class Runtime:
             masks[port] = masks.get(port, 0) | 1 << self.silicon.index(line.pin)
         for port, mask in masks.items():
             odr = self.silicon.address(f"{port}_ODR")
-            self.code.load("r0", odr)
-            bit = self.code.have(mask, avoid="r0 r2")
-            self.code.op(f"eors r0, {bit}", comment)
-            self.code.save("r0", odr)
+            with self.code.live("r0"):
+                self.code.load("r0", odr)
+                bit = self.code.have(mask)
+                self.code.op(f"eors r0, {bit}", comment)
+                self.code.save("r0", odr)
 
     # ------------------------------------------------------------------ the loop
 
@@ -387,8 +413,13 @@ class Runtime:
         flags = self.flags
         code.load(flags, self.reg(timer, "SR"), "which alarms have come?")
         spare = "r1" if flags == "r0" else "r0"
-        code.op(f"mvns {spare}, {flags}")
-        code.save(spare, self.reg(timer, "SR"), comment="those are seen")
+        with code.live(flags):
+            if len(mine) > 1:
+                code.put(spare, _FLAGS)
+                code.op(f"bics {spare}, {flags}")
+            else:
+                code.put(spare, 0)
+            code.save(spare, self.reg(timer, "SR"), comment="what was seen is cleared")
         if any(not a.kept for a in mine):
             code.load(spare, self.reg(timer, "DIER"), keep=flags)
             code.op(f"ands {flags}, {spare}", "only those that are armed")

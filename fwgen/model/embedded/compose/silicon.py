@@ -16,8 +16,7 @@ from fwgen.errors import ModelError
 from fwgen.image.facts import Facts, register_map
 
 if TYPE_CHECKING:
-    from fwgen.board import Board
-    from fwgen.board.types import ClockGate, PeripheralSpec, Pin
+    from fwgen.board.types import Board, ClockGate, PeripheralSpec, Pin
 
 PS_PER_S = 10**12
 
@@ -75,7 +74,11 @@ class Silicon:
         known = register_map(spec)
         if known is None or plain not in known.registers:
             raise ModelError(f"{self.chip.name} has no register {register} that I know")
-        return known.registers[plain].reset
+        reset = known.registers[plain].reset
+        width = spec.options.get("width")
+        if isinstance(width, int) and known.registers[plain].fields.keys() <= {plain}:
+            reset &= (1 << width) - 1  # a counter of 16 bits in a map for 32
+        return reset
 
     def gate(self, peripheral: str) -> ClockGate | None:
         """The clock enable bit of a peripheral, None when it needs none."""

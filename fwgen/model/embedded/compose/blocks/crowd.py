@@ -1,8 +1,8 @@
 """More alarms than channels: a crowd of jobs that share one, each with its due time in a cell.
 
-Only jobs that go on for ever from reset may share. The channel is always set to the earliest of
-them; one that is too near to be caught by the comparison is brought on by the channel's own
-software event (EGR), so none is ever missed.
+The channel is always set to the earliest of them; one that is too near to be caught by the
+comparison is brought on by the channel's own software event (EGR), so none is ever missed. Who
+does not wait for anything has its bit in the word ``armed`` cleared.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ class Crowd:
                 assert member.alarm is not None
                 assert member.alarm.soft is not None
                 later = code.unique("later")
+                if not member.alarm.kept:
+                    assert member.alarm.armed is not None
+                    armed = rt.hold(member.alarm.armed, "r2")
+                    code.op(f"lsls r2, {armed}, #{31 - member.alarm.number}")
+                    code.branch("bpl", later, f"{member.label} is not armed")
                 due = rt.hold(member.alarm.soft, "r2")
                 code.op(f"subs r2, {due}, r0", f"until {member.label}")
                 code.op("cmp r2, r1")

@@ -60,6 +60,7 @@ class Speech:
     baud: int = 0
     _at: Cell | None = None  # the next byte; 0: silent
     _waiting: Cell | None = None
+    _begun: Cell | None = None  # the milliseconds when the text was begun
     _back: Cell | None = None  # where a text goes on after what was put in
     _room: int = 0  # offset from sp of the digits
     _lowest: int = 0  # the first byte value that is no character
@@ -132,6 +133,8 @@ class Speech:
             for part in text.say.parts:
                 if not isinstance(part, str):
                     self._insert(rt, part)
+        if any(_late_uptime(text.say) for text in self.texts):
+            self._begun = rt.cell(f"{self.port} begun at")
         if self.inserts and self._lowest + len(self.inserts) > 255:
             raise ModelError("more numbers than one port's texts can hold")
         if self.inserts:
@@ -171,6 +174,7 @@ class Speech:
             code.op(f"cmp {at}, #0", "still saying the last?")
             code.branch("bne", busy, "then not this one")
             rt.point(self._at, text.label)
+            self._note_time(rt)
             self._wake(rt)
             code.label(busy)
             return
@@ -180,6 +184,13 @@ class Speech:
             code.op(f"orrs {waiting}, {bit}", f"{text.label} waits")
         rt.keep(self._waiting, waiting)
         self._wake(rt)
+
+    def _note_time(self, rt: Runtime) -> None:
+        """Code: the time that the text will tell is that of its first byte."""
+        if self._begun is not None:
+            with rt.code.live("r2"):
+                rt.code.load("r0", rt.silicon.address(f"{rt.uptime}_CNT"), "begun now")
+            rt.keep(self._begun, "r0")
 
     def _wake(self, rt: Runtime) -> None:
         rt.code.store(
@@ -258,6 +269,7 @@ class Speech:
         rt.keep(self._waiting, "r0")
         assert self._at is not None
         rt.keep(self._at, at)
+        self._note_time(rt)
 
     def _put_in(self, rt: Runtime, at: str, fetch: str) -> None:
         """Code: r0 is no character: go back to the text, or put something in."""
@@ -327,7 +339,10 @@ class Speech:
                 if value != "r0":
                     code.op(f"movs r0, {value}")
             elif isinstance(part, Uptime):
-                code.load("r0", rt.silicon.address(f"{rt.uptime}_CNT"), "milliseconds", keep="r2")
+                if self._begun is None:
+                    code.load("r0", rt.silicon.address(f"{rt.uptime}_CNT"), "milliseconds")
+                elif (value := rt.hold(self._begun, "r0")) != "r0":
+                    code.op(f"movs r0, {value}")
                 if part.unit == "s":
                     code.put("r1", 1000)
                     code.op("udiv r0, r0, r1", "seconds")
@@ -415,6 +430,11 @@ class Speech:
                     size += 10
             longest = max(longest, size)
         return longest * _FRAME * 10**12 // self.baud
+
+
+def _late_uptime(say: Say) -> bool:
+    """Whether a text tells the time, and not with its first characters."""
+    return any(isinstance(part, Uptime) for part in say.parts[1:])
 
 
 def _literals(say: Say) -> list[str]:

@@ -132,7 +132,7 @@ class Beats(_Walking):
         if self.when.start.after_ps:
             self.take_over(rt)
         at = rt.hold(self._at, "r2")
-        with code.live("r2"):
+        with code.live(at):
             code.op(f"ldrb r0, [{at}, #0]", "units to the next turn")
             code.op(f"adds {at}, #1")
             with code.live("r0"):
@@ -192,7 +192,7 @@ class Steps(_Walking):
         if self.when.start.after_ps:
             self.take_over(rt)
         at = rt.hold(self._at, "r2")
-        with code.live("r2"):
+        with code.live(at):
             first, *others = self._ports
             code.op(f"ldmia {at}!, {{r0, r1}}", "how long, and which levels")
             with code.live("r0", "r1"):
