@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
     from fwgen.machine.time import Timer
 
@@ -496,8 +497,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
 
         def arrive(t_ps: int) -> None:
             self._last_error = ""
-            heard = self._on and self._rx.pad is not None
-            if heard:
+            if self._on and self._source.pad is not None:
                 self._levels += edges
                 self._known_until = end
                 self._falling(t_ps)
@@ -522,6 +522,11 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
     def _on(self) -> bool:
         return bool(self.cr1.UE and self.cr1.RE)
 
+    @property
+    def _source(self) -> Signal:
+        # Single-wire: "the RX pin is no longer used" (§19.3.10).
+        return self._half_duplex if self.cr3.HDSEL else self._rx
+
     def _listen(self, t_ps: int) -> None:
         """Listen to the pad while the receiver is on."""
         if self._unlisten is not None:
@@ -535,9 +540,8 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         self._levels = []
         if not self._on:
             return
-        source = self._half_duplex if self.cr3.HDSEL else self._rx
-        self._unlisten = source.listen(self._pad_edge)
-        level = source.level(t_ps)
+        self._unlisten = self._source.listen(self._pad_edge)
+        level = self._source.level(t_ps)
         self._levels = [(t_ps, 1 if level is None else level)]
         if level:
             self._await_idle(t_ps)

@@ -347,6 +347,31 @@ def test_the_break_input_takes_the_outputs_away() -> None:
     assert soc.read("TIM1", "BDTR") & 0x8000 == 0
 
 
+def test_automatic_output_enable_waits_for_the_update() -> None:
+    soc = soc_with("TIM1")
+    bkin = soc.fabric.input("TIM1_BKIN")
+    bkin.drive(0, 1)
+    write(soc, "TIM1", ARR=9, CCMR1=0x50, CCER=1, BDTR=0x7000, CR1=1)  # AOE, BKP, BKE
+    after(soc, 100)
+    assert soc.read("TIM1", "SR") & 0x80
+    assert soc.fabric.output("TIM1_CH1").level(soc.now_ps) is None
+    bkin.drive(soc.now_ps, 0)
+    wire = Wire(soc, "TIM1_CH1")
+    after(soc, 100)
+    assert wire.edges == [(TICK * 101, 1)]
+    assert soc.read("TIM1", "BDTR") & 0x8000
+
+
+def test_alignment_must_not_change_while_counting() -> None:
+    soc = soc_with("TIM3")
+    write(soc, "TIM3", CR1=0x20)
+    write(soc, "TIM3", CR1=0x21)
+    write(soc, "TIM3", CR1=0x01)
+    assert not hazards(soc, "timer-mode")
+    write(soc, "TIM3", CR1=0x41)
+    assert hazards(soc, "timer-mode")
+
+
 def test_tim1_has_a_line_for_each_kind_of_request() -> None:
     soc = soc_with("TIM1")
     requests = Requests(soc)
@@ -391,25 +416,16 @@ def test_dead_time_delays_active_edges_and_never_lets_both_be_active(
     steady, was = dtg, 0  # OCxREF was low for long
     for ccr, ticks in duties:
         write(soc, "TIM1", CCR1=ccr)
-        for step in range(ticks):
-            if step:
-                after(soc, 1)
-                soc.read("TIM1", "CNT")
+        for _ in range(ticks):
             reference = counter.reference(0)
-            if reference != was:
-                steady, was = 0, reference
-            elif step:
-                steady += 1
+            steady = steady + 1 if reference == was else 0
+            was = reference
             late = steady >= dtg
             on = (main.level(soc.now_ps) or 0) ^ (polarity >> 1 & 1)
             on_n = (complement.level(soc.now_ps) or 0) ^ (polarity >> 3 & 1)
             assert (on, on_n) == (reference and late, (not reference) and late)
-        after(soc, 1)
-        soc.read("TIM1", "CNT")
-        if counter.reference(0) != was:
-            steady, was = 0, counter.reference(0)
-        else:
-            steady += 1
+            after(soc, 1)
+            soc.read("TIM1", "CNT")  # bring the reference up to now
 
 
 def test_pwm_with_dead_time_is_two_waves_and_no_events() -> None:
@@ -673,6 +689,7 @@ def test_small_timers_lack_what_they_lack() -> None:
         ("CCMR1", 0x04, "CCMR1.OC1FE"),
         ("BDTR", 0x100, "BDTR.LOCK"),
         ("EGR", 0x20, "EGR.COMG"),
+        ("CR2", 0x01, "CR2.CCPC"),
         ("DCR", 1, "DCR"),
     ],
 )

@@ -465,6 +465,8 @@ def test_single_wire_hears_itself_and_lets_the_line_go() -> None:
     quiet(soc)
     assert soc.read("USART2", "DR") == 0x5A
     assert soc.fabric.output("USART2_TX").level(soc.now_ps) is None
+    soc.run_until(port(soc).receive(soc.now_ps, 0x33, 115_200_000))
+    assert soc.read("USART2", "DR") == 0x33
 
 
 # ---------------------------------------------------------------- both ways

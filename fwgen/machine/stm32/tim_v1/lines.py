@@ -141,10 +141,14 @@ class DeadTime:
         self._level = 0
         self._since = -FOREVER  # tick of the last change of OCxREF before the last look
         self._foretold: list[int] = []
+        self._looked = -FOREVER  # tick of the last look, and what was before it
+        self._before = (-FOREVER, 0)
 
     def look(self, tick: int, level: int, ahead: list[int]) -> None:
         """OCxREF is at ``level`` at ``tick``, and will change ``ahead[n]`` ticks from now."""
-        since, before = self._just_before(tick)
+        if tick != self._looked:  # of several changes within a tick only the last is seen
+            self._looked, self._before = tick, self._just_before(tick)
+        since, before = self._before
         self._since, self._level = since if level == before else tick, level
         self._foretold = [tick + n for n in ahead]
 

@@ -51,9 +51,9 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     clock of the counter comes p + 2 ticks after the write.
 
     Not modelled (a Gap where firmware asks for it): DMA requests and bursts, remapping (OR),
-    register locks (BDTR.LOCK), commutation (CCPC, COMG), clearing OCxREF
-    from ETRF (OCxCE), fast enable (OCxFE). Resynchronisation of inputs, and the delays between
-    chained timers (MSM), are taken as zero. Switching OCxM to PWM applies the comparison at once.
+    register locks (BDTR.LOCK), commutation (CCPC, COMG), clearing OCxREF from ETRF (OCxCE), fast
+    enable (OCxFE). Resynchronisation of inputs, and the delays between chained timers (MSM), are
+    taken as zero. Switching OCxM to PWM applies the comparison at once.
     """
 
     cr1, cr2, smcr, dier, sr, egr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
@@ -162,6 +162,14 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         cr1 = self.cr1
         if self.instance.updown and (cr1.field("CMS", before) or self._sms in _ENCODERS):
             cr1.set(DIR=int(self._counter.down))  # read-only then (§12.4.1)
+        if self.instance.updown and cr1.CMS and before & cr1.mask("CMS", "CEN") == 1:
+            self.soc.hazard(
+                "timer-mode",
+                "warning",
+                f"{self.name}: from edge-aligned to centre-aligned mode while the counter runs",
+                section="RM0368 §13.4.1",
+                cure="clear CEN in CR1 first",
+            )
         if cr1.CEN and not cr1.field("CEN", before):
             self._begin(t_ps)
         self._configure(t_ps)
@@ -184,12 +192,19 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._configure(t_ps)
         self._settle(t_ps)
 
-    cr2.on_write(_reconfigured)
     smcr.on_write(_reconfigured)
     ccer.on_write(_reconfigured)
     psc.on_write(_reconfigured)
     arr.on_write(_reconfigured)
     rcr.on_write(_reconfigured)
+
+    @cr2.on_write
+    def _control_2(self, t_ps: int, _written: int, _before: int) -> None:
+        if self.instance.advanced:
+            for name in ("CCPC", "CCUS"):
+                if getattr(self.cr2, name):
+                    self.soc.gap(self.name, f"CR2.{name}", "write", self.spec.base + 0x04)
+        self._reconfigured(t_ps, _written, _before)
 
     @dier.on_write
     def _interrupt_enable(self, t_ps: int, _written: int, _before: int) -> None:
@@ -303,7 +318,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     def _break_and_outputs(self, t_ps: int, _written: int, _before: int) -> None:
         self._configure(t_ps)
         if self._broken:
-            self.bdtr.set(MOE=0)
+            self._break()
         self._settle(t_ps)
 
     # ------------------------------------------------------------------ configuration
@@ -695,11 +710,10 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         for i in self._dead:
             need = min(need, self._follow_late(t_ps, i))
         counter = self._counter
-        if (
-            (self._following or self._dead)
-            and self._running
-            and (counter.opm or not counter.settled)
-        ):
+        awaited = bool(self._following or self._dead) and (counter.opm or not counter.settled)
+        if self.instance.advanced and self.bdtr.AOE and not self.bdtr.MOE:
+            awaited = True  # the next update switches the outputs on
+        if awaited and self._running:
             clocks = counter.clocks_to_update()
             need = min(need, counter.ticks_for(clocks) if clocks < FOREVER else FOREVER)
         return need
