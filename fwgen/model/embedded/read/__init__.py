@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fwgen.errors import PromptError
 from fwgen.model.embedded.read.meaning import Interpreter, Meaning
 from fwgen.model.embedded.read.parser import Grammar, Parse
-from fwgen.model.embedded.read.words import Vocabulary, split
+from fwgen.model.embedded.read.words import Vocabulary, name_pins, split
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
@@ -48,7 +48,7 @@ def read(sentence: str, board: Board) -> Meaning:
     """
     if len(sentence) > LONGEST:
         raise PromptError(f"this prompt is {len(sentence)} characters long; {LONGEST} is the most")
-    words = split(sentence)
+    words = name_pins(split(sentence), sentence, board)
     if not words:
         raise PromptError("the prompt is empty", hint=EXAMPLE)
     vocabulary = Vocabulary(words, board)
@@ -63,12 +63,16 @@ def _refusal(sentence: str, vocabulary: Vocabulary, parse: Parse) -> PromptError
     words = vocabulary.words
     thing = next((at for at in range(len(words)) if vocabulary.is_thing(at)), None)
     unknown = [at for at in range(len(words)) if vocabulary.unknown(at)]
+    for at, word in enumerate(words):
+        if (hint := vocabulary.vague(at)) is not None:
+            message = f"{word.text!r} says too little"
+            return PromptError(message, words=(word.text,), hint=hint)
     if thing is not None:
-        word = words[thing].text
+        told = words[thing].text
         return PromptError(
-            f"I cannot tell {word!r}: the embedded model has no such reading",
-            words=(word,),
-            hint=f'if you mean the text itself, put it in quotes: "{word}"',
+            f"I cannot tell {told!r}: the embedded model has no such reading",
+            words=(told,),
+            hint=f'if you mean the text itself, put it in quotes: "{told}"',
         )
     if unknown:
         named = tuple(dict.fromkeys(words[at].text for at in unknown))

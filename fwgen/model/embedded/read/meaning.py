@@ -91,6 +91,7 @@ class Interpreter:
         self.last_action = ""
         self.last_end: int | None = 0  # when the last clause is over; None: never
         self.last_start = 0
+        self.last_made = 0  # how many rules the last clause made
 
     # ------------------------------------------------------------------ the whole
 
@@ -110,7 +111,7 @@ class Interpreter:
         then = fresh = False
         for kid in tree.kids:
             if kid.name == "join":
-                then = kid.first("THEN") is not None
+                then = then or kid.first("THEN") is not None
                 fresh = kid.first("SEMI") is not None
                 continue
             if kid.name != "clause":
@@ -130,7 +131,8 @@ class Interpreter:
                     mods.setdefault(inner.name, inner)
             text = self.words.text(kid.start, kid.end, self.sentence)
             clauses.append(Clause(action, mods, frozenset(leading), text, then, fresh))
-            then = fresh = False
+            fresh = False
+            then = action.name == "pause"  # what follows a pause comes after it
         return clauses
 
     def _share_events(self, clauses: list[Clause]) -> None:
@@ -157,6 +159,8 @@ class Interpreter:
 
     def _clause(self, clause: Clause) -> None:
         if clause.after_then:
+            if self.last_end is None and "delay" in clause.mods:
+                self._end_last(self._duration(self._need(clause.mods.pop("delay"), "duration")))
             if self.last_end is None and self.last_action not in ("put", "print"):
                 self._refuse(
                     clause.action,
@@ -169,16 +173,96 @@ class Interpreter:
             "toggle": self._toggle, "put": self._put, "steps": self._steps,
             "morse": self._morse, "traffic": self._traffic, "chaser": self._chaser,
             "follow": self._follow, "invert": self._follow, "presscount": self._presscount,
-            "print": self._print,
+            "print": self._print, "swap": self._swap, "pause": self._pause, "loop": self._loop,
+            "halt": lambda clause: [],
         }  # fmt: skip
         made = handlers[clause.action.name](clause)
         for name, node in clause.mods.items():
             said = self.words.text(node.start, node.end, self.sentence)
             self._refuse(node, f"{said!r} does not go with {clause.text!r} ({name})")
-        self.rules += [replace(rule, clause=clause.text) for rule in made]
-        if clause.action.name != "again":
+        self.rules += [replace(rule, clause=rule.clause or clause.text) for rule in made]
+        if clause.action.name not in ("again", "pause"):
             self.last_action = clause.action.name
+        if clause.action.name == "pause" and not made:
+            return
+        self.last_made = len(made)
         self._remember_end(made)
+
+    def _end_last(self, after_ps: int) -> None:
+        """End what came before: "blink at 1 Hz, then after 10 s at 2 Hz"."""
+        made = self.rules[len(self.rules) - self.last_made :]
+        if all(isinstance(r.start, AtBoot) and isinstance(r.action, Play) for r in made):
+            ended = [replace(rule, stop_ps=after_ps) for rule in made]
+            self.rules[len(self.rules) - self.last_made :] = ended
+            self._remember_end(ended)
+
+    def _pause(self, clause: Clause) -> list[Rule]:
+        """What comes next comes so much later."""
+        base = self.last_start if self.last_end is None else self.last_end
+        self.last_start = base + self._duration(self._need(clause.action, "duration"))
+        self.last_end = self.last_start
+        return self._loop(clause) if clause.take("repeat") is not None else []
+
+    def _loop(self, clause: Clause) -> list[Rule]:
+        """Everything said so far, over and over: one Play of all its lines."""
+        end = self.last_end
+        if end is None:
+            self._refuse(
+                clause.action,
+                "it is not said how long one round takes",
+                hint='end it with a pause: "..., wait 1 second, repeat"',
+            )
+        changes: dict[int, dict[Line, int]] = {0: {}}
+        for rule in self.rules:
+            if not isinstance(rule.start, AtBoot) or rule.gate or isinstance(rule.action, Say):
+                self._refuse(clause.action, f"{rule.clause!r} cannot be part of what is repeated")
+            at = rule.start.after_ps
+            match rule.action:
+                case Put(line, level) if level != "toggle":
+                    changes.setdefault(at, {})[line] = int(level == "on")
+                    if rule.stop_ps is not None:
+                        changes.setdefault(at + rule.stop_ps, {})[line] = 0
+                case Play(steps, times) as play if times is not None or rule.stop_ps is not None:
+                    stop = at + (rule.stop_ps or play.period_ps * (times or 1))
+                    while at < stop:
+                        for step in steps:
+                            if at < stop:
+                                changes.setdefault(at, {}).update(dict(step.levels))
+                            at += step.duration_ps
+                    changes.setdefault(stop, {}).update(dict.fromkeys(play.lines, 0))
+                case _:
+                    said = f"{rule.clause!r} cannot be part of what is repeated"
+                    self._refuse(clause.action, said)
+        lines = tuple(dict.fromkeys(x for put in changes.values() for x in put))
+        times_at = sorted(t for t in changes if t < end)
+        levels = dict.fromkeys(lines, 0)
+        for put in changes.values():  # what the last round left
+            levels.update(put)
+        levels |= changes.get(end, {})
+        played = []
+        for at, after in zip(times_at, [*times_at[1:], end], strict=True):
+            levels = {**levels, **changes[at]}
+            played.append(Step(tuple(levels.items()), after - at))
+        clauses = ", ".join(dict.fromkeys(rule.clause for rule in self.rules))
+        self.rules.clear()
+        return [Rule(Play(tuple(played)), clause=f"{clauses}, {clause.text}")]
+
+    def _swap(self, clause: Clause) -> list[Rule]:
+        """One output after the other, in turn."""
+        lines = self.outputs = self._outputs(clause.action.first("outputs"))
+        if len(lines) < 2:
+            self._refuse(clause.action, "alternating needs two outputs or more")
+        rate, every = clause.take("rate"), clause.take("every")
+        clause.take("repeat")
+        if every is not None:
+            each = self._interval(every)
+        elif rate is not None:
+            each = self._period(rate) // len(lines)
+        else:
+            each = BLINK_PS // 2
+            self.assumptions.append(f"each is on for {show_duration(each)}")
+        steps = tuple(Step(tuple((x, int(x is lit)) for x in lines), each) for lit in lines)
+        return self._played(clause, steps, None)
 
     def _remember_end(self, made: list[Rule]) -> None:
         starts = [r.start.after_ps for r in made if isinstance(r.start, AtBoot)]
@@ -414,6 +498,9 @@ class Interpreter:
 
     def _toggling(self, clause: Clause, lines: tuple[Line, ...]) -> list[Rule]:
         self.outputs = lines
+        presser = clause.action.first("button")
+        if presser is not None:
+            return [Rule(Put(x, "toggle"), OnEdge(self._button(presser))) for x in lines]
         every, rate = clause.take("every"), clause.take("rate")
         clause.take("together")
         if every is None and rate is None:
@@ -540,9 +627,12 @@ class Interpreter:
         times = clause.take("times")
         clause.take("repeat")
         lamps: dict[str, Line] = {}
+        phases: list[tuple[set[str], int]] = []
         for node in action.all("lampon"):
             colour = self._colour(self._need(node, "colour"))
             lamps[colour] = self._output(self._need(node, "output"))[0]
+            if (lit := node.first("duration")) is not None:
+                phases.append(({colour}, self._duration(lit)))
         outputs = action.first("outputs")
         if outputs is not None:
             lines = self._outputs(outputs)
@@ -558,7 +648,6 @@ class Interpreter:
                 hint='for example "traffic light on D2, D3, D4"',
             )
         self.outputs = tuple(lamps.values())
-        phases: list[tuple[set[str], int]] = []
         for node in action.all("lamp"):
             colours = {self._colour(c) for c in node.all("colour")}
             phases.append((colours, self._duration(self._need(node, "duration"))))
@@ -621,8 +710,8 @@ class Interpreter:
 
     def _print(self, clause: Clause) -> list[Rule]:
         port, baud = self._port(clause)
-        parts: list[Part] = []
-        for item in clause.action.all("item"):
+        parts: list[Part] = [Count()] if clause.action.first("COUNT_UP") else []
+        for item in clause.action.all("item", "plain"):
             made = self._item(item.kids[0])
             if parts and isinstance(parts[-1], str) and isinstance(made, str):
                 parts[-1] += made

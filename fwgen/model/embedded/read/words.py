@@ -56,6 +56,7 @@ class Lexicon:
     fractions: dict[str, Fraction]
     duration: dict[str, int]
     frequency: dict[str, Fraction]
+    vague: dict[str, str]
 
     @property
     def vocabulary(self) -> frozenset[str]:
@@ -97,6 +98,7 @@ def lexicon() -> Lexicon:
         fractions={w: Fraction(v) for w, v in data["fractions"].items()},
         duration=data["duration"],
         frequency={w: Fraction(v) for w, v in data["frequency"].items()},
+        vague=data["vague"],
     )
 
 
@@ -128,6 +130,19 @@ def split(sentence: str) -> list[Word]:
     return words
 
 
+def name_pins(words: list[Word], sentence: str, board: Board) -> list[Word]:
+    """Read "pin 13" as the header's D13, where the board has one."""
+    named: list[Word] = []
+    for word in words:
+        called = sentence[: word.start].casefold().rstrip().endswith("pin")
+        pin = f"D{word.text}"
+        if word.kind == "number" and called and board.find_pin(pin) is not None:
+            named.append(Word(pin, pin.casefold(), word.start, word.end, "word"))
+        else:
+            named.append(word)
+    return named
+
+
 def _stands(raw: list[Word], at: int, phrase: tuple[str, ...]) -> bool:
     return [w.folded for w in raw[at : at + len(phrase)]] == list(phrase)
 
@@ -145,8 +160,8 @@ class Vocabulary:
     """The terminals of the grammar, for one sentence on one board."""
 
     def __init__(self, words: list[Word], board: Board) -> None:
-        self.words = words
         self.board = board
+        self.words = words
         self._lex = lexicon()
         self._things: dict[str, dict[tuple[str, ...], str]] = {"LED": {}, "BUTTON": {}, "PORT": {}}
         for part in board.parts.values():
@@ -305,6 +320,10 @@ class Vocabulary:
             return False
         named = {w for kind in self._things.values() for phrase in kind for w in phrase}
         return word.folded not in named and self.pin(at) is None and self.usart(at) is None
+
+    def vague(self, at: int) -> str | None:
+        """What to say instead of a word that says too little, or None."""
+        return self._lex.vague.get(self.words[at].folded)
 
     def is_thing(self, at: int) -> bool:
         """Whether a word names something to sense or compute that cannot be told here."""

@@ -69,6 +69,8 @@ BLINK_2HZ = ("LD2 blinks at 2 Hz: 250 ms on, 250 ms off",)
         "blink LED every half a second",
         "Blink at 120 bpm",
         "at 2 Hz blink the LED",
+        "start blinking the LED at 2 Hz",
+        "blink LED on and off twice a second",
     ],
 )
 def test_one_meaning_said_in_many_ways(prompt):
@@ -98,6 +100,22 @@ def test_one_meaning_said_in_many_ways(prompt):
         ("blink LED every 1 minute and 30 seconds", "LD2 blinks at 11 mHz: 45 s on, 45 s off"),
         ("turn on the LED", "LD2 goes on"),
         ("after five seconds set D4 high", "D4 goes on, from 5 s after reset"),
+        ("blink pin 13 at 2 Hz", "D13 blinks at 2 Hz: 250 ms on, 250 ms off"),
+        ("the button toggles the LED", "LD2 toggles each time B1 is pressed"),
+        ("press the button to toggle the LED", "LD2 toggles each time B1 is pressed"),
+        ("count up every second", "USART2 says '{count from 0}' at 115200 baud every 1 s"),
+        (
+            'print "t=" uptime " s" every second',
+            "USART2 says 't={uptime in s} s' at 115200 baud every 1 s",
+        ),
+        (
+            "alternate LED and D7 every 500 ms",
+            "LD2 and D7: LD2 500 ms, D7 500 ms, over and over",
+        ),
+        (
+            "traffic light: red on D2 for 5 seconds, yellow on D3 for 1 s, green on D4 for 4 s",
+            "D2, D3 and D4: D2 5 s, D3 1 s, D4 4 s, over and over",
+        ),
         ("LED follows the button", "LD2 is on while B1 is held"),
         ("the LED is off while B1 is pressed", "LD2 is off while B1 is held"),
         ("LED inverts the button", "LD2 is off while B1 is held"),
@@ -187,6 +205,24 @@ def test_it_means_what_was_last_spoken_of():
     assert on.start.source == off.start.source
     assert (on.start.pressed, off.start.pressed) == (True, False)
     assert on.action.line == off.action.line
+
+
+def test_a_pause_comes_between():
+    one, two, three = rules("turn on D2, wait 1 second, turn on D3, wait 2 s, turn on D4")
+    assert [r.start.after_ps for r in (one, two, three)] == [0, S, 3 * S]
+
+
+def test_a_sequence_repeats_as_one_pattern():
+    (rule,) = rules("turn on LED, wait 500 ms, turn it off, wait 250 ms, repeat")
+    assert [s.duration_ps for s in rule.action.steps] == [500 * MS, 250 * MS]
+    assert rule.action.times is None
+    (rule,) = rules("blink LED 3 times at 2 Hz, pause 1 second, repeat")
+    assert rule.action.period_ps == 2500 * MS
+
+
+def test_what_is_endless_ends_where_the_next_begins():
+    one, two = rules("blink LED at 1 Hz, then after 10 seconds at 2 Hz")
+    assert (one.stop_ps, two.start) == (10 * S, AtBoot(10 * S))
 
 
 def test_otherwise_is_the_other_case():
@@ -281,6 +317,7 @@ def test_what_is_not_understood_is_named(prompt, words):
         ("toggle the LED", "when to toggle"),
         ("blink LED at 2 Hz at 9600 baud", "does not go with"),
         ("traffic light on D2 and D3", "three lamps"),
+        ("blink LED fast", "how fast"),
         ("send äö in morse", "'ä' 'ö'"),
         ('send "ß" in morse', "no sign"),
         ('print "grün" every second', "ASCII"),
