@@ -173,10 +173,12 @@ def _whole(proof: Proof) -> Paragraph:
     verdict = proof.verdict
     _, style = MARKS[verdict.outcome]
     word = Text(f" {verdict.outcome.name} ", style=f"reverse {style}")
+    bad = sum(f.outcome is verdict.outcome for f in verdict.all)
     if verdict.passed:
         said = f"everything was seen as asked, in the {proof.trace.bench}"
+    elif verdict.outcome is Outcome.UNSURE:
+        said = f"{bad} of {len(verdict.all)} claims cannot be told from what was seen"
     else:
-        bad = sum(f.outcome is not Outcome.PASS for f in verdict.all)
         said = f"{bad} of {len(verdict.all)} claims were not seen as asked"
         first = verdict.first_departure
         if first is not None:
