@@ -28,7 +28,8 @@ class Machine:
             machine.load(image)
             machine.advance(10 * PS_PER_MS)
 
-    ``accelerate`` False runs waiting loops step by step: the same trace, later. After
+    ``accelerate`` False runs waiting loops step by step, ``native`` False without the compiled
+    block hook (None: use it when it was built): the same trace, later. After
     ``patience_s`` seconds of wall time in one ``run`` (firmware that computes without end) the
     run ends early, with a Gap that says so: nobody knows what would have followed.
 
@@ -36,10 +37,16 @@ class Machine:
     """
 
     def __init__(
-        self, board: Board, *, accelerate: bool = True, patience_s: float | None = 120.0
+        self,
+        board: Board,
+        *,
+        accelerate: bool = True,
+        native: bool | None = None,
+        patience_s: float | None = 120.0,
     ) -> None:
         self.board = board
         self._patience_s = patience_s
+        self._native = native
         self._accelerate = accelerate
         self._soc: Soc | None = None
         self._core: Core | None = None

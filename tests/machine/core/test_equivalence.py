@@ -1,0 +1,256 @@
+"""However a run is sped up, it is the same run: registers, memory, cycles and trace agree.
+
+Random programs of loops: counting in registers and in memory, nested, through calls, waiting for
+peripherals and for what an interrupt handler counts.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fwgen.board import load_board
+from fwgen.errors import EmissionError
+from fwgen.machine import Machine
+from fwgen.machine.armv7m.engine import GENERAL, XPSR
+from fwgen.trace import dump_trace
+from tests.machine.core.firmware import GPIOA, firmware
+
+WAYS = [{"accelerate": True}]
+
+low = st.integers(1, 5)  # r0 is the base of RAM or of a peripheral, r6 and r7 count
+small = st.integers(0, 255)
+
+
+@st.composite
+def plain(draw) -> str:
+    """One instruction of the kind that stands in loops."""
+    d, n, m = draw(low), draw(low), draw(low)
+    i, j = draw(small), draw(st.integers(0, 7))
+    slot = 4 * draw(st.integers(0, 7))
+    return draw(
+        st.sampled_from(
+            [
+                f"adds r{d}, #{i}", f"subs r{d}, #{i}", f"adds r{d}, r{n}, r{m}",
+                f"subs r{d}, r{n}, r{m}", f"movs r{d}, #{i}", f"mov r{d}, r{n}",
+                f"adds r{d}, r{n}, #{j}", f"lsls r{d}, r{n}, #{j}", f"lsrs r{d}, r{n}, #{j + 1}",
+                f"asrs r{d}, r{n}, #{j + 1}", f"ands r{d}, r{n}", f"eors r{d}, r{n}",
+                f"orrs r{d}, r{n}", f"bics r{d}, r{n}", f"mvns r{d}, r{n}", f"rsbs r{d}, r{n}, #0",
+                f"uxtb r{d}, r{n}", f"uxth r{d}, r{n}", f"sxtb r{d}, r{n}", f"sxth r{d}, r{n}",
+                f"cmp r{n}, r{m}", f"cmp r{n}, #{i}", f"tst r{n}, r{m}", f"cmn r{n}, r{m}",
+                f"ldr r{d}, [r0, #{slot}]", f"str r{d}, [r0, #{slot}]",
+                f"ldrb r{d}, [r0, #{slot + 32}]", f"strb r{d}, [r0, #{slot + 32}]",
+                f"ldrh r{d}, [r0, #{slot + 64}]", f"strh r{d}, [r0, #{slot + 64}]",
+                f"add.w r{d}, r{n}, #{i}", f"sub.w r{d}, r{n}, r{m}, lsl #{j}",
+                f"movw r{d}, #{i * 251}", f"movt r{d}, #{i}", f"mul r{d}, r{n}, r{m}",
+                f"ubfx r{d}, r{n}, #{j}, #5", f"and r{d}, r{n}, #{i}", f"rsb r{d}, r{n}, #{i}",
+                f"push {{r{d}}}\n pop {{r{n}}}", "nop",
+            ]
+        )
+    )  # fmt: skip
+
+
+ENDS = {
+    "down": ("ldr r6, ={count}", "subs r6, #1", "bne"),
+    "up": ("movs r6, #0\n ldr r7, ={count}", "adds r6, #1\n cmp r6, r7", "blo"),
+    "signed": ("movs r6, #0\n ldr r7, ={count}", "adds r6, #3\n cmp r7, r6", "bgt"),
+    "memory": (
+        "movs r6, #0\n str r6, [r0, #100]",
+        "ldr r6, [r0, #100]\n adds r6, #1\n str r6, [r0, #100]\n ldr r7, ={count}\n cmp r6, r7",
+        "blt",
+    ),
+    "byte": (
+        "movs r6, #0\n strb r6, [r0, #96]",
+        "ldrb r6, [r0, #96]\n adds r6, #1\n strb r6, [r0, #96]\n cmp r6, #200",
+        "bls",
+    ),
+    "wrap": ("ldr r6, =-{count} & 0xffffffff", "adds r6, #1", "bcc"),
+    "negative": ("ldr r6, ={count}", "subs r6, #2", "bpl"),
+}
+
+
+@st.composite
+def loops(draw, depth: int = 0) -> str:
+    """A loop with a body, perhaps with another loop in it."""
+    before, step, branch = ENDS[draw(st.sampled_from(sorted(ENDS)))]
+    body = draw(st.lists(plain(), max_size=4))
+    count = draw(st.integers(2, 400 if depth else 3000))
+    if depth == 0 and draw(st.booleans()):
+        inner = draw(loops(depth=1))
+        body.insert(draw(st.integers(0, len(body))), f"push {{r6, r7}}\n{inner}\n pop {{r6, r7}}")
+        count = draw(st.integers(2, 60))
+    label = f"loop{depth}"
+    lines = "\n ".join(body)
+    return (
+        f"{before.format(count=count)}\n{label}:\n {lines}\n {step.format(count=count)}\n"
+        f" {branch}.w {label}"
+    )
+
+
+TICK = """
+    ldr r0, =0xe000e010
+    ldr r1, ={period}
+    str r1, [r0, #4]
+    movs r1, #0
+    str r1, [r0, #8]
+    movs r1, #7
+    str r1, [r0, #0]
+"""
+HANDLER = """
+tick:
+    ldr r0, =0x20000400
+    ldr r1, [r0, #0]
+    adds r1, #1
+    str r1, [r0, #0]
+    bx lr
+"""
+
+
+def state(machine: Machine) -> dict[str, object]:
+    core = machine.core
+    return {
+        "registers": core.engine.read_many(GENERAL),
+        "xpsr": core.engine.read(XPSR),
+        "pc": core.pc,
+        "cycle": core.cycle,
+        "awake": core.awake_cycles,
+        "ram": core.memory.read(0x2000_0000, 0x18000),
+        "trace": dump_trace(machine.trace()),
+    }
+
+
+BOARD = load_board("nucleo-f401")
+
+
+def same_run(text: str, vectors: dict[int, str], spans: list[int]) -> None:
+    image = firmware(text, vectors)
+    plainly = Machine(BOARD, accelerate=False, native=False)
+    others = [Machine(BOARD, **way) for way in WAYS]
+    try:
+        for machine in (plainly, *others):
+            machine.load(image)
+        for span in spans:
+            plainly.advance(span)
+            wanted = state(plainly)
+            for machine, way in zip(others, WAYS, strict=True):
+                machine.advance(span)
+                got = state(machine)
+                for what, value in wanted.items():
+                    assert got[what] == value, f"{what} differs, {way}, at {span}:\n{text}"
+    finally:
+        for machine in (plainly, *others):
+            machine.close()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    body=st.lists(st.one_of(plain(), loops()), min_size=1, max_size=6),
+    period=st.one_of(st.none(), st.integers(300, 9000)),
+    spans=st.lists(st.integers(10**6, 2 * 10**9), min_size=1, max_size=3),
+    registers=st.lists(st.integers(0, 0xFFFFFFFF), min_size=5, max_size=5),
+)
+def test_random_loops_run_the_same_however_they_are_sped_up(body, period, spans, registers) -> None:
+    tick = TICK.format(period=period) if period is not None else ""
+    values = "\n ".join(f"ldr r{n + 1}, ={value:#x}" for n, value in enumerate(registers))
+    lines = "\n ".join(re.sub(r"loop(\d)", rf"loop\1x{n}", one) for n, one in enumerate(body))
+    text = (
+        f"start:\n{tick}\n ldr r0, =0x20000000\n {values}\nround:\n {lines}\n b.w round\n{HANDLER}"
+    )
+    try:
+        firmware(text, {15: "tick"})
+    except EmissionError:
+        return  # a register that an encoding does not take
+    same_run(text, {15: "tick"}, sorted(spans))
+
+
+WAITS = {
+    "COUNTFLAG": """
+        movs r2, #5
+        ldr r5, =0xe000e010
+        ldr r1, =7777
+        str r1, [r5, #4]
+        str r1, [r5, #8]
+        str r2, [r5, #0]
+    wait:
+        ldr r1, [r5, #0]
+        tst r1, #0x10000
+        beq wait
+    """,
+    "SysTick's counter": """
+        movs r2, #5
+        ldr r5, =0xe000e010
+        ldr r1, =9999
+        str r1, [r5, #4]
+        str r1, [r5, #8]
+        str r2, [r5, #0]
+        nop
+        nop
+    wait:
+        ldr r1, [r5, #8]
+        cmp r1, #100
+        bhi wait
+    """,
+    "CYCCNT": """
+        ldr r5, =0xe0001000
+        movs r1, #1
+        str r1, [r5, #0]
+        ldr r2, [r5, #4]
+    wait:
+        ldr r1, [r5, #4]
+        subs r1, r1, r2
+        cmp.w r1, #3008
+        blo wait
+    """,
+    "a pin": """
+        movs r2, #0
+    wait:
+        ldr r1, [r0, #0x10]
+        adds r2, #1
+        lsrs r1, r1, #14
+        bcc wait
+        ldr r5, =0x40020800
+    """,
+    "a call that reads a counter": """
+        ldr r5, =0x20000500
+        movs r1, #0
+        str r1, [r5, #0]
+    wait:
+        bl count
+        cmp.w r1, #1000
+        blo wait
+    """,
+    "an inner loop": """
+        movs r2, #20
+    outer:
+        ldr r1, =1500
+    wait:
+        subs r1, #1
+        bne wait
+        subs r2, #1
+        bne outer
+    """,
+}
+
+
+@pytest.mark.parametrize("wait", sorted(WAITS))
+def test_a_blink_that_waits_for_something_is_the_same_run(wait) -> None:
+    text = f"""
+    start:
+        {GPIOA}
+    round:
+        ldr r1, [r0, #0x14]
+        eor r1, r1, #0x20
+        str r1, [r0, #0x14]
+        {WAITS[wait]}
+        b.w round
+    count:
+        push {{r4, lr}}
+        ldr r1, [r5, #0]
+        adds r1, #1
+        str r1, [r5, #0]
+        pop {{r4, pc}}
+    """
+    same_run(text, {}, [10**6, 5 * 10**8, 3 * 10**9])
