@@ -192,7 +192,8 @@ def _usage(error: BaseException, arguments: Sequence[str]) -> FwgenError:
     message, _, meant = message.partition(" Did you mean ")
     hints = []
     if meant or possible:
-        hints.append(f"did you mean {(meant or possible).rstrip('?)')}")
+        names = (meant or possible).rstrip("?)").replace("'", "").split(", ")
+        hints.append(f"did you mean {' or '.join(names)}?")
     words = [a for a in arguments[1:] if not a.startswith("-")]
     if arguments[0] in COMMANDS and arguments[0] not in ("make", "boards") and len(words) > 1:
         hints.append(f'if this is a prompt that begins with "{arguments[0]}", put it in quotes')

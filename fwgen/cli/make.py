@@ -74,12 +74,12 @@ def _show(
     from fwgen.report.folder import contents, save
 
     console = screen()
-    show.show_title(console, board, model)
     with console.status("reading the prompt") as status:
 
         def observe(stage: object) -> None:
             match stage:
                 case Reading():
+                    show.show_title(console, board, model)
                     show.show_reading(console, stage)
                     status.update("emitting machine code")
                 case Emission():

@@ -140,7 +140,8 @@ def show_error(console: Console, error: FwgenError) -> None:
     """An error for a person: what, where, what to do."""
     console.print(Paragraph(Text("error", style="bold red"), [error.message], width=5))
     if error.where:
-        console.print(Paragraph("where", [error.where], style="dim", width=5))
+        # One line however long it is: a path that was broken up cannot be copied.
+        console.print(Text.assemble((" where ", "dim"), error.where), soft_wrap=True)
     if error.hint:
         console.print(Paragraph("hint", [error.hint], style="yellow", width=5))
 
