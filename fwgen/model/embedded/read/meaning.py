@@ -160,7 +160,7 @@ class Interpreter:
     def _clause(self, clause: Clause) -> None:
         if clause.after_then:
             if self.last_end is None and "delay" in clause.mods:
-                self._end_last(self._duration(self._need(clause.mods.pop("delay"), "duration")))
+                self._end_last(clause)
             if self.last_end is None and self.last_action not in ("put", "print"):
                 self._refuse(
                     clause.action,
@@ -188,11 +188,12 @@ class Interpreter:
         self.last_made = len(made)
         self._remember_end(made)
 
-    def _end_last(self, after_ps: int) -> None:
+    def _end_last(self, clause: Clause) -> None:
         """End what came before: "blink at 1 Hz, then after 10 s at 2 Hz"."""
         made = self.rules[len(self.rules) - self.last_made :]
         if all(isinstance(r.start, AtBoot) and isinstance(r.action, Play) for r in made):
-            ended = [replace(rule, stop_ps=after_ps) for rule in made]
+            after = self._duration(self._need(clause.take("delay"), "duration"))
+            ended = [replace(rule, stop_ps=after) for rule in made]
             self.rules[len(self.rules) - self.last_made :] = ended
             self._remember_end(ended)
 
