@@ -1,8 +1,19 @@
-"""What pyproject.toml cannot say: boards/ is shipped inside the package, as fwgen/_boards."""
+"""What pyproject.toml cannot say.
 
-from setuptools import find_packages, setup
+boards/ is shipped inside the package, as fwgen/_boards; the machine's block hook in C is built
+where there is a compiler, and done without where there is none.
+"""
+
+from setuptools import Extension, find_packages, setup
 
 setup(
     packages=[*find_packages(include=["fwgen", "fwgen.*"]), "fwgen._boards"],
     package_dir={"fwgen._boards": "boards"},
+    ext_modules=[
+        Extension(
+            "fwgen.machine.native._blocks",
+            ["fwgen/machine/native/blocks.c"],
+            optional=True,
+        )
+    ],
 )

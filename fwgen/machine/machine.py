@@ -85,7 +85,7 @@ class Machine:
                     where=image.source or None,
                 )
         self._soc, self._memory, self._image = soc, memory, image
-        self._core = Core(soc, memory, accelerate=self._accelerate)
+        self._core = Core(soc, memory, accelerate=self._accelerate, native=self._native)
         self._core.image = image
         soc.recorder.listeners.extend(self._listeners)
         for part in self.board.parts.values():
@@ -134,7 +134,7 @@ class Machine:
     def close(self) -> None:
         """Give the engine back; the machine can be loaded again."""
         if self._core is not None:
-            self._core.engine.close()
+            self._core.close()
         if self._memory is not None:
             self._memory.close()
         self._soc = self._core = self._memory = None

@@ -14,10 +14,12 @@ is not cut short; a divide is not abandoned); bus waits of peripherals.
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any
 
 from unicorn import unicorn_const as uc
 
+from fwgen.errors import BenchError
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m.accelerate import HOT, MOST_ITEMS, WORTH, Inner, Loop
@@ -27,6 +29,7 @@ from fwgen.machine.armv7m.faults import Scene, likely_cause, reason_of, report
 from fwgen.machine.armv7m.symbolic import NotLinear
 from fwgen.machine.armv7m.watch import watches
 from fwgen.machine.memory import PAGE
+from fwgen.machine.native import SLOW, NativeClockwork, library
 from fwgen.machine.time import NEVER
 from fwgen.thumb.cycles import REFILL
 from fwgen.thumb.forms import is_wide
@@ -90,28 +93,43 @@ class Clockwork:
 
     The block that runs began at ``cycle`` and costs ``cost``; it is [start, end). ``limit`` is
     the cycle by which the block that is about to run must have ended, else ``_slow_block`` looks;
-    ``refill`` is what a taken branch costs.
+    with ``attention`` it stops. ``refill`` is what a taken branch costs, ``hot`` how many
+    backward entries make a loop worth a look. ``NativeClockwork`` has the same names.
     """
 
-    __slots__ = ("attention", "cost", "cycle", "end", "limit", "refill", "start")
+    __slots__ = ("attention", "cost", "cycle", "end", "hot", "limit", "refill", "start")
 
-    def __init__(self, refill: int) -> None:
+    def __init__(self) -> None:
         self.cycle = self.cost = self.start = self.end = 0
-        self.limit = ATTENTION
-        self.attention = 1  # something may interrupt: stop before the next block
-        self.refill = refill
+        self.limit = self.attention = self.refill = self.hot = 0
 
 
 class Core:
     """An ARMv7-M core in a chip. ``soc`` sees it as its bus master."""
 
-    def __init__(self, soc: Soc, memory: MemoryMap, *, accelerate: bool = True) -> None:
+    def __init__(
+        self,
+        soc: Soc,
+        memory: MemoryMap,
+        *,
+        accelerate: bool = True,
+        native: bool | None = None,
+    ) -> None:
         self.soc, self.memory = soc, memory
         self.kind = soc.chip.core
         self.exceptions = soc.exceptions
         self.hclk = soc.clock("HCLK")
         self.engine = Engine(self.kind)
-        self.at = Clockwork(REFILL[self.kind])
+        self._native = library() if native is not False else None
+        if native and self._native is None:
+            raise BenchError(
+                "the compiled block hook was not built",
+                hint="install a C compiler and reinstall, or let it be chosen by itself",
+            )
+        self.at: Any = Clockwork() if self._native is None else NativeClockwork()
+        self.at.refill = REFILL[self.kind]
+        self.at.limit, self.at.attention = ATTENTION, 1
+        self.at.hot = HOT if accelerate else NEVER
         self.blocks: dict[int, Block] = {}
         self.image: Image | None = None  # for fault reports
         self.asleep = False
@@ -173,7 +191,8 @@ class Core:
         """The cycle that it is: exact within a bus access."""
         if self._access_pc is not None:
             return self._access_cycle
-        return self.at.cycle + self.at.cost
+        now: int = self.at.cycle + self.at.cost
+        return now
 
     @property
     def awake_cycles(self) -> int:
@@ -211,6 +230,14 @@ class Core:
     def forget_blocks(self) -> None:
         """What blocks cost changed (flash wait states), or what they must watch."""
         self.blocks.clear()
+        if self._native is not None:
+            self._native.fwgen_clear(self.at)
+
+    def _publish(self, key: int, block: Block) -> None:
+        """Let the quick hook know a block."""
+        self.blocks[key] = block
+        if self._native is not None:
+            self._native.fwgen_put(self.at, key, block.cost, block.entries, block.system)
 
     def _request_reset(self, t_ps: int, cause: str) -> None:
         if self._reset_cause is None:
@@ -223,6 +250,11 @@ class Core:
             k for k, b in self.blocks.items() if b.address < end and start < b.address + b.size
         ]:
             del self.blocks[key]
+
+    def close(self) -> None:
+        """Give the engine back."""
+        self.engine.close()
+        self.forget_blocks()
 
     # ------------------------------------------------------------------ setting up
 
@@ -262,14 +294,19 @@ class Core:
 
     def _install(self) -> None:
         engine = self.engine
-        engine.hook(uc.UC_HOOK_BLOCK, eng.BLOCK, self._block_hook())
+        if self._native is None:
+            engine.hook(uc.UC_HOOK_BLOCK, eng.BLOCK, self._block_hook())
+        else:
+            self.at.slow = SLOW(self._slow_block)
+            hook = ctypes.cast(self._native.fwgen_on_block, eng.BLOCK)
+            engine.hook(uc.UC_HOOK_BLOCK, eng.BLOCK, hook, user=ctypes.addressof(self.at))
         engine.hook(uc.UC_HOOK_INTR, eng.INTR, self._on_interrupt)
         engine.hook(uc.UC_HOOK_INSN_INVALID, eng.INVALID, self._on_invalid)
         engine.hook(uc.UC_HOOK_MEM_INVALID, eng.MEMORY, self._on_protected)
 
     def _block_hook(self) -> Callable[..., None]:
         at, blocks, slow = self.at, self.blocks, self._slow_block
-        hot = HOT if self._accelerates else 1 << 62
+        hot = at.hot
 
         def on_block(_uc: Any, address: int, size: int, _user: Any) -> None:
             cycle = at.cycle + at.cost
@@ -324,8 +361,14 @@ class Core:
                 if self._watch(block):
                     self._stop(lambda: self.engine.drop_code(address, address + size))
                     return
-            if backward and block.entries > HOT and self._accelerates:
-                cycle = at.cycle = cycle + self._skip(block, cycle)
+            if backward and self._accelerates:
+                key = address << 12 | size
+                if self._native is not None:
+                    block.entries = self._native.fwgen_entries(at, key)
+                if block.entries > HOT:
+                    cycle = at.cycle = cycle + self._skip(block, cycle)
+                    if self._native is not None:
+                        self._publish(key, block)
             stop = self._must_stop(block)
             if stop == 0:
                 self._stop(self._bad_instruction)
@@ -375,7 +418,7 @@ class Core:
         try:
             times, whole = loop.jump(self, cycle, room)
         except NotLinear as why:
-            head.rest(for_good=why.for_good, keep=True)
+            self._rest(head, for_good=why.for_good, keep=True)
             if self._recording is not None and self._head is not head:
                 self._stop_recording()
             return 0
@@ -391,11 +434,18 @@ class Core:
             head.entries -= REST
         return skipped
 
+    def _rest(self, head: Block, *, for_good: bool = False, keep: bool = False) -> None:
+        """Nothing could be skipped: let the loop run for a while."""
+        head.rest(for_good=for_good, keep=keep)
+        key = head.address << 12 | head.size
+        if key in self.blocks:
+            self._publish(key, head)
+
     def _record(self, block: Block) -> None:
         assert self._recording is not None
         self._recording.append(block)
         if len(self._recording) > MOST_ITEMS:
-            self._head.rest()
+            self._rest(self._head)
             self._stop_recording()
 
     def _compile(self, head: Block) -> None:
@@ -407,7 +457,7 @@ class Core:
         try:
             head.plan = Loop(items, self.at.refill)
         except NotLinear as why:
-            head.rest(for_good=why.for_good)
+            self._rest(head, for_good=why.for_good)
 
     def _stop_recording(self) -> None:
         self._recording = None
@@ -455,7 +505,7 @@ class Core:
             )
         # A block that must not run whole is never found by the quick hook.
         if self._must_stop(block) == block.size and not block.sends_event:
-            self.blocks[address << 12 | size] = block
+            self._publish(address << 12 | size, block)
         return block
 
     def _watch(self, block: Block) -> bool:
@@ -774,7 +824,7 @@ class Core:
     def _wait(self, *, event: bool) -> None:
         """WFI or WFE: sleep unless something waits already."""
         if self._recording is not None:
-            self._head.rest()  # a loop that sleeps is not one that waits
+            self._rest(self._head)  # a loop that sleeps is not one that waits
         if event and self.event:
             self.event = False
             return

@@ -152,7 +152,14 @@ class Engine:
     # ------------------------------------------------------------------ hooks
 
     def hook(
-        self, kind: int, signature: Any, call: Callable[..., Any], begin: int = 1, end: int = 0
+        self,
+        kind: int,
+        signature: Any,
+        call: Callable[..., Any],
+        begin: int = 1,
+        end: int = 0,
+        *,
+        user: int | None = None,
     ) -> Any:
         """Install a hook; returns its handle for ``unhook``."""
         wrapped = call if isinstance(call, signature) else signature(call)
@@ -160,8 +167,13 @@ class Engine:
         made = ctypes.c_size_t()
         self._check(
             uclib.uc_hook_add(
-                self.handle, ctypes.byref(made), kind,
-                ctypes.cast(wrapped, ctypes.c_void_p), None, begin, end,
+                self.handle,
+                ctypes.byref(made),
+                kind,
+                ctypes.cast(wrapped, ctypes.c_void_p),
+                user,
+                begin,
+                end,
             ),
             "hook",
         )  # fmt: skip

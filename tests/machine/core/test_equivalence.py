@@ -13,13 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fwgen.board import load_board
-from fwgen.errors import EmissionError
+from fwgen.errors import BenchError, EmissionError
 from fwgen.machine import Machine
 from fwgen.machine.armv7m.engine import GENERAL, XPSR
+from fwgen.machine.native import library
 from fwgen.trace import dump_trace
 from tests.machine.core.firmware import GPIOA, firmware
 
-WAYS = [{"accelerate": True}]
+WAYS = [{"accelerate": True, "native": False}]
+if library() is not None:
+    WAYS += [{"accelerate": True, "native": True}, {"accelerate": False, "native": True}]
 
 low = st.integers(1, 5)  # r0 is the base of RAM or of a peripheral, r6 and r7 count
 small = st.integers(0, 255)
@@ -254,3 +257,16 @@ def test_a_blink_that_waits_for_something_is_the_same_run(wait) -> None:
         pop {{r4, pc}}
     """
     same_run(text, {}, [10**6, 5 * 10**8, 3 * 10**9])
+
+
+@pytest.mark.skipif(library() is None, reason="the compiled block hook was not built")
+def test_the_environment_can_switch_the_compiled_hook_off(monkeypatch) -> None:
+    library.cache_clear()
+    monkeypatch.setenv("FWGEN_NATIVE", "0")
+    assert library() is None
+    with pytest.raises(BenchError, match="not built"):
+        same = Machine(BOARD, native=True)
+        same.load(firmware("start: b start"))
+    library.cache_clear()
+    monkeypatch.delenv("FWGEN_NATIVE")
+    assert library() is not None

@@ -1,0 +1,100 @@
+/* The block hook in C: what armv7m/core.py's Python hook does, for the blocks that need no look.
+ *
+ * One table of known blocks (address and size -> cost), one structure that Python shares through
+ * ctypes. Anything out of the ordinary goes to `slow`, which is Python. No Python API is used.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+
+#if defined(_WIN32)
+#define PUBLIC __declspec(dllexport)
+#else
+#define PUBLIC __attribute__((visibility("default")))
+#endif
+
+typedef struct {
+    uint64_t key; /* address << 12 | size; 0 is free: no block has size 0 */
+    int64_t cost;
+    int64_t entries;
+    int64_t system;
+} Entry;
+
+typedef struct {
+    int64_t cycle, cost, start, end, limit, attention, refill, hot;
+    void (*slow)(int64_t cycle, uint64_t address, uint32_t size);
+    Entry *table;
+    int64_t capacity, used;
+} Clockwork;
+
+static Entry *find(const Clockwork *at, uint64_t key) {
+    uint64_t mask = (uint64_t)at->capacity - 1;
+    uint64_t slot = (key * UINT64_C(0x9E3779B97F4A7C15)) >> 20 & mask;
+    while (at->table[slot].key && at->table[slot].key != key)
+        slot = (slot + 1) & mask;
+    return &at->table[slot];
+}
+
+PUBLIC void fwgen_on_block(void *uc, uint64_t address, uint32_t size, void *user) {
+    Clockwork *at = user;
+    int64_t cycle = at->cycle + at->cost;
+    (void)uc;
+    if ((int64_t)address != at->end)
+        cycle += at->refill;
+    if (at->table) {
+        Entry *block = find(at, address << 12 | size);
+        if (block->key && cycle + block->cost <= at->limit &&
+            !((int64_t)address <= at->start && ++block->entries > at->hot)) {
+            at->cycle = cycle;
+            at->cost = block->cost;
+            at->start = (int64_t)address;
+            at->end = (int64_t)(address + size);
+            if (block->system) {
+                at->attention = 1;
+                at->limit = -1;
+            }
+            return;
+        }
+    }
+    at->slow(cycle, address, size);
+}
+
+PUBLIC void fwgen_clear(Clockwork *at) {
+    free(at->table);
+    at->table = NULL;
+    at->capacity = at->used = 0;
+}
+
+/* Returns 0 when there is no memory: the block then stays unknown here, and slow. */
+PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t entries, int64_t system) {
+    Entry *block;
+    if (at->used * 2 >= at->capacity) {
+        Clockwork bigger = *at;
+        int64_t old;
+        bigger.capacity = at->capacity ? at->capacity * 2 : 1024;
+        bigger.table = calloc((size_t)bigger.capacity, sizeof(Entry));
+        if (!bigger.table)
+            return 0;
+        for (old = 0; old < at->capacity; old++)
+            if (at->table[old].key)
+                *find(&bigger, at->table[old].key) = at->table[old];
+        free(at->table);
+        at->table = bigger.table;
+        at->capacity = bigger.capacity;
+    }
+    block = find(at, key);
+    at->used += !block->key;
+    block->key = key;
+    block->cost = cost;
+    block->entries = entries;
+    block->system = system;
+    return 1;
+}
+
+PUBLIC int64_t fwgen_entries(const Clockwork *at, uint64_t key) {
+    return at->table ? find(at, key)->entries : 0;
+}
+
+/* The build tools expect an extension module to have this; it is loaded through ctypes instead. */
+PUBLIC void *PyInit__blocks(void) {
+    return NULL;
+}
