@@ -98,7 +98,7 @@ def save(files: Mapping[str, bytes], folder: Path) -> Path:
                 _replace(files, folder)
         except (OSError, ValueError) as error:
             for path in made:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, ValueError):
                     path.rmdir()
             raise _cannot(folder, error) from None
     return folder
