@@ -308,8 +308,8 @@ def ram_of_machine(image: bytes, size: int, *, accelerate: bool = True) -> bytes
         entry = int.from_bytes(image[4:8], "little")
         machine.load(Image((Segment(flash, image),), entry, STACK))
         memory = machine.core.memory
-        for n in range(1, 200):
-            machine.advance(5 * n * MS)
+        for n in range(1, 2000):
+            machine.advance(20 * n * MS)
             if memory.word(STATE + 20) == 1:
                 break
         else:

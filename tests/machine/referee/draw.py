@@ -137,7 +137,7 @@ def _writes_sp(code: bytes) -> bool:
     return False
 
 
-def _aims(code: bytes, rng: Random) -> bytes | None:
+def _aims(code: bytes, rng: Random, low: int = _LOW) -> bytes | None:
     """What must run first for a load or store to stay in the window; None when it cannot."""
     match = recognise(code)
     assert match is not None
@@ -162,7 +162,7 @@ def _aims(code: bytes, rng: Random) -> bytes | None:
     if memory.base == "sp":
         at = STACK + memory.displacement + index & 0xFFFFFFFF
         return setup if at >= _LOW and at + size <= _HIGH else None
-    at = rng.randrange(_LOW, _HIGH - size + 1) // align * align
+    at = rng.randrange(low, _HIGH - size + 1) // align * align
     base = at - memory.displacement - index & 0xFFFFFFFF
     return load_constant(memory.base, base) + setup
 
@@ -191,25 +191,27 @@ def draw_of(form: Form, rng: Random) -> bytes | None:
     return None
 
 
-def draw_instruction(rng: Random, kinds: tuple[str, ...] | None = None) -> tuple[bytes, bytes]:
-    """One instruction, and what must run before it."""
+def draw_instruction(
+    rng: Random, kinds: tuple[str, ...] | None = None, low: int = _LOW
+) -> tuple[bytes, bytes]:
+    """One instruction, and what must run before it; accesses stay at or above ``low``."""
     forms = straight_forms()
     names = [k for k in (kinds or tuple(forms)) if k in forms]
     while True:
         code = _one(rng.choice(forms[rng.choice(names)]), rng)
         if code is None or _writes_sp(code):
             continue
-        setup = _aims(code, rng)
+        setup = _aims(code, rng, low)
         if setup is not None:
             return setup, code
 
 
-def _mentions(code: bytes) -> set[int]:
+def mentions(code: bytes) -> set[int]:
     """The core registers that an instruction names."""
     match = recognise(code)
     assert match is not None
     fields = match.fields
-    named = {fields[part.field] for part in match.form.operands if isinstance(part, Reg)}
+    named: set[int] = {fields[part.field] for part in match.form.operands if isinstance(part, Reg)}
     if "multiple" in match.form.cost and "r" in fields:
         named |= {n for n in range(16) if listed(fields) >> n & 1}
     return named
@@ -230,11 +232,11 @@ def draw_it(rng: Random, kinds: tuple[str, ...] | None = None) -> bytes:
             before, code = draw_instruction(rng, kinds)
             match = recognise(code)
             assert match is not None
-            aimed = set().union(*map(_mentions, _instructions(before)))
+            aimed = set().union(*map(mentions, _instructions(before)))
             # What aims one access must not be disturbed by the instructions before it.
             if match.form.barred_in_it or match.form.cost == "barrier" or aimed & named:
                 break
-            named |= aimed | _mentions(code)
+            named |= aimed | mentions(code)
             setup, body = setup + before, body + code
         else:
             return setup + body
