@@ -119,6 +119,11 @@ class Assembler:
         self._busy.add(register)
         self._known.pop(register, None)
 
+    @property
+    def busy(self) -> frozenset[str]:
+        """Registers that belong to cells."""
+        return frozenset(self._busy)
+
     def load_pins(self) -> None:
         """Load every pinned constant that no code has needed so far."""
         for register, value in self._pins.items():

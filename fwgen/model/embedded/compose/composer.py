@@ -20,6 +20,7 @@ from fwgen.model.embedded.compose.blocks.crowd import Crowd
 from fwgen.model.embedded.compose.blocks.edges import SETTLE_PS
 from fwgen.model.embedded.compose.blocks.later import Later, split_delay
 from fwgen.model.embedded.compose.blocks.mirror import Copy
+from fwgen.model.embedded.compose.blocks.solo import Solo, timeline
 from fwgen.model.embedded.compose.blocks.walk import Beats, Steps, Toggler
 from fwgen.model.embedded.compose.blocks.wave import Dealt, WaveBlock, deal, fits
 from fwgen.model.embedded.compose.jobs import Do, Mirror, Walk, lower, merged, split, still
@@ -97,6 +98,8 @@ class _Composer:
         self.waves: tuple[WaveBlock, ...] = ()
         self.blocks: list[Block] = []
         self.crowd: Crowd | None = None
+        self.solo: Solo | None = None
+        self.rest: tuple[Job, ...] = ()
         self._coarse = False  # whether ticks may be long, for want of timers
 
     def run(self) -> tuple[Plan, Emission]:
@@ -110,6 +113,8 @@ class _Composer:
             wave.prepare(self.rt.setup, self.silicon.clock_hz)
         for block in self.blocks:
             block.prepare(self.rt)
+        if self.solo is not None:
+            self.solo.prepare()
         for speech in self.rt.ports.values():
             speech.claim(self.rt)
         return self._plan(), self._emission()
@@ -176,9 +181,21 @@ class _Composer:
         dealt = min(choices, key=lambda choice: choice[:2])[2]
         self.waves = dealt.waves
         taken = {wave.output.timer.name for wave in dealt.waves}
+        left = [t for t in wide if t.name not in taken]
+        if self._alone(dealt.rest, [t.name for t in left]):
+            return
         self.blocks = self._build(dealt.rest)
         self._find_rivals()
-        self._deal_alarms([t for t in wide if t.name not in taken])
+        self._deal_alarms(left)
+
+    def _alone(self, rest: tuple[Job, ...], timers: list[str]) -> bool:
+        """Whether all that is left for the core is one course of events; then it is Solo's."""
+        course = timeline(tuple(merged(list(rest))))
+        if course is None or not Solo.fits(course, self.silicon.clock_hz, timers):
+            return False
+        self.rest = rest
+        self.solo = Solo(course, self.rt, timers)
+        return True
 
     def _build(self, rest: tuple[Job, ...]) -> list[Block]:
         made: list[Block] = []
@@ -419,6 +436,14 @@ class _Composer:
 
     def _emission(self) -> Emission:
         rt, code = self.rt, self.rt.code
+        if self.solo is not None:
+            if self.solo.waits:
+                code.occupy("r4")
+                rt.masked = True
+            rt.settle_registers()
+            rt.begin()
+            self.solo.emit()
+            return self._linkable()
         for alarm in rt.alarms:
             irq = next((t.irq for t in self.silicon.timers if t.name == alarm.timer), None)
             if irq is not None:
@@ -441,6 +466,10 @@ class _Composer:
         for speech in rt.ports.values():
             speech.service(rt)
         code.branch("b", "idle")
+        return self._linkable()
+
+    def _linkable(self) -> Emission:
+        rt, code = self.rt, self.rt.code
         tables = sorted(rt.tables, key=lambda unit: unit.kind != "words")
         units = code.units("reset", "bring up the chip, then sleep and serve", tables)
         return Emission(str(self._plan()), units, (("Reset", "reset"),))
@@ -458,6 +487,14 @@ class _Composer:
                     (timer, wave.line.pin),
                 )
             )
+        if self.solo is not None:
+            by = "SysTick" if self.solo.systick else self.solo.timer
+            for job in self.rest:
+                pins = tuple(line.pin for line in job.lines)
+                how = f"the core, alone: straight code, woken by {by} for each change"
+                if not self.solo.waits:
+                    how = "set at reset, for ever"
+                choices.append(Choice(job.clause, how, (*pins, by) if self.solo.waits else pins))
         for block in self.blocks:
             alarm = block.alarm
             uses = [line.pin for line in block.job.lines]
@@ -468,7 +505,7 @@ class _Composer:
             bid = block.bid(block.job, self.silicon)
             why = f" ({bid.why})" if bid and bid.why != block.name else ""
             choices.append(Choice(block.job.clause, f"{block.name}{why}", tuple(uses)))
-        return Plan(tuple(choices), not self.rt.irqs, self.silicon.clock_hz)
+        return Plan(tuple(choices), not (self.rt.irqs or self.rt.masked), self.silicon.clock_hz)
 
 
 def _sources(action: object, start: object, gate: object) -> list[Line]:

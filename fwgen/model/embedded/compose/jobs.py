@@ -145,7 +145,7 @@ def _lower(rule: Rule) -> list[Job]:
         return [Mirror(when, action.line, action.source, action.invert, rule.stop_ps, rule.clause)]
     if rule.every_ps is not None:
         return [_repeat(when, action, rule, rule.every_ps)]
-    if isinstance(action, Put) and rule.stop_ps is not None:
+    if isinstance(action, Put) and rule.stop_ps is not None and action.level != "off":
         if action.level == "on":
             step = Step(((action.line, 1),), rule.stop_ps)
             return [Walk(when, (step,), 1, rule.clause)]
@@ -236,10 +236,13 @@ def _repeat(when: When, action: Put | Say, rule: Rule, every: int) -> Job:
 def _finite(when: When, put: Put, rule: Rule, every: int, stop: int) -> Walk:
     """A line that is toggled (or turned on again and again) and goes off at the end."""
     if put.level == "on":
-        first = 0 if rule.at_once else every
-        steps = [Step(((put.line, 0),), first)] if first else []
-        steps.append(Step(((put.line, 1),), max(stop - first, 1)))
-        return Walk(when, tuple(steps), 1, rule.clause)
+        if rule.at_once:
+            return Walk(when, (Step(((put.line, 1),), stop),), 1, rule.clause)
+        on = Step(((put.line, 1),), max(stop - every, 1))
+        if when.gate is None:
+            begun = replace(when.start, after_ps=when.start.after_ps + every)
+            return Walk(When(begun), (on,), 1, rule.clause)
+        return Walk(when, (Step(((put.line, 0),), every), on), 1, rule.clause)
     levels = (1, 0) if rule.at_once else (0, 1)
     play = Play(tuple(Step(((put.line, level),), every) for level in levels))
     return _walk(when, play, rule)

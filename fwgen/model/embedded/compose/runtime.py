@@ -102,6 +102,7 @@ class Runtime:
     levels: dict[Line, int] = field(default_factory=dict)  # how lines begin
     edges: Edges = field(init=False)
     ports: dict[str, Speech] = field(default_factory=dict)
+    masked: bool = False  # whether PRIMASK must be set though the NVIC enables nothing
     uptime: str = ""  # the timer that counts milliseconds
 
     def __post_init__(self) -> None:
@@ -141,7 +142,7 @@ class Runtime:
 
     def settle_registers(self) -> None:
         """Deal out registers: the busiest bases and cells get the low ones."""
-        free = list(PINNABLE)
+        free = [register for register in PINNABLE if register not in self.code.busy]
         several = any(len([a for a in self.alarms if a.timer == t]) > 1 for t in self.timers())
         if several:
             self.flags = free.pop()
@@ -339,7 +340,7 @@ class Runtime:
     def begin(self) -> None:
         """From reset to the first sleep."""
         code = self.code
-        if self.irqs:
+        if self.irqs or self.masked:
             code.op("cpsid i", "interrupts wake, but are never taken")
         for alarm in self.alarms:
             self._set_up(alarm)

@@ -36,6 +36,7 @@ class _Register:
     reset: int
     mask: int = 0
     bits: int = 0
+    always: bool = False
     texts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -60,8 +61,12 @@ class Setup:
         mask: int | None = None,
         text: str = "",
         note: str = "",
+        always: bool = False,
     ) -> None:
-        """Bits that a register must have (within ``mask``; default: the bits themselves)."""
+        """Bits that a register must have (within ``mask``; default: the bits themselves).
+
+        ``always``: written even if that is what reset gives (where reset gives nothing sure).
+        """
         mask = bits if mask is None else mask
         known = self._registers.get(register)
         if known is None:
@@ -69,6 +74,7 @@ class Setup:
             self._registers[register] = known
         if known.mask & mask & (known.bits ^ bits):
             raise ModelError(f"two clauses want {register} differently")
+        known.always |= always
         known.mask |= mask
         known.bits |= bits
         for made, words in ((known.texts, text), (known.notes, note)):
@@ -134,7 +140,7 @@ class Setup:
                 name: register
                 for name, register in self._registers.items()
                 if register.stage is stage
-                and (register.value != register.reset or name.startswith("NVIC"))
+                and (register.value != register.reset or register.always)
             }
             while left:
                 name = min(

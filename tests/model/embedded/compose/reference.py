@@ -1,7 +1,7 @@
 """What a Program means, said again in the plainest way: an interpreter with a list of moments.
 
 It shares nothing with the composer but the Program. Times are picoseconds since reset; a press
-counts once its contact has been quiet for ``quiet_ps``.
+counts ``quiet_ps`` after its first edge.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class Reference:
         self.on: dict[Line, int] = {}
         self.owner: dict[Line, object] = {}
         self.token: dict[int, object] = {}  # rule -> what it is doing now
+        self.delayed: dict[int, object] = {}
         self.held: dict[Line, bool] = {}
         self.presses: dict[Line, int] = {}
         self.counts: dict[tuple[int, int], int] = {}
@@ -77,8 +78,8 @@ class Reference:
             elif isinstance(rule.start, AtBoot) and (rule.gate is None or rule.gate.invert):
                 self.at(rule.start.after_ps, number, self._start, number)
         for hold in self.holds:
-            self.at(hold.down + hold.bounce + self.quiet, -50, self._edge, hold.source, True)
-            self.at(hold.up + hold.bounce + self.quiet, -50, self._edge, hold.source, False)
+            self.at(hold.down + self.quiet, -50, self._edge, hold.source, True)
+            self.at(hold.up + self.quiet, -50, self._edge, hold.source, False)
         while self.moments and self.moments[0][0] < span:
             t, _, _, what = heapq.heappop(self.moments)
             function, args = what  # type: ignore[misc]
@@ -121,9 +122,19 @@ class Reference:
             gate, start = rule.gate, rule.start
             if isinstance(start, OnEdge):
                 if start.source == source and start.pressed == pressed:
-                    self.at(t + start.after_ps, number, self._start, number)
+                    self._later(t + start.after_ps, number)
             elif gate and gate.source == source and self._open(gate):
                 self.at(t, number, self._start, number)
+
+    def _later(self, t: int, number: int) -> None:
+        """An edge while the delay of an earlier one runs begins the delay anew."""
+        self.delayed[number] = token = object()
+
+        def begin(now: int) -> None:
+            if self.delayed[number] is token:
+                self._start(now, number)
+
+        self.at(t, number, begin)
 
     def _open(self, gate: Held) -> bool:
         return self.held.get(gate.source, False) != gate.invert

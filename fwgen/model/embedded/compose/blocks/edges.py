@@ -1,8 +1,9 @@
 """Edges of inputs: what wakes the core when a button moves, and when a press is a press.
 
-Every edge that EXTI sees puts off one common alarm by ``SETTLE_PS``; when it comes, the contacts
-have been quiet for so long, and whatever level has changed is a press or a release. A contact may
-bounce for any time, as long as its pauses are shorter.
+The first edge closes the edge detector's mask and sets one common alarm ``SETTLE_PS`` on: while
+the contact bounces the core sleeps. When the alarm comes the mask is opened again, and whatever
+level has changed is a press or a release. Where a line copies an input, every edge is wanted: then
+the mask stays open and every edge puts the alarm off.
 Source: RM0368 §10.2 (EXTI), §7.2 (SYSCFG_EXTICR).
 """
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from fwgen.model.embedded.behaviour import Held, Line
     from fwgen.model.embedded.compose.runtime import Runtime
 
-SETTLE_PS = 15 * PS_PER_MS
+SETTLE_PS = 20 * PS_PER_MS
 
 
 @dataclass(slots=True)
@@ -92,6 +93,10 @@ class Edges:
     def _bit(rt: Runtime, line: Line) -> int:
         return 1 << rt.silicon.index(line.pin)
 
+    def _mask(self, rt: Runtime) -> int:
+        """The lines of EXTI that are watched."""
+        return sum(self._bit(rt, source.line) for source in self.sources.values())
+
     def count(self, rt: Runtime, line: Line) -> Cell:
         """The cell that counts presses."""
         source = self.settled(rt, line)
@@ -125,17 +130,30 @@ class Edges:
         code = rt.code
         none = code.unique("noedge")
         pending = rt.silicon.address("EXTI_PR")
+        if self.alarm is None:
+            # Nothing else can wake the core: this was an edge.
+            code.store(self._mask(rt), pending, comment="seen")
+            for copy in self.copies:
+                copy(rt)
+            return
         code.load("r0", pending, "has an input moved?")
-        code.op("cmp r0, #0")
-        code.branch("beq", none)
-        code.save("r0", pending, comment="seen")
+        if self.copies:
+            code.op("cmp r0, #0")
+            code.branch("beq", none)
+            code.save("r0", pending, comment="seen")
+        else:
+            with code.live("r0"):
+                code.load("r1", rt.silicon.address("EXTI_IMR"))
+            code.op("ands r0, r1", "and may it tell?")
+            code.branch("beq", none)
+            code.store(0, rt.silicon.address("EXTI_IMR"), comment="let it bounce, unheard")
         for copy in self.copies:
             copy(rt)
         if self.alarm is not None:
             code.load("r0", rt.reg(self.alarm.timer, "CNT"), "now")
             with code.live("r0"):
                 wait = code.have(rt.ticks(SETTLE_PS), avoid="r0")
-                code.op(f"adds r0, r0, {wait}", "quiet for so long, and it counts")
+                code.op(f"adds r0, r0, {wait}", "then it will have settled")
                 code.save("r0", rt.ccr(self.alarm))
         code.label(none)
 
@@ -146,6 +164,10 @@ class Edges:
         code = rt.code
         skip = code.unique("unsettled")
         rt.unless_due(self.alarm, skip)
+        if not self.copies:  # listen first, look then: no change is missed
+            mask = self._mask(rt)
+            code.store(mask, rt.silicon.address("EXTI_PR"), comment="what bounced is past")
+            code.store(mask, rt.silicon.address("EXTI_IMR"), comment="listen again")
         told = self.told
         for port, cell in self._last.items():
             mine = [s for s in told if rt.silicon.port(s.line.pin) == port]
