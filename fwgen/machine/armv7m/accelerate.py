@@ -50,7 +50,7 @@ class Loop:
     Raises NotLinear when the path holds an instruction that has no step.
     """
 
-    __slots__ = ("_slopes", "cycles", "live", "steps", "written")
+    __slots__ = ("_slopes", "cycles", "live", "marks", "steps", "written")
 
     def __init__(self, items: Sequence[Block | Inner], refill: int) -> None:
         blocks = [item for item in items if not isinstance(item, Inner)]
@@ -58,6 +58,8 @@ class Loop:
         self.cycles = 0
         self.live = self.written = 0  # registers read before they are written; written
         self._slopes: tuple[list[int], dict[int, int]] = (_ZEROS, {})
+        # Each place where the core may pause: cycles into the iteration, address, steps before.
+        self.marks: list[tuple[int, int, int]] = []
         steps: list[Step] = []
         end = blocks[-1].address + blocks[-1].size
         for item in items:
@@ -66,18 +68,21 @@ class Loop:
                 steps.append(_repeat(item))
                 self._note(item.loop.live, item.loop.written)
                 continue
-            self.cycles += item.cost + (refill if item.address != end else 0)
+            if item.address != end and steps:
+                self.cycles += refill
             end = item.address + item.size
-            steps += self._compile(item, next(targets))
+            self._compile(item, next(targets), steps)
+            self.cycles += item.cost
+        if blocks[0].address != end:
+            self.cycles += refill
         self.steps = tuple(steps)
 
     def _note(self, reads: int, writes: int) -> None:
         self.live |= reads & ~self.written
         self.written |= writes
 
-    def _compile(self, block: Block, target: int) -> list[Step]:
-        """The steps of a block that goes on at ``target``."""
-        steps: list[Step] = []
+    def _compile(self, block: Block, target: int, steps: list[Step]) -> None:
+        """Add the steps of a block that goes on at ``target``."""
         if block.has_it:
             raise NotLinear("an IT block", for_good=True)
         offset, code = 0, block.code
@@ -86,6 +91,8 @@ class Loop:
             made = compile_one(block.address + offset, code[offset : offset + size])
             if made is None:
                 raise NotLinear("an instruction without a step", for_good=True)
+            address = block.address + offset
+            self.marks.append((self.cycles + block.before(address), address, len(steps)))
             self._note(made.reads, made.writes & ~(1 << PC))
             if made.step is not None:
                 steps.append(made.step)
@@ -98,16 +105,17 @@ class Loop:
                     steps.append(_expect_zero(made.zero_of, taken == (made.condition == EQ)))
             elif made.writes >> PC & 1:
                 steps.append(_expect_pc(target))
-        return steps
 
     # ------------------------------------------------------------------ jumping
 
-    def jump(self, core: Core, cycle: int, room: int) -> tuple[int, bool]:
-        """Skip up to ``room`` iterations of the loop whose head is about to run at ``cycle``.
+    def jump(self, core: Core, cycle: int, due: int) -> tuple[int, bool, tuple[int, int] | None]:
+        """Skip iterations of the loop whose head is about to run at ``cycle``, up to ``due``.
 
-        Gives how many were skipped, and whether the loop itself (not the time, nor a
-        peripheral) set the bound. Raises NotLinear when none can be.
+        Gives how many were skipped; whether the loop itself (not the time, nor a peripheral) set
+        the bound; and, when the last iteration was cut where ``due`` falls, how many cycles into
+        it and where the core stands. Raises NotLinear when nothing can be skipped.
         """
+        room = (due - cycle) // self.cycles
         registers = core.engine.read_many(_REGISTERS)
         registers.append(0)
         walk = self._walk(core, registers, cycle, *self._slopes)
@@ -130,11 +138,43 @@ class Loop:
                     raise NotLinear("growth that changes")
         times = min(room, walk.bound)
         if walk.stable_ps < ENDLESS:
-            times = min(times, (core.cycle_of(walk.stable_ps) - cycle) // self.cycles)
+            stable = core.cycle_of(walk.stable_ps)
+            times = min(times, (stable - cycle) // self.cycles)
+            if times < room or stable < due:
+                room = -1  # the rest of an iteration cannot be foreseen
         if times <= 0:
-            return 0, False
-        _settle(core, walk, times - 1)
-        return times, times == walk.bound
+            return 0, False, None
+        if times < room or walk.bound <= room or room < 0:
+            _settle(core, walk, times - 1)
+            return times, times == walk.bound, None
+        return times, False, self._cut(core, walk, cycle, times, due)
+
+    def _cut(
+        self, core: Core, walk: Walk, cycle: int, times: int, due: int
+    ) -> tuple[int, int] | None:
+        """After ``times`` iterations, go on to the first place to pause not before ``due``."""
+        into = due - cycle - times * self.cycles
+        found = next((mark for mark in self.marks if mark[0] >= into), None)
+        if not into or found is None:
+            _settle(core, walk, times - 1)
+            return None
+        cycles, address, count = found
+        k = times - 1
+        registers = [(v + s * k) & M for v, s in zip(walk.r, walk.s, strict=True)]
+        rest = Walk(registers, [0] * 16, {}, walk.fetch)
+        rest.owner = walk.owner
+        for cell, (size, value, slope) in walk.cells.items():
+            rest.cells[cell] = size, (value + slope * k) & ((1 << (8 * size)) - 1), 0
+        if walk.nz is not None:
+            rest.nz = at(walk.nz, k), 0
+        if walk.c is not None:
+            rest.c = walk.c[0], tuple((at(pair, k), 0) for pair in walk.c[1])
+        if walk.v is not None:
+            rest.v = walk.v[0], tuple((at(pair, k), 0) for pair in walk.v[1])
+        for step in self.steps[:count]:
+            step(rest)
+        _settle(core, rest, 0)
+        return cycles, address
 
     def _walk(
         self,

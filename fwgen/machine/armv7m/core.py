@@ -15,6 +15,7 @@ is not cut short; a divide is not abandoned); bus waits of peripherals.
 from __future__ import annotations
 
 import ctypes
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from unicorn import unicorn_const as uc
@@ -67,7 +68,10 @@ _LEAVE = (
     eng.R0, eng.R0 + 1, eng.R0 + 2, eng.R0 + 3, eng.R0 + 12, eng.LR, eng.SP,
 )  # fmt: skip
 _FP = tuple(range(eng.S0, eng.S0 + 16))
-_FP_ALL = tuple(range(eng.S0, eng.S0 + 32))
+_FRAME, _FP_FRAME = Struct("<8I"), Struct("<18I")
+_RETURN = (
+    eng.XPSR, eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK, eng.CONTROL, eng.MSP, eng.PSP,
+)  # fmt: skip
 
 BITBANDS = ((0x2000_0000, 0x2200_0000), (0x4000_0000, 0x4200_0000))
 BITBAND_SIZE = 32 << 20
@@ -366,9 +370,12 @@ class Core:
                 if self._native is not None:
                     block.entries = self._native.fwgen_entries(at, key)
                 if block.entries > HOT:
-                    cycle = at.cycle = cycle + self._skip(block, cycle)
-                    if self._native is not None:
+                    skipped = self._skip(block, cycle)
+                    if self._native is not None and key in self.blocks:
                         self._publish(key, block)
+                    if skipped is None:
+                        return
+                    cycle = at.cycle = cycle + skipped
             stop = self._must_stop(block)
             if stop == 0:
                 self._stop(self._bad_instruction)
@@ -401,8 +408,11 @@ class Core:
 
     # ------------------------------------------------------------------ acceleration
 
-    def _skip(self, head: Block, cycle: int) -> int:
-        """At a loop that has been entered often: skip what can be; gives the cycles skipped."""
+    def _skip(self, head: Block, cycle: int) -> int | None:
+        """At a loop that has been entered often: skip what can be; gives the cycles skipped.
+
+        None when the core already stands where something is due.
+        """
         if head.plan is None:
             if self._recording is None:
                 self._recording, self._head = [], head
@@ -412,11 +422,10 @@ class Core:
             if head.plan is None:
                 return 0
         loop: Loop = head.plan
-        room = (self._due - cycle) // loop.cycles
-        if room < 2:
+        if self._due - cycle < 2 * loop.cycles:
             return 0
         try:
-            times, whole = loop.jump(self, cycle, room)
+            times, whole, cut = loop.jump(self, cycle, self._due)
         except NotLinear as why:
             self._rest(head, for_good=why.for_good, keep=True)
             if self._recording is not None and self._head is not head:
@@ -430,6 +439,13 @@ class Core:
                 self._recording.append(Inner(loop, times))
             else:
                 self._stop_recording()
+        if cut is not None:
+            # The iteration is already run up to where something is due: stop there.
+            into, self._pc = cut
+            self.at.cycle = cycle + skipped + into
+            self.at.end = self._pc
+            self._stop(self._nothing)
+            return None
         if skipped < WORTH and whole:
             head.entries -= REST
         return skipped
@@ -786,8 +802,11 @@ class Core:
             failure, self._failure = self._failure, None
             self._access_pc = None
             raise failure
-        self._pc = self.engine.read(eng.PC)
         self._access_pc = None
+        if self._reason == self._nothing:
+            self._reason = None  # the block hook has set the PC
+            return
+        self._pc = self.engine.read(eng.PC)
         if self._reason is not None:
             reason, self._reason = self._reason, None
             reason()
@@ -941,30 +960,30 @@ class Core:
     # ------------------------------------------------------------------ exceptions
 
     def _take_pending(self) -> None:
-        if self.exceptions.best() is None:
+        state = self.exceptions
+        if state.best() is None:
             return
-        priority = self.exceptions.execution_priority(*self.engine.read_many(_MASKS))
-        number = self.exceptions.preempting(priority)
+        priority = state.execution_priority(*self.engine.read_many(_MASKS))
+        number = state.preempting(priority)
         if number is not None:
-            self._enter(number)
+            self._enter(number, priority)
 
     def _vector_base(self) -> int:
         return self._scb.vtor.value if self._scb is not None else 0
 
-    def _enter(self, number: int, *, synchronous: bool = False) -> None:
+    def _enter(self, number: int, priority: int, *, synchronous: bool = False) -> None:
         """Stack the frame and go to the handler (B1.5.6). A later, higher one goes first."""
         engine, at = self.engine, self.at
         r0, r1, r2, r3, r12, lr, sp, xpsr, control = engine.read_many(_CALLER)
-        priority = self.exceptions.execution_priority(*engine.read_many(_MASKS))
         fp = bool(control & 4)
         frame = (sp - (104 if fp else 32)) & 0xFFFFFFFF
         padded = 0
         if fp or self._scb is None or self._scb.ccr.STKALIGN:
             padded, frame = frame >> 2 & 1, frame & ~7
         stacked = xpsr & ~0x200 | padded << 9
-        words = [r0, r1, r2, r3, r12, lr, self._pc, stacked]
+        data = _FRAME.pack(r0, r1, r2, r3, r12, lr, self._pc, stacked)
         if fp:
-            words += [*engine.read_many(_FP), engine.read(eng.FPSCR), 0]
+            data += _FP_FRAME.pack(*engine.read_many(_FP), engine.read(eng.FPSCR), 0)
         thread = not xpsr & 0x1FF
         link = 0xFFFFFFE1 if fp else 0xFFFFFFF1
         if thread:
@@ -972,7 +991,6 @@ class Core:
         at.cost += ENTRY_CYCLES
         if fp and self._fpu is not None and not self._fpu.fpccr.LSPEN:
             at.cost += FP_STACK_CYCLES
-        data = b"".join(word.to_bytes(4, "little") for word in words)
         if not self.memory.write_ram(frame, data):
             number = self._stacking_failed(number, frame)
         elif not synchronous:
@@ -997,7 +1015,8 @@ class Core:
     def _leave(self, link: int) -> None:
         """Return from an exception (B1.5.8), or go straight to the next (tail-chain)."""
         engine, at, state = self.engine, self.at, self.exceptions
-        xpsr = engine.read(eng.XPSR)
+        values = engine.read_many(_RETURN)
+        xpsr, primask, basepri, faultmask, control, main, process = values
         number = xpsr & 0x1FF
         known = link & 0xF in (0x1, 0x9, 0xD) and link | 0x1F == 0xFFFFFFFF
         if not known or not state.active >> number & 1:
@@ -1005,30 +1024,26 @@ class Core:
             self._chain_fault(exc.USAGE_FAULT, "INVPC", link)
             return
         self._late_clear(number)
-        primask, basepri, faultmask = engine.read_many(_MASKS)
-        if number not in (exc.NMI,) and faultmask:
+        if number != exc.NMI and faultmask:
             engine.write(eng.FAULTMASK, 0)
             faultmask = 0
         state.deactivate(number)
         self.event = True
-        control = engine.read(eng.CONTROL)
         self.soc.scheduler.catch_up(self.now_ps)
         following = state.preempting(state.execution_priority(primask, basepri, faultmask))
-        process = link & 4
-        frame = engine.read(eng.PSP if process else eng.MSP)
         if following is not None:
             at.cost += TAIL_CHAIN_CYCLES
-            sp = engine.read(eng.SP)
-            self._begin(following, sp, xpsr, control, link)
+            self._begin(following, main, xpsr, control, link)
             return
+        to_process = bool(link & 4)
+        frame = process if to_process else main
         fp = not link & 0x10
         size = 104 if fp else 32
         data = self.memory.read(frame, size)
         if data is None:
             self._chain_fault(exc.BUS_FAULT, "UNSTKERR", link, frame)
             return
-        words = [int.from_bytes(data[n : n + 4], "little") for n in range(0, size, 4)]
-        r0, r1, r2, r3, r12, lr, pc, stacked = words[:8]
+        r0, r1, r2, r3, r12, lr, pc, stacked = _FRAME.unpack_from(data)
         to_handler = bool(link & 0xF == 1)
         if to_handler != bool(stacked & 0x1FF):
             self._chain_fault(exc.USAGE_FAULT, "INVPC", link)
@@ -1036,10 +1051,11 @@ class Core:
         at.cost += RETURN_CYCLES
         if fp:
             at.cost += FP_STACK_CYCLES if self._fp_dirty() else 0
-            engine.write_many(_FP, words[8:24])
-            engine.write(eng.FPSCR, words[24])
+            words = _FP_FRAME.unpack_from(data, 32)
+            engine.write_many(_FP, words[:16])
+            engine.write(eng.FPSCR, words[16])
         sp = frame + size + (4 if stacked & 0x200 else 0)
-        final = control & 1 | (2 if process else 0) | (4 if fp else 0)
+        final = control & 1 | (2 if to_process else 0) | (4 if fp else 0)
         first = control & 3 & ~1 if to_handler else 0
         engine.write_many(
             _LEAVE,
@@ -1077,7 +1093,7 @@ class Core:
     def _supervisor_call(self) -> None:
         priority = self.exceptions.execution_priority(*self.engine.read_many(_MASKS))
         if self.exceptions.group(self.exceptions.priority[exc.SVCALL]) < priority:
-            self._enter(exc.SVCALL, synchronous=True)
+            self._enter(exc.SVCALL, priority, synchronous=True)
         else:
             self._fault(exc.HARD_FAULT, "SVC", self._pc)
 
@@ -1183,7 +1199,7 @@ class Core:
         self._pc = pc
         taken = self._escalate(number, bit, address, culprit)
         if taken is not None:
-            self._enter(taken, synchronous=True)
+            self._enter(taken, exc.THREAD, synchronous=True)
 
     def _escalate(
         self, number: int, bit: str, address: int | None, culprit: int | None = None

@@ -115,7 +115,7 @@ tick:
 def state(machine: Machine) -> dict[str, object]:
     core = machine.core
     return {
-        "registers": core.engine.read_many(GENERAL),
+        "registers": core.engine.read_many(GENERAL)[:15],
         "xpsr": core.engine.read(XPSR),
         "pc": core.pc,
         "cycle": core.cycle,
