@@ -26,6 +26,7 @@ TAP_PS = 100 * PS_PER_MS
 SLOW_MHZ = 12 * MHZ_PER_HZ  # an LED that blinks faster is shown as lit in part
 DEAF_AFTER_PS = 500 * PS_PER_MS
 FRAME_BITS = 10
+MOST_TOLD = 20  # hazards and gaps told one by one
 GRACE_S = 0.25  # how long a script's input may take to begin when time does not wait
 REDRAW_S = 0.05
 
@@ -226,9 +227,12 @@ class Live:
         self._sent += 1
 
     def _tell(self, text: str, severity: str = "note", *, at: int, once: bool = True) -> None:
-        if once and text in self._told:
-            return
-        self._told.add(text)
+        if once:
+            if text in self._told or len(self._told) > MOST_TOLD:
+                return
+            self._told.add(text)
+            if len(self._told) > MOST_TOLD:
+                text, severity = "and more, no longer told one by one", "note"
         self._notes.append((f"{show_duration(at, 4)}: {text}", severity))
 
     # ------------------------------------------------------------------ what is done to it

@@ -28,7 +28,7 @@ class Typed:
     """What comes in on stdin, read by a thread: reading never holds the board up."""
 
     def __init__(self) -> None:
-        self.ended = False
+        self._closed = False
         self._came: queue.Queue[bytes] = queue.Queue(maxsize=16)
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -38,10 +38,13 @@ class Typed:
         with contextlib.suppress(queue.Empty):
             taken = self._came.get(timeout=wait_s) if wait_s > 0 else self._came.get_nowait()
             while taken and len(taken) < CHUNK:
-                more = self._came.get_nowait()
-                self.ended = self.ended or not more
-                taken += more
+                taken += self._came.get_nowait()
         return taken
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self._closed and self._came.empty()
 
     def _read(self) -> None:
         while True:
@@ -50,7 +53,7 @@ class Typed:
             except (OSError, ValueError, AttributeError):  # closed, or never there
                 data = b""
             if not data:
-                self.ended = True
+                self._closed = True
                 return
             self._came.put(data)
 

@@ -1,0 +1,308 @@
+"""A firmware, live: through pipes for scripts, at a terminal for people."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+import fwgen
+from fwgen.cli import script, terminal
+from fwgen.contract import Drive, Press, Send
+from fwgen.units import PS_PER_MS, PS_PER_S
+
+from .conftest import BOARD
+from .firmware import hex_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MENU, QUIT = "\x14", "\x1d"
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The firmware of a prompt, or one of the small programs, as a file."""
+    folder = tmp_path_factory.mktemp("images")
+    known: dict[str, Path] = {}
+
+    def make(what: str) -> Path:
+        if what not in known:
+            path = folder / f"{len(known)}.hex"
+            if " " in what:
+                fwgen.write_hex(fwgen.generate(what, BOARD).proof.image, path)
+            else:
+                path.write_bytes(hex_of(what))
+            known[what] = path
+        return known[what]
+
+    return make
+
+
+COUNT = 'print "hello" and a count over serial every 500 ms'
+TOGGLE = "toggle LED on each press of the button and print the press count"
+
+
+@pytest.fixture
+def live(command: list[str]) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    def call(image: Path, *more: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*command, "run", str(image), "--board", BOARD, *more],
+            input=given, capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    return call
+
+
+Live = "Callable[..., subprocess.CompletedProcess[bytes]]"
+
+# ---------------------------------------------------------------------------- pipes
+
+
+def test_serial_output_goes_to_stdout_as_it_is(live: Live, made: Callable[[str], Path]) -> None:
+    ran = live(made(COUNT), "--for", "1.2s")
+    assert ran.returncode == 0
+    assert ran.stdout == b"hello 0\r\nhello 1\r\nhello 2\r\n"
+    assert ran.stderr.startswith(b"fwgen: ran 1.2 s, 27 bytes sent, asleep 99.")
+
+
+def test_virtual_time_does_not_wait(live: Live, made: Callable[[str], Path]) -> None:
+    ran = live(made(COUNT), "--for", "60s", "--quiet")
+    assert ran.stdout.count(b"\n") == 120
+    assert ran.stderr == b""
+
+
+def test_input_reaches_the_board_byte_for_byte(live: Live, made: Callable[[str], Path]) -> None:
+    given = bytes(range(256)) + b"the quick brown fox\n"
+    ran = live(made("echo"), "--for", "500ms", given=given)
+    assert ran.returncode == 0
+    assert ran.stdout == given
+
+
+def test_input_may_be_scripted_in_time(live: Live, made: Callable[[str], Path]) -> None:
+    ran = live(made("echo"), "--for", "1s", "--send", r"b\x41\n@20ms", "--send", r"a\\@10ms")
+    assert ran.stdout == b"a\\bA\n"
+
+
+def test_buttons_may_be_scripted(live: Live, made: Callable[[str], Path]) -> None:
+    ran = live(made(TOGGLE), "--for", "3s", "--press", "B1@500ms:200ms", "--press", "B1@1.5s")
+    assert ran.stdout.split() == [b"1", b"2"]
+    assert b"LD2 changed 2 times" in ran.stderr
+
+
+def test_input_that_nobody_takes_is_told(live: Live, made: Callable[[str], Path]) -> None:
+    ran = live(made("spin"), "--for", "600ms", given=b"hello")
+    assert b"the firmware does not listen on USART2" in ran.stderr
+    assert b"5 bytes of input not taken" in ran.stderr
+
+
+def test_a_fault_is_reported_and_is_the_exit_code(live: Live, made: Callable[[str], Path]) -> None:
+    ran = live(made("overflow"), "--for", "1s")
+    assert ran.returncode == 1
+    report = ran.stderr.decode()
+    assert "HardFault" in report
+    assert "push {r0, r1}" in report
+    assert "the stack ran out of RAM" in report
+
+
+def test_hazards_and_gaps_are_told_once(live: Live, made: Callable[[str], Path]) -> None:
+    ran = live(made("no-swd"), "--for", "1s")
+    assert ran.returncode == 0
+    assert ran.stderr.count(b"PA13 leaves the debugger") == 1
+    ran = live(made("unmodelled"), "--for", "1s")
+    assert ran.stderr.count(b"I2C1.CR1: write is not modelled") == 1
+
+
+def test_real_time_is_real(live: Live, made: Callable[[str], Path]) -> None:
+    started = time.monotonic()
+    live(made(COUNT), "--for", "1s", "--pace", "real")
+    assert time.monotonic() - started >= 1
+
+
+def test_a_reader_that_has_enough_ends_the_run(
+    command: list[str], made: Callable[[str], Path]
+) -> None:
+    with subprocess.Popen(
+        [*command, "run", str(made(COUNT)), "--board", BOARD],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as child:  # fmt: skip
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"hello 0\r\n"
+        child.stdout.close()
+        assert child.wait(30) == 0
+        assert child.stderr is not None
+        assert b"Traceback" not in child.stderr.read()
+
+
+def test_ctrl_c_ends_a_run_through_pipes(command: list[str], made: Callable[[str], Path]) -> None:
+    with subprocess.Popen(
+        [*command, "run", str(made("compute")), "--board", BOARD],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as child:  # fmt: skip
+        time.sleep(1.5)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=60)
+        assert child.returncode == 130
+    assert "Traceback" not in err
+    assert "fwgen: ran " in err
+
+
+# ---------------------------------------------------------------------------- a terminal
+
+
+class Screen:
+    """A person at a terminal of 24 rows."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        pexpect = pytest.importorskip("pexpect")
+        self.child = pexpect.spawn(
+            "sh", ["-c", 'stty -a; "$@"; echo "exit code $?"; stty -a', "sh", *arguments],
+            encoding="utf-8", timeout=30, dimensions=(24, 100),
+            env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"},
+        )  # fmt: skip
+
+    def sees(self, text: str) -> None:
+        self.child.expect_exact(text)
+
+    def types(self, keys: str) -> None:
+        self.child.send(keys)
+
+    def ends_with(self, code: int) -> None:
+        self.sees(f"exit code {code}")
+        settings = self.child.read()
+        for flag in ("icanon", "echo", "isig", "icrnl", "iexten"):
+            assert f" {flag}" in settings.replace("\r\n", " ")
+            assert f"-{flag} " not in settings
+
+
+@pytest.fixture
+def screen(command: list[str]) -> Iterator[Callable[..., Screen]]:
+    opened: list[Screen] = []
+
+    def start(image: Path, *more: str) -> Screen:
+        made = Screen([*command, "run", str(image), "--board", BOARD, *more])
+        opened.append(made)
+        return made
+
+    yield start
+    for one in opened:
+        one.child.close(force=True)
+
+
+needs_termios = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX terminal")
+
+
+@needs_termios
+def test_the_state_of_the_board_is_shown_and_a_key_presses_the_button(
+    screen: Callable[..., Screen], made: Callable[[str], Path]
+) -> None:
+    one = screen(made(TOGGLE))
+    one.sees("Ctrl-] quits, Ctrl-T b presses the button")
+    one.sees("LD2 off   B1 up")
+    one.types(MENU + "b")
+    one.sees("1\r")
+    one.sees("LD2 on")
+    one.types(MENU + "b")
+    one.sees("2\r")
+    one.sees("LD2 off")
+    one.types(MENU + "h")
+    one.sees("3\r")
+    one.sees("B1 down")
+    one.types(MENU + "h")
+    one.sees("B1 up")
+    one.types(MENU + "q")
+    one.sees("LD2 changed 3 times")
+    one.ends_with(0)
+
+
+@needs_termios
+def test_keys_go_to_the_board_and_are_not_echoed_by_us(
+    screen: Callable[..., Screen], made: Callable[[str], Path]
+) -> None:
+    one = screen(made("echo"))
+    one.sees("Ctrl-] quits")
+    one.types("ping")
+    one.sees("ping")
+    one.types(MENU + MENU)
+    one.sees(MENU)
+    one.types(MENU + "?")
+    one.sees("power off and on")
+    one.types(MENU + "x")
+    one.sees("means nothing")
+    one.types(QUIT)
+    one.sees("5 bytes sent")
+    one.ends_with(0)
+
+
+@needs_termios
+def test_power_off_and_on_starts_again(
+    screen: Callable[..., Screen], made: Callable[[str], Path]
+) -> None:
+    one = screen(made(COUNT))
+    one.sees("hello 1")
+    one.types(MENU + "r")
+    one.sees("hello 0")
+    one.types(QUIT)
+    one.ends_with(0)
+
+
+@needs_termios
+@pytest.mark.parametrize("how", ["key", "signal"])
+def test_ctrl_c_leaves_the_terminal_sane(
+    screen: Callable[..., Screen], made: Callable[[str], Path], how: str
+) -> None:
+    one = screen(made(COUNT))
+    one.sees("hello 1")
+    if how == "key":
+        one.types("\x03")
+    else:
+        # To fwgen alone, as "kill -INT" would.
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(one.child.pid)], capture_output=True, check=True
+        ).stdout.split()
+        os.kill(int(children[0]), signal.SIGINT)
+    one.sees("\x1b[r")
+    one.sees("interrupted")
+    one.ends_with(130)
+
+
+@needs_termios
+def test_a_fault_at_a_terminal_leaves_it_sane(
+    screen: Callable[..., Screen], made: Callable[[str], Path]
+) -> None:
+    one = screen(made("overflow"))
+    one.sees("the stack ran out of RAM")
+    one.ends_with(1)
+
+
+@needs_termios
+def test_a_run_ends_by_itself(screen: Callable[..., Screen], made: Callable[[str], Path]) -> None:
+    one = screen(made("blink LED at 2Hz"), "--for", "300ms")
+    one.sees("LD2 at 2 Hz driven by a timer")
+    one.ends_with(0)
+
+
+def test_without_termios_input_comes_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "termios", None)
+    with terminal.Keys() as raw:
+        assert not raw
+
+
+# ---------------------------------------------------------------------------- the script's words
+
+
+def test_what_a_script_says() -> None:
+    assert script.press("B1@1s:200ms", "100 ms") == Press("B1", PS_PER_S, 200 * PS_PER_MS)
+    assert script.press(" B1 @ 1 s", "100 ms") == Press("B1", PS_PER_S, 100 * PS_PER_MS)
+    assert script.press("B1@0s:ever", "100 ms") == Press("B1", 0, None)
+    assert script.drive("D2@5ms=low") == Drive("D2", 5 * PS_PER_MS, 0)
+    assert script.drive("D2@5ms=float") == Drive("D2", 5 * PS_PER_MS, None)
+    assert script.send(r"me@home\x00\xff é@1s") == Send(
+        "console", PS_PER_S, b"me@home\0\xff \xc3\xa9"
+    )
