@@ -92,7 +92,7 @@ class Live:
         self._notes: deque[tuple[str, str]] = deque()
         self._told: set[str] = set()
         self._in = bytearray()
-        self._line_free_ps = 0
+        self._line_free_ps = self._finger_free_ps = 0
         self._asleep_ps, self._asleep_since = 0, -1
         self._menu = False
         self._buttons = [p for p in board.parts.values() if p.kind == "button"]
@@ -151,7 +151,7 @@ class Live:
         self._pins = {
             part.pin: _Pin(initial.get(part.pin), part.active) for part in self.board.parts.values()
         }
-        self.t_ps = self._line_free_ps = self._asleep_ps = 0
+        self.t_ps = self._line_free_ps = self._finger_free_ps = self._asleep_ps = 0
         self._asleep_since = -1
         self._holding.clear()
         self._origin = time.monotonic()
@@ -268,7 +268,7 @@ class Live:
             case "q" | "\x1d":
                 self.quit = True
             case "b":
-                self._push(lambda part: Press(part.name, self.t_ps, TAP_PS))
+                self._push(self._tap)
             case "h":
                 self._push(self._hold)
             case "r":
@@ -288,6 +288,11 @@ class Live:
             self.terminal.note(f"{self.board.title} has no button")
             return
         self._machine.stimulate(what(self._buttons[self._button]))
+
+    def _tap(self, part: Part) -> Press:
+        at = max(self.t_ps, self._finger_free_ps)  # a quick finger still lets go in between
+        self._finger_free_ps = at + 2 * TAP_PS
+        return Press(part.name, at, TAP_PS)
 
     def _hold(self, part: Part) -> Drive:
         if part.name in self._holding:
