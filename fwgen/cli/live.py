@@ -290,16 +290,18 @@ class Live:
         self._machine.stimulate(what(self._buttons[self._button]))
 
     def _tap(self, part: Part) -> Press:
-        at = max(self.t_ps, self._finger_free_ps)  # a quick finger still lets go in between
-        self._finger_free_ps = at + 2 * TAP_PS
-        return Press(part.name, at, TAP_PS)
+        return Press(part.name, self._finger(2 * TAP_PS), TAP_PS)
 
     def _hold(self, part: Part) -> Drive:
-        if part.name in self._holding:
-            self._holding.remove(part.name)
-            return Drive(part.name, self.t_ps, None)
-        self._holding.add(part.name)
-        return Drive(part.name, self.t_ps, 1)
+        down = part.name not in self._holding
+        (self._holding.add if down else self._holding.remove)(part.name)
+        return Drive(part.name, self._finger(TAP_PS), 1 if down else None)
+
+    def _finger(self, takes_ps: int) -> int:
+        """When the finger is free, however fast the keys come; it then is busy for a while."""
+        at = max(self.t_ps, self._finger_free_ps)
+        self._finger_free_ps = at + takes_ps
+        return at
 
     def _send_waiting(self) -> None:
         """Put waiting input on the wire, as soon as the line is free and the firmware listens."""
