@@ -73,6 +73,7 @@ _RETURN = (
     eng.XPSR, eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK, eng.CONTROL, eng.MSP, eng.PSP,
 )  # fmt: skip
 
+PPB, STIR = 0xE000_0000, 0xE000_EF00
 BITBANDS = ((0x2000_0000, 0x2200_0000), (0x4000_0000, 0x4200_0000))
 BITBAND_SIZE = 32 << 20
 
@@ -610,6 +611,9 @@ class Core:
             self._access_pc = pc
             if block is None or block.has_it:
                 self.engine.write(eng.EPSR, 1 << 24)  # else the engine leaks the IT state
+            if address >= PPB and self._unprivileged(address):
+                self._stop(lambda: self._bus_fault(pc, address))
+                return False
             if self._spec_at(address) is not None and not address & (size - 1):
                 return True
             store = kind == uc.UC_MEM_WRITE_PROT
@@ -633,6 +637,13 @@ class Core:
         return False
 
     # ------------------------------------------------------------------ the bus
+
+    def _unprivileged(self, address: int) -> bool:
+        """Whether the private peripheral bus refuses whoever runs (B3.1.1)."""
+        control, xpsr = self.engine.read_many((eng.CONTROL, eng.XPSR))
+        if not control & 1 or xpsr & 0x1FF:
+            return False
+        return address != STIR or not (self._scb is not None and self._scb.ccr.USERSETMPEND)
 
     def _reachable(self, address: int) -> bool:
         banded = _banded(address)
@@ -1095,6 +1106,7 @@ class Core:
         if self.exceptions.group(self.exceptions.priority[exc.SVCALL]) < priority:
             self._enter(exc.SVCALL, priority, synchronous=True)
         else:
+            self._note("FORCED", None)
             self._fault(exc.HARD_FAULT, "SVC", self._pc)
 
     def _breakpoint(self) -> None:
