@@ -80,6 +80,7 @@ class Assembler:
         self._literal_values: dict[int, str] = {}
         self._known: dict[str, int] = {}
         self._pins: dict[str, int] = {}  # registers that hold a constant for ever
+        self._pinned = False  # whether the pins are loaded for good
         self._busy: set[str] = set()  # registers that hold a cell for ever
         self._label: str | None = None  # waiting for the next instruction
         self._alias: dict[str, str] = {}  # labels of one and the same instruction
@@ -126,6 +127,7 @@ class Assembler:
 
     def load_pins(self) -> None:
         """Load every pinned constant that no code has needed so far."""
+        self._pinned = True
         for register, value in self._pins.items():
             if self._known.get(register) != value:
                 self.put(register, value)
@@ -202,8 +204,14 @@ class Assembler:
         return register
 
     def _scratch(self, avoid: str) -> str:
-        spare = (*SCRATCH, *(r for r in PINNABLE if r not in self._pins and r not in self._busy))
-        pool = [r for r in spare if r not in avoid.split() and r not in self._live]
+        pool = [
+            r
+            for r in (*SCRATCH, *PINNABLE)
+            if (r not in self._pins or not self._pinned and self._known.get(r) != self._pins[r])
+            and r not in self._busy
+            and r not in self._live
+            and r not in avoid.split()
+        ]
         return next((r for r in pool if r not in self._known), None) or next(
             (r for r in self._used if r in pool), pool[0]
         )

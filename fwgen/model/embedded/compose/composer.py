@@ -437,10 +437,11 @@ class _Composer:
     def _emission(self) -> Emission:
         rt, code = self.rt, self.rt.code
         if self.solo is not None:
-            if self.solo.waits:
+            rt.masked = bool(self.solo.waits)
+            if self.solo.needs_pointer:
                 code.occupy("r4")
-                rt.masked = True
             rt.settle_registers()
+            self.solo.pin_constants()
             rt.begin()
             self.solo.emit()
             return self._linkable()
@@ -449,8 +450,15 @@ class _Composer:
             if irq is not None:
                 rt.irqs.add(irq)
         rt.settle_registers()
+        if rt.edges.copies and not rt.alarms and not rt.ports:
+            rt.edges.pin_constants(rt)
+            rt.begin()
+            rt.edges.only_copy(rt)
+            return self._linkable()
         rt.begin()
         rt.sleep()
+        for speech in rt.ports.values():
+            speech.service(rt)
         rt.edges.service(rt)
         shared = self.crowd.members if self.crowd else []
         own = [block for block in self.blocks if block not in shared]
@@ -463,8 +471,6 @@ class _Composer:
                     block.service(rt)
             if self.crowd is not None and self.crowd.alarm.timer == timer:
                 self.crowd.service(rt)
-        for speech in rt.ports.values():
-            speech.service(rt)
         code.branch("b", "idle")
         return self._linkable()
 

@@ -398,14 +398,19 @@ class Runtime:
         """The top of the loop: nothing is pending any more; wait."""
         code = self.code
         code.label("idle")
+        self.clear_pending()
+        code.op("wfi", "sleep until something happens")
+        code.forget()
+
+    def clear_pending(self) -> None:
+        """Nothing is pending in the NVIC but what is still raised."""
+        code = self.code
         words = sorted({irq // 32 for irq in self.irqs})
         for word in words:
             exact = sum(1 << irq % 32 for irq in self.irqs if irq // 32 == word)
             value = exact if code.cost(exact) < code.cost(_ONES) else _ONES
             address = self.silicon.address(f"NVIC_ICPR{word}")
             code.store(value, address, comment=f"NVIC_ICPR{word}: seen")
-        code.op("wfi", "sleep until something happens")
-        code.forget()
 
     def take_flags(self, timer: str) -> None:
         """See which alarms of a timer have come, and clear them."""

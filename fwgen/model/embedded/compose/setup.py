@@ -23,11 +23,11 @@ class Stage(IntEnum):
     """The order of bringing up: nothing reaches a pin before it has its right level."""
 
     CLOCK = 0
+    VALUE = 1  # periods, compare values, baud rates, routing of edges
     LEVEL = 1  # output latches, before a pin becomes an output
-    VALUE = 2  # periods, compare values, baud rates, routing of edges
-    MODE = 3  # what a channel does, what interrupts
-    PIN = 4  # pins take their functions
-    START = 5
+    MODE = 2  # what a channel does, what interrupts
+    PIN = 3  # pins take their functions
+    START = 4
 
 
 @dataclass(slots=True)

@@ -130,14 +130,8 @@ class Edges:
         code = rt.code
         none = code.unique("noedge")
         pending = rt.silicon.address("EXTI_PR")
-        if self.alarm is None:
-            # Nothing else can wake the core: this was an edge.
-            code.store(self._mask(rt), pending, comment="seen")
-            for copy in self.copies:
-                copy(rt)
-            return
         code.load("r0", pending, "has an input moved?")
-        if self.copies:
+        if self.copies or self.alarm is None:
             code.op("cmp r0, #0")
             code.branch("beq", none)
             code.save("r0", pending, comment="seen")
@@ -155,7 +149,30 @@ class Edges:
                 wait = code.have(rt.ticks(SETTLE_PS), avoid="r0")
                 code.op(f"adds r0, r0, {wait}", "then it will have settled")
                 code.save("r0", rt.ccr(self.alarm))
+            if not self.copies:
+                code.branch("b", "idle")  # anything else still pends
         code.label(none)
+
+    def only_copy(self, rt: Runtime) -> None:
+        """The whole loop where nothing but edges wakes the core, and all they do is copy.
+
+        What was seen is cleared first and the NVIC last: an edge in between stays pending.
+        """
+        code = rt.code
+        code.label("idle")
+        code.store(self._mask(rt), rt.silicon.address("EXTI_PR"), comment="seen")
+        for copy in self.copies:
+            copy(rt)
+        rt.clear_pending()
+        code.op("wfi", "sleep until an input moves")
+        code.branch("b", "idle")
+
+    def pin_constants(self, rt: Runtime) -> None:
+        """What ``only_copy`` stores at each pass stays in registers."""
+        rt.code.pin("r3", self._mask(rt))
+        if len(words := {irq // 32 for irq in rt.irqs}) == 1:
+            word = words.pop()
+            rt.code.pin("r2", sum(1 << irq % 32 for irq in rt.irqs if irq // 32 == word))
 
     def settle(self, rt: Runtime) -> None:
         """Code of the loop: what has changed when all is quiet."""

@@ -42,12 +42,27 @@ class Copy(Block):
     def claim(self, rt: Runtime) -> None:
         rt.edges.watch(rt, self.job.source)
         rt.edges.copies.append(self.copy)
-        rt.use(rt.silicon.port(self.job.source.pin))
+        rt.use(rt.silicon.port(self.job.source.pin), 2)
+        rt.use(rt.silicon.port(self.job.line.pin), 2)
 
     def prepare(self, rt: Runtime) -> None:
         rt.levels.setdefault(self.job.line, 0)
         self.outputs(rt)
-        rt.at_boot.append(lambda: self.copy(rt))
+        if rt.alarms or rt.ports:
+            rt.at_boot.append(lambda: self.copy(rt))
+
+    def _whole_port(self, rt: Runtime, port: str, same: bool) -> None:
+        """Code: the port has no other output, so its latch is the input's bit (r0), moved."""
+        code, silicon = rt.code, rt.silicon
+        index, shift = silicon.index(self.job.line.pin), silicon.index(self.job.source.pin)
+        with code.live("r0"):
+            code.put("r1", 1 << index)
+            if shift != index:
+                how = "lsrs" if shift > index else "lsls"
+                code.op(f"{how} r0, r0, #{abs(shift - index)}", "its bit to where the line's is")
+            code.op(f"{'ands' if same else 'bics'} r1, r0")
+            with code.live("r1"):
+                code.save("r1", silicon.address(f"{port}_ODR"), comment=self.job.line.name)
 
     def copy(self, rt: Runtime) -> None:
         """Code: the line takes the level that the input has."""
@@ -58,6 +73,9 @@ class Copy(Block):
         # High when: pressed is (input = active), on is pressed unless inverted.
         same = (job.line.active == job.source.active) != job.invert
         code.load("r0", silicon.address(f"{source}_IDR"), job.source.name)
+        if [x for x in rt.levels if silicon.port(x.pin) == port] == [job.line]:
+            self._whole_port(rt, port, same)
+            return
         with code.live("r0"):
             register = "r1"
             code.put(register, 1 << index)

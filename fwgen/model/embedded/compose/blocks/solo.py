@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _MOST = 400  # moments before the part that repeats
 _TICKINT, _CLKSOURCE, _ENABLE = 2, 4, 1
 _PENDSTCLR = 1 << 25
+_GOOD, _PPM = 20, 1_000_000  # a tick more in a wait is nothing below 20 ppm
 _UNROLLED = 10  # changes; longer timelines go through a table
 
 
@@ -110,11 +111,28 @@ def _events(job: Job, order: int) -> Iterator[tuple[int, int, list[tuple[Line, i
     yield t, order - 1000, [(line, 0) for line in job.lines]
 
 
+def _pruned(course: Timeline) -> Timeline:
+    """The same without changes to what is so already, in every round."""
+    items = [*course.once, *course.again]
+    loop = len(course.once)
+    before: list[list[dict[Line, int]]] = [[] for _ in items]
+    held = dict(course.begin)
+    for i in [*range(len(items)), *range(loop, len(items)), *range(loop, len(items))]:
+        before[i].append(dict(held))
+        held |= items[i][1]
+    kept = [
+        (wait, {x: v for x, v in changes.items() if any(old[x] != v for old in before[i])})
+        for i, (wait, changes) in enumerate(items)
+    ]
+    return Timeline(course.begin, tuple(kept[:loop]), tuple(kept[loop:]))
+
+
 class Solo:
     """The whole of what the core does, when it is one timeline."""
 
     def __init__(self, course: Timeline, rt: Runtime, timers: list[str]) -> None:
-        self.course, self.rt = course, rt
+        self.rt = rt
+        self.course = course = _pruned(course)
         self.waits = [wait for wait, _ in (*course.once, *course.again)]
         self.systick = self._divider() is not None
         self.timer = "" if self.systick or not self.waits else timers[0]
@@ -135,7 +153,10 @@ class Solo:
     def _divider(self) -> int | None:
         spans = [cycles(wait, self.rt.silicon.clock_hz) for wait in self.waits]
         for divider in (1, 8):
-            whole = divider == 1 or all(span % divider == 0 for span in spans)
+            # The register must be rewritten within a tick: with HCLK / 8 that is too close.
+            whole = divider == 1 or (
+                len(set(spans)) == 1 and all(span % divider == 0 for span in spans)
+            )
             if whole and all(2 <= span / divider <= 1 << 24 for span in spans):
                 return divider
         return None
@@ -151,7 +172,7 @@ class Solo:
         for line, level in self.course.begin.items():
             rt.levels[line] = level
             setup.pin(line.pin, 1, note=f"{line.pin} ({line.name}) output")
-            rt.use(rt.silicon.port(line.pin), 4)
+            rt.use(rt.silicon.port(line.pin), 2)
         if not self.waits:
             return
         first = self._ticks(self.waits[0]) - 1
@@ -163,7 +184,9 @@ class Solo:
                 "SYSTICK_CTRL", source | _TICKINT | _ENABLE, Stage.START, mask=7,
                 note="counts, and pends the SysTick exception",
             )  # fmt: skip
-            rt.use("SYSTICK", 5)
+            rt.use("SCB", len(self.waits))
+            if not self._uniform:
+                rt.use("SYSTICK", len(self.waits))
             return
         setup.clock(self.timer)
         setup.ask(f"{self.timer}_ARR", first, Stage.VALUE, mask=0xFFFFFFFF, note="the first wait")
@@ -193,6 +216,26 @@ class Solo:
             self._emit_table(items)
         else:
             self._emit_straight()
+
+    def pin_constants(self) -> None:
+        """What every pass needs stays in the scratch registers, which nothing else wants."""
+        rt, code = self.rt, self.rt.code
+        if len(self.waits) < 3:
+            return
+        if self.systick:
+            code.pin("r3", _PENDSTCLR)
+        else:
+            (irq,) = rt.irqs
+            code.pin("r3", 1 << irq % 32)
+            code.pin("r2", 0)
+        if self.needs_pointer and not self.course.once and self._beats():
+            code.pin("r1", self._ticks(self.waits[0]) // self._units()[0])
+            if self.systick:
+                code.pin("r2", next(iter(self.rt.bsrr(dict.fromkeys(self._turned, 1)).values())))
+
+    @property
+    def _turned(self) -> tuple[Line, ...]:
+        return tuple(self.course.again[0][1])
 
     def _settled_levels(
         self, items: list[tuple[int, dict[Line, int]]], loop: int
@@ -259,6 +302,11 @@ class Solo:
 
     # ------------------------------------------------------------------ straight code
 
+    @property
+    def needs_pointer(self) -> bool:
+        """Whether it walks over a table."""
+        return len(self.waits) > _UNROLLED and not self._runs(self.course.once)
+
     def _emit_straight(self) -> None:
         rt, code, course = self.rt, self.rt.code, self.course
         items = [*course.once, *course.again]
@@ -315,15 +363,15 @@ class Solo:
     def _emit_run(self, changes: dict[Line, int], count: int) -> None:
         rt, code = self.rt, self.rt.code
         label = code.unique("turn")
-        code.put("r2", count, comment="so often")
-        with code.live("r2"):
+        code.put("r1", count, comment="so often")
+        with code.live("r1"):
             code.label(label)
             code.op("wfi", "sleep until it is time")
             if not self.systick:
                 code.store(0, rt.reg(self.timer, "SR"), comment="seen")
             rt.toggle(tuple(changes), "turn round")
             self._acknowledge()
-            code.op("subs r2, #1")
+            code.op("subs r1, #1")
             code.branch("bne", label)
         code.forget()
 
@@ -363,7 +411,8 @@ class Solo:
         code.label(go)
         with code.live("r0"):
             code.op(f"muls r0, {code.have(unit)}")
-            code.op("subs r0, #1")
+            if any(wait * _GOOD < _PPM for wait in map(self._ticks, self.waits)):
+                code.op("subs r0, #1")
             code.save("r0", self._reload)
         code.op("wfi", "sleep until it is time")
         if not self.systick:
@@ -380,7 +429,7 @@ class Solo:
         size = 4 * (1 + len(ports))
         at = self._pointer("steps", 0)
         code.label("again")
-        regs = ["r0", "r1", "r2"][: 1 + min(len(ports), 2)]
+        regs = ["r0", "r1"]
         code.op(f"ldmia {at}!, {{{', '.join(regs)}}}", "the wait, and the levels after it")
         with code.live(*regs):
             code.save("r0", self._reload)

@@ -236,7 +236,7 @@ class Speech:
             with code.live("r0"):
                 code.save("r0", silicon.address(f"{self.port}_DR"), comment="send")
             rt.keep(self._at, at)
-            code.branch("b", silent)
+            code.branch("b", "idle", "anything else still pends")
             code.label(end)
             self._end(rt, stem)
         code.label(silent)
