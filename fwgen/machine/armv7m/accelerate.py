@@ -33,6 +33,7 @@ WORTH = 500  # cycles that a jump should skip to have been worth its price
 
 _REGISTERS = (*range(eng.R0, eng.R0 + 13), eng.SP, eng.LR)
 _ZEROS = [0] * 16
+NO_PLACE = -1  # a mark up to which an inner loop runs: a place to pause lies within it
 
 
 class Inner:
@@ -65,6 +66,7 @@ class Loop:
         for item in items:
             if isinstance(item, Inner):
                 self.cycles += item.times * item.loop.cycles
+                self.marks.append((self.cycles, NO_PLACE, 0))
                 steps.append(_repeat(item))
                 self._note(item.loop.live, item.loop.written)
                 continue
@@ -155,7 +157,7 @@ class Loop:
         """After ``times`` iterations, go on to the first place to pause not before ``due``."""
         into = due - cycle - times * self.cycles
         found = next((mark for mark in self.marks if mark[0] >= into), None)
-        if not into or found is None:
+        if not into or found is None or found[1] == NO_PLACE:
             _settle(core, walk, times - 1)
             return None
         cycles, address, count = found

@@ -68,7 +68,7 @@ _LEAVE = (
     eng.R0, eng.R0 + 1, eng.R0 + 2, eng.R0 + 3, eng.R0 + 12, eng.LR, eng.SP,
 )  # fmt: skip
 _FP = tuple(range(eng.S0, eng.S0 + 16))
-_FRAME, _FP_FRAME = Struct("<8I"), Struct("<18I")
+_FRAME, _FP_FRAME = Struct("<8I"), Struct("<17I")  # the word above fpscr is not written
 _RETURN = (
     eng.XPSR, eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK, eng.CONTROL, eng.MSP, eng.PSP,
 )  # fmt: skip
@@ -172,6 +172,7 @@ class Core:
         self._traps = (False, False)  # UNALIGN_TRP, DIV_0_TRP
         self._rewatch = False
         self._standby = self._waits_for_event = False
+        self.hclk.on_change(self._clock_changed)
         soc.core = self
         soc.on_system_reset = self._request_reset
         self.exceptions.changed = self.wake_up
@@ -499,6 +500,15 @@ class Core:
 
         return fetch
 
+    def _running(self) -> Block | None:
+        """The block that runs, also when what was known of blocks was just forgotten."""
+        at = self.at
+        block = self.blocks.get(at.start << 12 | at.end - at.start)
+        if block is None and 0 <= at.start < at.end:
+            code = self.memory.read(at.start, at.end - at.start)
+            block = Block(at.start, code, self.kind, self._wait_states) if code else None
+        return block
+
     def _must_stop(self, block: Block) -> int:
         """Offset of the first instruction that must not run; the block's size when all may."""
         stop = block.size
@@ -606,7 +616,7 @@ class Core:
                 return True
             pc = self.engine.read(eng.PC)
             at = self.at
-            block = self.blocks.get(at.start << 12 | at.end - at.start)
+            block = self._running()
             self._access_cycle = at.cycle + (block.before(pc) if block is not None else 0)
             self._access_pc = pc
             if block is None or block.has_it:
@@ -720,7 +730,7 @@ class Core:
         A stop within an access makes the engine go back to the instruction: it is run again by
         itself, with the access's outcome given (``_repeat_access``).
         """
-        block = self.blocks.get(self.at.start << 12 | self.at.end - self.at.start)
+        block = self._running()
         if block is None or block.has_it or not block.address <= pc < block.address + block.size:
             return
         code = block.code[pc - block.address :]
@@ -765,6 +775,10 @@ class Core:
             return NEVER
         cycle = self.hclk.ticks_at(t_ps)
         return cycle if self.hclk.time_of(cycle) >= t_ps else cycle + 1
+
+    def _clock_changed(self, t_ps: int) -> None:
+        """What is due comes after another number of cycles now."""
+        self._deadline = -1
 
     def _set_limit(self) -> None:
         self._deadline = self.soc.scheduler.next_ps
@@ -816,14 +830,14 @@ class Core:
         self._access_pc = None
         if self._reason == self._nothing:
             self._reason = None  # the block hook has set the PC
-            return
-        self._pc = self.engine.read(eng.PC)
+        else:
+            self._pc = self.engine.read(eng.PC)
         if self._reason is not None:
             reason, self._reason = self._reason, None
             reason()
         elif error:
             self._bad_instruction()
-        elif self._pc == self.at.end and self._last_halfword() == WFI:
+        elif self._pc == self.at.end and self.at.cost and self._last_halfword() == WFI:
             self._wait(event=False)
         if self._imprecise is not None and not self.locked:
             (address, store), self._imprecise = self._imprecise, None
@@ -994,7 +1008,7 @@ class Core:
         stacked = xpsr & ~0x200 | padded << 9
         data = _FRAME.pack(r0, r1, r2, r3, r12, lr, self._pc, stacked)
         if fp:
-            data += _FP_FRAME.pack(*engine.read_many(_FP), engine.read(eng.FPSCR), 0)
+            data += _FP_FRAME.pack(*engine.read_many(_FP), engine.read(eng.FPSCR))
         thread = not xpsr & 0x1FF
         link = 0xFFFFFFE1 if fp else 0xFFFFFFF1
         if thread:
@@ -1127,7 +1141,9 @@ class Core:
         code = self.memory.read(self._pc, 4) or b""
         first = int.from_bytes(code[:2], "little")
         second = int.from_bytes(code[2:4], "little")
-        if first & 0xEC00 == 0xEC00 and not self._fp_enabled and second >> 9 & 7 == 5:
+        if not self.engine.read(eng.EPSR) >> 24 & 1:
+            self._fault(exc.USAGE_FAULT, "INVSTATE", self._pc)
+        elif first & 0xEC00 == 0xEC00 and not self._fp_enabled and second >> 9 & 7 == 5:
             self._fault(exc.USAGE_FAULT, "NOCP", self._pc)
         else:
             self._fault(exc.USAGE_FAULT, "UNDEFINSTR", self._pc)
@@ -1135,7 +1151,7 @@ class Core:
     def _cut_short(self, pc: int) -> None:
         """An instruction of the block that runs did not complete: time stops before it."""
         at = self.at
-        block = self.blocks.get(at.start << 12 | at.end - at.start)
+        block = self._running()
         if block is not None and at.start <= pc < at.end:
             at.cost = block.before(pc)
         self._pc = pc

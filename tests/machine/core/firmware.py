@@ -34,14 +34,15 @@ GPIOA = """
 def _lines(text: str) -> list[str]:
     found = []
     for raw in text.splitlines():
-        line = raw.split("@")[0].strip()
-        wide = re.fullmatch(r"ldr (\w+), =(.+)", line)
-        if wide:
-            register, value = wide.groups()
-            low, high = (f"({value}) & 0xffff", f"({value}) >> 16")
-            found += [f"movw {register}, ={low}", f"movt {register}, ={high}"]
-        elif line:
-            found += [part.strip() for part in re.split(r"(?<=:)\s", line) if part.strip()]
+        for part in re.split(r"(?<=:)\s", raw.split("@")[0]):
+            line = part.strip()
+            wide = re.fullmatch(r"ldr (\w+), =(.+)", line)
+            if wide:
+                register, value = wide.groups()
+                low, high = (f"({value}) & 0xffff", f"({value}) >> 16")
+                found += [f"movw {register}, ={low}", f"movt {register}, ={high}"]
+            elif line:
+                found.append(line)
     return found
 
 

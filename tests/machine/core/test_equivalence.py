@@ -264,9 +264,9 @@ def test_the_environment_can_switch_the_compiled_hook_off(monkeypatch) -> None:
     library.cache_clear()
     monkeypatch.setenv("FWGEN_NATIVE", "0")
     assert library() is None
+    machine = Machine(BOARD, native=True)
     with pytest.raises(BenchError, match="not built"):
-        same = Machine(BOARD, native=True)
-        same.load(firmware("start: b start"))
+        machine.load(firmware("start: b start"))
     library.cache_clear()
     monkeypatch.delenv("FWGEN_NATIVE")
     assert library() is not None

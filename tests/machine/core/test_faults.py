@@ -1,0 +1,174 @@
+"""Faults: which, where, told how, and what firmware itself sees of them. Arm ARM B1.5.14."""
+
+from __future__ import annotations
+
+import pytest
+
+from fwgen.trace import Fault, Hazard, Reset
+
+UNMAPPED = "ldr r0, =0x60000000"
+CASES = {
+    "a load from nowhere": (f"{UNMAPPED}\n here: ldr r1, [r0, #8]", "PRECISERR"),
+    "a jump to an even address": ("ldr r0, =0x08000300\n bx r0", "INVSTATE"),
+    "a call to nowhere": ("ldr r0, =0x10000001\n blx r0", "IBUSERR"),
+    "running a peripheral": ("ldr r0, =0x40020001\n bx r0", "IACCVIOL"),
+    "an undefined instruction": ("here: udf #1", "UNDEFINSTR"),
+    "floating point, unit off": ("here: vmov.f32 s0, #1.0", "NOCP"),
+    "an unaligned LDM": ("ldr r0, =0x20000001\n here: ldm r0, {r1, r2}", "UNALIGNED"),
+    "an unaligned LDRD": ("ldr r0, =0x20000002\n here: ldrd r1, r2, [r0]", "UNALIGNED"),
+    "a peripheral misaligned": ("ldr r0, =0x40020001\n here: ldr r1, [r0]", "UNALIGNED"),
+    "a breakpoint": ("here: bkpt #0", "DEBUGEVT"),
+}
+HFSR, CFSR = 0xE000_ED2C, 0xE000_ED28
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_each_fault_is_told_with_its_place_and_its_bit(lab, case):
+    text, bit = CASES[case]
+    lab.run(f"start: nop\n {text}\nend: b end\nhard: b hard", {3: "hard"})
+    (fault,) = lab.of(Fault)
+    assert fault.exception == "HardFault"
+    scb = lab.machine.soc.peripherals["SCB"]
+    assert scb.cfsr.value or scb.hfsr.DEBUGEVT
+    assert f".{bit}:" in fault.report
+    places = {s.name: s.address for s in lab.machine.core.image.symbols}
+    if "here" in places:
+        assert fault.pc == places["here"]
+        assert "<here>" in fault.report
+        assert "->" in fault.report
+    assert fault.registers["sp"] == 0x2001_8000
+    # The handler runs, and its frame names the place.
+    assert lab.machine.core.pc == places["hard"]
+    assert lab.word(0x2001_8000 - 32 + 24) == fault.pc & ~1
+
+
+def test_a_store_to_nowhere_faults_once_the_core_has_gone_on(lab):
+    lab.run(
+        f"start: {UNMAPPED}\nstore: str r0, [r0, #4]\n nop\n b on\non: b on\nhard: b hard",
+        {3: "hard"},
+    )
+    (fault,) = lab.of(Fault)
+    assert "IMPRECISERR" in fault.report
+    assert "<store>" in fault.reason
+    assert lab.machine.soc.peripherals["SCB"].cfsr.BFARVALID == 0
+
+
+ENABLE = """
+    ldr r0, =0xe000ed24
+    ldr r1, =0x70000
+    str r1, [r0, #0]
+"""
+
+
+def test_an_enabled_usage_fault_has_its_own_handler_and_can_return(lab):
+    lab.run(
+        f"""
+        start:
+            {ENABLE}
+            udf #0
+            movs r7, #1
+        end: b end
+        usage:
+            ldr r1, [sp, #24]
+            adds r1, #2
+            str r1, [sp, #24]
+            ldr r0, =0xe000ed28
+            ldr r6, [r0, #0]
+            str r6, [r0, #0]
+            ldr r5, [r0, #0]
+            bx lr
+        """,
+        {6: "usage"},
+    )
+    assert lab.register(7) == 1
+    assert lab.register(6) == 1 << 16
+    assert lab.register(5) == 0  # write 1 clears
+    (fault,) = lab.of(Fault)
+    assert fault.exception == "UsageFault"
+    assert lab.machine.soc.peripherals["SCB"].hfsr.value == 0
+
+
+@pytest.mark.parametrize(
+    ("bit", "text", "told"),
+    [
+        (4, "movs r2, #0\n udiv r1, r1, r2", "DIVBYZERO"),
+        (4, "movs r2, #0\n sdiv r1, r1, r2", "DIVBYZERO"),
+        (3, "ldr r2, =0x20000001\n ldr r1, [r2]", "UNALIGNED"),
+        (3, "ldr r2, =0x20000001\n ldrh.w r1, [r2, #2]", "UNALIGNED"),
+        (3, "ldr r2, =0x20000000\n movs r3, #3\n str r1, [r2, r3]", "UNALIGNED"),
+    ],
+)
+def test_traps_hold_only_while_they_are_enabled(lab, bit, text, told):
+    lab.run(f"start: {text}\nend: b end")
+    assert not lab.of(Fault)
+    lab.run(
+        f"start: ldr r0, =0xe000ed14\n ldr r1, ={1 << bit | 0x200}\n str r1, [r0, #0]\n"
+        f" {text}\nend: b end"
+    )
+    (fault,) = lab.of(Fault)
+    assert f".{told}:" in fault.report
+
+
+def test_a_stack_that_runs_out_of_ram_is_named_as_the_cause(lab):
+    lab.run("start: push {r0-r7}\n bl start\nhard: b hard", {3: "hard"}, span_ps=50 * 10**9)
+    faults = lab.of(Fault)
+    assert faults
+    assert all("the stack ran out of RAM" in fault.report for fault in faults)
+    assert "STKERR" in faults[-1].report
+
+
+def test_a_fault_in_the_hard_fault_handler_locks_up_for_good(lab):
+    lab.run("start: udf #0\nhard: adds r7, #1\n udf #0", {3: "hard"}, span_ps=10**9)
+    assert [fault.exception for fault in lab.of(Fault)] == ["HardFault", "Lockup"]
+    assert lab.register(7) == 1
+    awake = lab.trace.awake_cycles
+    lab.machine.advance(2 * 10**9)
+    assert lab.trace.awake_cycles == awake
+
+
+def test_a_watchdog_brings_a_locked_up_core_back(lab):
+    lab.run(
+        """
+        start:
+            ldr r0, =0x40003000
+            ldr r1, =0xcccc
+            str r1, [r0, #0]
+            udf #0
+        hard: udf #0
+        """,
+        {3: "hard"},
+        span_ps=2 * 10**12,
+    )
+    resets = lab.of(Reset)
+    assert resets
+    assert {reset.cause for reset in resets} == {"IWDGRSTF"}
+
+
+def test_blank_flash_locks_up(lab):
+    from fwgen.image.types import Image, Segment
+
+    lab.machine.load(Image((Segment(0x0800_0000, b"\xff" * 16),), 0xFFFFFFFF, 0xFFFFFFFF))
+    lab.machine.advance(10**9)
+    assert lab.of(Fault)[-1].exception == "Lockup"
+
+
+def test_svc_where_its_handler_may_not_run_is_a_hard_fault(lab):
+    lab.run("start: cpsid i\n svc #0\nend: b end\nhard: b hard", {3: "hard"})
+    (fault,) = lab.of(Fault)
+    assert fault.exception == "HardFault"
+
+
+def test_a_bad_exception_return_is_a_usage_fault(lab):
+    lab.run(
+        "start: svc #0\nend: b end\ncall: ldr r0, =0xfffffff3\n bx r0\nhard: b hard",
+        {11: "call", 3: "hard"},
+    )
+    (fault,) = lab.of(Fault)
+    assert "INVPC" in fault.report
+
+
+def test_an_unpredictable_encoding_is_a_hazard(lab):
+    # ldm r0!, {r0, r1} has write-back and the base in its list; encode it as bytes.
+    lab.run("start: ldr r0, =0x20000000\n b go\ngo: .word 0x0003e8b0\nend: b end")
+    hazards = [h for h in lab.of(Hazard) if h.code == "unpredictable"]
+    assert len(hazards) == 1
