@@ -37,7 +37,7 @@ BEHAVIOURS = (
     ('print "hello" every second', ("hello", "hello_irq")),
     ('print "count" and a counter every 500 ms', ("counter",)),
     ("print the uptime every second", ("uptime",)),
-    ("LED follows the button", ("follow", "follow_irq", "follow_wfe")),
+    ("LED follows the button", ("follow", "follow_irq")),
     ("toggle LED on each press of the button", ("toggle",)),
     ("print the press count on each press of the button", ("count_presses",)),
     ("while the button is held blink LED at 5 Hz, otherwise at 1 Hz", ("held",)),
@@ -72,7 +72,7 @@ def compare(prompt: str, sources: tuple[str, ...], folder: Path) -> tuple[Row, l
     theirs = []
     for source in sources:
         for optimise in ("-Os", "-O2"):
-            image = load_image(tools.build(tools.C / f"{source}.c", optimise, folder), made.board)
+            image = load_image(tools.build(tools.C / f"{source}.c", folder, optimise), made.board)
             proof = pipeline.prove(image, made.board, made.contract)
             theirs.append(measured(f"{source}.c {optimise}", proof))
     return ours, theirs

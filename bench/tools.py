@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import re
+import resource
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 BENCH = Path(__file__).resolve().parent
 C = BENCH / "c"
@@ -42,22 +44,43 @@ def _first_line(tool: str) -> str | None:
     return re.sub(r"\s*\(.*\)", "", told.stdout.splitlines()[0]).strip()
 
 
-def build(source: Path, optimise: str, folder: Path) -> Path:
-    """Compile one program of bench/c to an .elf. ``optimise`` is "-Os", "-O2" or "-O0"."""
-    out = folder / f"{source.stem}{optimise}.elf"
-    command = [GCC, *FLAGS, optimise, "-o", str(out), str(source)]
+def build(source: Path, folder: Path, *options: str) -> Path:
+    """Compile one program of bench/c to an .elf; ``options`` are "-Os", "-DTIMES=3" and such."""
+    out = folder / f"{source.stem}{''.join(options)}.elf"
+    command = [GCC, *FLAGS, *options, "-o", str(out), str(source)]
     subprocess.run(command, check=True, cwd=C)
     return out
 
 
+def clock(kind: str) -> Callable[[], float]:
+    """What tells the seconds: "wall", or "cpu": of this process and of those it waited for."""
+    if kind == "wall":
+        return time.perf_counter
+
+    def spent() -> float:
+        both = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(use.ru_utime + use.ru_stime for use in both)
+
+    return spent
+
+
 def host() -> str:
-    """This computer, in words."""
+    """The computer that it runs on, in words."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.is_file():
         model = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
         cpu = model[1].strip() if model else cpu
     return f"{cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def version() -> str:
+    """Which state of fwgen is measured: its commit, and whether files differ from it."""
+    if shutil.which("git") is None:
+        return "unknown"
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=BENCH)
+    return told.stdout.strip() or "unknown"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

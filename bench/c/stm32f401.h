@@ -68,6 +68,7 @@ struct nvic {
 #define LOW(pin) (1u << (16 + (pin)))
 
 #define TIM_CR1_CEN (1u << 0)
+#define TIM_SR_UIF (1u << 0)
 #define TIM_DIER_UIE (1u << 0)
 #define TIM_DIER_CC1IE (1u << 1)
 #define TIM_CCER_CC1E (1u << 0)
@@ -84,6 +85,7 @@ struct nvic {
 #define SYST_CSR_ENABLE (1u << 0)
 #define SYST_CSR_TICKINT (1u << 1)
 #define SYST_CSR_CLKSOURCE (1u << 2) /* clear: HCLK / 8 */
+#define SYST_CSR_COUNTFLAG (1u << 16)
 #define SCB_ICSR_PENDSTCLR (1u << 25)
 #define SCB_ICSR_PENDSTSET (1u << 26)
 #define SCB_SCR_SLEEPONEXIT (1u << 1)

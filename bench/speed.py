@@ -1,0 +1,226 @@
+"""How fast the machine is: seconds of the firmware's time per second of ours.
+
+    uv run python bench/speed.py [--write] [--rounds 5] [--clock cpu|wall] [--only NAME]
+
+Each firmware of bench/c/speed does its work so often and stops at a breakpoint. The same bytes
+run in our machine (as it is installed; in pure Python; without acceleration, for a part of the
+time) and, where installed, in ``qemu-system-arm -icount``. What is divided is the time that the
+work takes at 16 MHz in our machine, the same number for both. A round runs every contender once;
+the medians of the rounds are shown. What QEMU needs to begin and to end is measured by an image
+that stops at once, and taken off QEMU's time; nothing is taken off ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tools
+
+from fwgen.board import load_board
+from fwgen.image.load import load_image
+from fwgen.machine.machine import Machine
+from fwgen.trace import Fault
+
+if TYPE_CHECKING:
+    from fwgen.image.types import Image
+
+PS = 10**12
+LONGEST_PS = 10_000 * PS
+FIRST_PS = PS // 100  # the least that is run without acceleration
+ENOUGH_S = 0.2  # and when that has taken long enough
+PATIENCE_S = 60  # given to QEMU for one image
+NOISE_S = 0.004  # below this QEMU's net time is not a measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One firmware: how often it does its thing, and what QEMU makes of it.
+
+    ``shift``: QEMU runs an instruction every 2**shift ns. Its SysTick counts 168 MHz there, so 3
+    makes 1.34 ticks an instruction, about what silicon has; its TIM2 counts 1 GHz, so 0 for it.
+    ``unlike``: why QEMU's figure cannot be held against ours; ``cannot``: why it has none.
+    """
+
+    name: str
+    what: str
+    times: int
+    optimise: str = "-O2"
+    shift: int = 3
+    unlike: str = ""
+    cannot: str = ""
+
+
+WORKS = (
+    Work("wfi_blink", "WFI, 4 wakes a second", 4000),
+    Work("wfi_millis", "WFI, 1000 wakes a second", 40),
+    Work("delay", "delay loop, register", 40),
+    Work("delay_volatile", "delay loop, volatile at -O0", 40, "-O0"),
+    Work("poll_systick", "polls SysTick COUNTFLAG", 20),
+    Work("poll_timer", "polls TIM2 SR", 20, shift=0),
+    Work("poll_millis", "polls a count of milliseconds", 40),
+    Work("uart_polled", "USART at 115200, polls TXE", 100, unlike="sends bytes in no time"),
+    Work("uart_irq", "USART at 115200, interrupt", 100, cannot="has no TXE interrupt: hangs"),
+    Work("crc32", "computes: CRC-32", 2000),
+    Work("sieve", "computes: sieve", 200),
+    Work("matrix", "computes: matrices", 800),
+)
+HEAD = (
+    "firmware", "its time, s", "fwgen", "pure Python", "not accelerated", "QEMU", "fwgen / QEMU",
+    "pure / QEMU",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Measured:
+    """Seconds for one work, by contender and round."""
+
+    work_ps: int
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, contender: str, seconds: float) -> None:
+        self.seconds.setdefault(contender, []).append(seconds)
+
+    def median(self, contender: str) -> float | None:
+        taken = self.seconds.get(contender)
+        return statistics.median(taken) if taken else None
+
+
+class Runner:
+    """Runs images here and in QEMU, and takes the time."""
+
+    def __init__(self, clock: str) -> None:
+        self.board = load_board("nucleo-f401")
+        self._now = tools.clock(clock)
+
+    def ours(
+        self, image: Image, span_ps: int, *, accelerate: bool = True, native: bool | None = None
+    ) -> tuple[float, int]:
+        """Seconds that a run took, and the time at which the firmware stopped, or the span."""
+        before = self._now()
+        machine = Machine(self.board, accelerate=accelerate, native=native)
+        trace = machine.run(image, (), span_ps)
+        taken = self._now() - before
+        stop = next((e.t_ps for e in trace.events if isinstance(e, Fault)), span_ps)
+        return taken, stop
+
+    def plain(self, image: Image, span_ps: int) -> float:
+        """Seconds without acceleration and in pure Python."""
+        return self.ours(image, span_ps, accelerate=False, native=False)[0]
+
+    def qemu(self, path: Path, shift: int) -> float:
+        """Seconds that QEMU took for an image. Raises TimeoutExpired where it hangs."""
+        command = [
+            tools.QEMU, "-M", "netduinoplus2", "-icount", f"shift={shift},sleep=off,align=off",
+            "-display", "none", "-monitor", "none", "-serial", "null", "-serial", "null",
+            "-semihosting-config", "enable=on,target=native", "-kernel", str(path),
+        ]  # fmt: skip
+        before = self._now()
+        subprocess.run(command, check=True, timeout=PATIENCE_S, capture_output=True)
+        return self._now() - before
+
+
+def measure(work: Work, runner: Runner, rounds: int, folder: Path, begin: float) -> Measured:
+    source = tools.C / "speed" / f"{work.name}.c"
+    path = tools.build(source, folder, work.optimise, f"-DTIMES={work.times}")
+    image = load_image(path, runner.board)
+    _, work_ps = runner.ours(image, LONGEST_PS)
+    if work_ps == LONGEST_PS:
+        raise SystemExit(f"{work.name} never stopped")
+    found = Measured(work_ps)
+    part_ps = _part(runner, image, work_ps)
+    for _ in range(rounds):
+        found.add("fwgen", runner.ours(image, work_ps)[0])
+        found.add("pure", runner.ours(image, work_ps, native=False)[0])
+        if part_ps == work_ps:
+            found.add("plain", runner.plain(image, work_ps))
+        else:
+            net = runner.plain(image, part_ps) - runner.plain(image, 1)
+            found.add("plain", net * work_ps / part_ps)
+        if tools.qemu() and not work.cannot:
+            found.add("qemu", max(runner.qemu(path, work.shift) - begin, 0.0))
+    return found
+
+
+def _part(runner: Runner, image: Image, work_ps: int) -> int:
+    """How much of the work to run without acceleration, which may be slower than life."""
+    part_ps = min(FIRST_PS, work_ps)
+    while part_ps < work_ps and runner.plain(image, part_ps) < ENOUGH_S:
+        part_ps = min(part_ps * 4, work_ps)
+    return part_ps
+
+
+def row(work: Work, found: Measured) -> tuple[str, ...]:
+    """The line of the table: rates, and ours over QEMU's."""
+    virtual = found.work_ps / PS
+
+    def rate(contender: str) -> str:
+        taken = found.median(contender)
+        if taken is None:
+            return work.cannot or "not installed"
+        if contender == "qemu" and taken < NOISE_S:
+            return f"> {shown(virtual / NOISE_S)}"
+        return shown(virtual / taken)
+
+    def ratio(contender: str) -> str:
+        ours, theirs = found.median(contender), found.median("qemu")
+        if ours is None or theirs is None:
+            return "-"
+        if work.unlike:
+            return work.unlike
+        return f"< {NOISE_S / ours:.2g}" if theirs < NOISE_S else f"{theirs / ours:.2g}"
+
+    return (
+        work.what, f"{virtual:.3g}", *map(rate, ("fwgen", "pure", "plain", "qemu")),
+        ratio("fwgen"), ratio("pure"),
+    )  # fmt: skip
+
+
+def shown(value: float) -> str:
+    """A rate to three figures, without exponents."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--write", action="store_true", help="put the table into docs/bench.md")
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--clock", choices=("cpu", "wall"), default="cpu")
+    options.add_argument("--only", default="", help="only firmware whose name holds this text")
+    chosen = options.parse_args()
+    version = tools.compiler()
+    if version is None:
+        print(f"{tools.GCC} is not installed: the firmware cannot be built", file=sys.stderr)
+        return 2
+    runner = Runner(chosen.clock)
+    lines = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        begin = 0.0
+        if tools.qemu():
+            nothing = tools.build(tools.C / "speed" / "nothing.c", folder, "-O2", "-DTIMES=1")
+            begin = statistics.median(runner.qemu(nothing, 3) for _ in range(chosen.rounds + 2))
+        for work in WORKS:
+            if chosen.only in work.name:
+                lines.append(row(work, measure(work, runner, chosen.rounds, folder, begin)))
+    what = "CPU" if chosen.clock == "cpu" else "wall"
+    text = (
+        f"{tools.table(HEAD, lines)}\n\n"
+        f"Seconds of 16 MHz time per {what} second; medians of {chosen.rounds} rounds. "
+        f"QEMU's start and end, {begin * 1000:.0f} ms, are taken off. "
+        f"fwgen {tools.version()}; {version}; {tools.qemu() or 'no QEMU'}; {tools.host()}."
+    )
+    print(text)
+    if chosen.write and not chosen.only:
+        tools.write("speed", text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
