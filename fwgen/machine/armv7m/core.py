@@ -63,6 +63,7 @@ REGISTER_NAMES = (*(f"r{n}" for n in range(13)), "sp", "lr", "pc")
 _GENERAL = eng.GENERAL
 _MASKS = (eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK)
 _ENTER = (eng.SP, eng.XPSR, eng.CONTROL, eng.APSR_NZCV, eng.LR)
+_SELECT_MAIN = (eng.CONTROL, eng.XPSR, eng.CONTROL, eng.XPSR, eng.APSR_NZCV)
 _LEAVE = (
     eng.CONTROL, eng.XPSR, eng.CONTROL, eng.APSR_NZCV,
     eng.R0, eng.R0 + 1, eng.R0 + 2, eng.R0 + 3, eng.R0 + 12, eng.LR, eng.SP,
@@ -891,7 +892,7 @@ class Core:
         """Whether an interrupt would be taken if PRIMASK were clear (B1.5.19)."""
         if self.exceptions.best() is None:
             return False
-        _, basepri, faultmask = self.engine.read_many(_MASKS)
+        _, basepri, faultmask = self._masks()
         priority = self.exceptions.execution_priority(0, basepri, faultmask)
         return self.exceptions.preempting(priority) is not None
 
@@ -984,11 +985,25 @@ class Core:
 
     # ------------------------------------------------------------------ exceptions
 
+    def _masks(self) -> list[int]:
+        """PRIMASK, BASEPRI and FAULTMASK.
+
+        The engine hides them from unprivileged code, so they are read as a handler would.
+        """
+        engine = self.engine
+        xpsr, control = engine.read_many((eng.XPSR, eng.CONTROL))
+        if not control & 1 or xpsr & 0x1FF:
+            return engine.read_many(_MASKS)
+        engine.write(eng.XPSR, xpsr | exc.NMI)
+        masks = engine.read_many(_MASKS)
+        engine.write_many((eng.XPSR, eng.APSR_NZCV), (xpsr, xpsr & 0xF0000000))
+        return masks
+
     def _take_pending(self) -> None:
         state = self.exceptions
         if state.best() is None:
             return
-        priority = state.execution_priority(*self.engine.read_many(_MASKS))
+        priority = state.execution_priority(*self._masks())
         number = state.preempting(priority)
         if number is not None:
             self._enter(number, priority)
@@ -1031,6 +1046,11 @@ class Core:
             _ENTER,
             (sp, xpsr & 0xF80F0000 | 1 << 24 | number, control & ~4, xpsr & 0xF0000000, link),
         )
+        if control & 2:  # SPSEL is clear in a handler; only privileged Thread mode can clear it
+            after = self.engine.read(eng.XPSR)
+            self.engine.write_many(
+                _SELECT_MAIN, (2, 1 << 24, control & 1, after, xpsr & 0xF0000000)
+            )
         vector = self.memory.word(self._vector_base() + 4 * number)
         if vector is None:
             self._vector_failed(number)
@@ -1116,7 +1136,7 @@ class Core:
             self._bad_instruction()
 
     def _supervisor_call(self) -> None:
-        priority = self.exceptions.execution_priority(*self.engine.read_many(_MASKS))
+        priority = self.exceptions.execution_priority(*self._masks())
         if self.exceptions.group(self.exceptions.priority[exc.SVCALL]) < priority:
             self._enter(exc.SVCALL, priority, synchronous=True)
         else:
@@ -1235,7 +1255,7 @@ class Core:
         """Which exception takes a fault, told and noted; None when the core locks up."""
         state = self.exceptions
         self._note(bit, address)
-        priority = state.execution_priority(*self.engine.read_many(_MASKS))
+        priority = state.execution_priority(*self._masks())
         who = state.name(number)
         if number != exc.HARD_FAULT and not (
             state.enabled >> number & 1 and state.group(state.priority[number]) < priority
