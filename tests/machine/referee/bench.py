@@ -150,8 +150,8 @@ _END = f"""
     movs r1, #1
     str r1, [r0, #20]
 """
-_END_MACHINE = _END + "stay:\n b stay\n"
-_END_QEMU = (
+END_MACHINE = _END + "stay:\n b stay\n"
+END_QEMU = (
     _END
     + f"""
     movs r0, #1                 ; SYS_OPEN
@@ -317,7 +317,7 @@ def ram_of_machine(image: bytes, size: int, *, accelerate: bool = True) -> bytes
         return memory.read(STATE, size) or b""
 
 
-def ram_of_qemu(image: bytes) -> bytes:
+def ram_of_qemu(image: bytes, *options: str) -> bytes:
     """Run an image for address 0 in QEMU's Cortex-M4F; the RAM bytes that it wrote."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
@@ -326,7 +326,7 @@ def ram_of_qemu(image: bytes) -> bytes:
             [
                 QEMU, "-M", "mps2-an386", "-display", "none", "-serial", "none",
                 "-monitor", "none", "-semihosting-config", "enable=on,target=native",
-                "-device", "loader,file=image,addr=0",
+                "-device", "loader,file=image,addr=0", *options,
             ],
             cwd=path, timeout=60, check=False, capture_output=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
@@ -356,7 +356,7 @@ def on_machine(programs: Sequence[Program], *, accelerate: bool = True) -> list[
     found = []
     for batch in batches(programs):
         size = RESULTS - STATE + _SIZE * len(batch)
-        ram = ram_of_machine(build(batch, _END_MACHINE), size, accelerate=accelerate)
+        ram = ram_of_machine(build(batch, END_MACHINE), size, accelerate=accelerate)
         found += _outcomes(ram, len(batch))
     return found
 
@@ -365,5 +365,5 @@ def on_qemu(programs: Sequence[Program]) -> list[Outcome]:
     """What each program leaves in QEMU."""
     found = []
     for batch in batches(programs):
-        found += _outcomes(ram_of_qemu(build(batch, _END_QEMU)), len(batch))
+        found += _outcomes(ram_of_qemu(build(batch, END_QEMU)), len(batch))
     return found
