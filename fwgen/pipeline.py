@@ -155,26 +155,54 @@ def verify(
 
 
 def prove(image: Image, board: Board, contract: Contract, *, bench: Bench | None = None) -> Proof:
-    """Run an image on a bench with the contract's stimuli, and judge what was seen."""
+    """Run an image on a bench with the contract's stimuli, and judge what was seen.
+
+    What passes in the machine runs once more, where everything that nothing defines is otherwise:
+    the RAM's contents at power-on, what floating inputs read, how contacts chatter. When it fails
+    then, it passed by luck: the Proof is that of the second run, with a Hazard that says so.
+    """
     from fwgen.verdict import judge
 
-    if bench is None:
-        bench = _Emulated(board)
-    trace = bench.run(image, contract.stimuli, contract.span_ps)
+    trace = (bench or _Emulated(board)).run(image, contract.stimuli, contract.span_ps)
+    proof = Proof(board, contract, image, trace, judge(contract, trace, board))
+    if bench is not None or not proof.passed:
+        return proof
+    trace = _Emulated(board, chance=1).run(image, contract.stimuli, contract.span_ps)
+    verdict = judge(contract, trace, board)
+    if verdict.passed:
+        return proof
+    trace = _by_luck(trace, verdict)
     return Proof(board, contract, image, trace, judge(contract, trace, board))
+
+
+def _by_luck(trace: Trace, verdict: Verdict) -> Trace:
+    """A trace that failed where another one passed, with the Hazard that this is."""
+    from fwgen.trace import Hazard
+
+    first = verdict.first_departure
+    at_ps = min(first.t_ps, trace.span_ps) if first is not None else 0
+    hazard = Hazard(
+        at_ps, "by-luck", "error",
+        "it passes or fails by what RAM holds at power-on, what a floating input reads, or how "
+        "a contact chatters",
+        0, cure="set every variable before it is read, pull every input, debounce every contact",
+    )  # fmt: skip
+    events = sorted((*trace.events, hazard), key=lambda event: event.t_ps)
+    return replace(trace, events=tuple(events))
 
 
 class _Emulated:
     """The machine, in steps short enough for a Ctrl-C to be heard between two of them."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, *, chance: int = 0) -> None:
         self._board = board
+        self._chance = chance
 
     def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
         """As any bench."""
         from fwgen.machine.machine import Machine
 
-        with Machine(self._board) as machine:
+        with Machine(self._board, chance=self._chance) as machine:
             machine.load(image)
             for stimulus in stimuli:
                 machine.stimulate(stimulus)

@@ -29,7 +29,8 @@ class Machine:
             machine.advance(10 * PS_PER_MS)
 
     ``accelerate`` False runs waiting loops step by step, ``native`` False without the compiled
-    block hook (None: use it when it was built): the same trace, later. After
+    block hook (None: use it when it was built): the same trace, later. ``chance`` (0 or 1) picks
+    what nothing defines: RAM at power-on, floating inputs, the chatter of contacts. After
     ``patience_s`` seconds of wall time in one ``run`` (firmware that computes without end) the
     run ends early, with a Gap that says so: nobody knows what would have followed.
 
@@ -43,8 +44,10 @@ class Machine:
         accelerate: bool = True,
         native: bool | None = None,
         patience_s: float | None = 120.0,
+        chance: int = 0,
     ) -> None:
         self.board = board
+        self._chance = chance
         self._patience_s = patience_s
         self._native = native
         self._accelerate = accelerate
@@ -74,9 +77,10 @@ class Machine:
     def load(self, image: Image) -> None:
         """Program an image into a fresh board and let it out of reset at time 0."""
         self.close()
-        soc = Soc(self.board)
+        soc = Soc(self.board, chance=self._chance)
         flash = soc.peripherals.get("FLASH")
-        memory = MemoryMap(self.board.chip, getattr(flash, "memory", None))
+        flash_bytes = getattr(flash, "memory", None)
+        memory = MemoryMap(self.board.chip, flash_bytes, chance=self._chance)
         for segment in image.segments:
             if not memory.program(segment.address, segment.data):
                 raise BenchError(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PAGE = 0x1000
 ERASED = 0xFF
+_OPPOSITE = bytes(range(255, -1, -1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,12 @@ class MemoryMap:
     """All memories of a chip by address.
 
     Flash, OTP and option bytes start erased, system memory reads 0; RAM starts with what looks
-    like noise but is the same every time, as RAM after power-on has no value to rely on.
+    like noise but is the same every time, as RAM after power-on has no value to rely on. With
+    another ``chance`` each bit of it is the opposite.
     """
 
-    def __init__(self, chip: Chip, flash: bytearray | None = None) -> None:
+    def __init__(self, chip: Chip, flash: bytearray | None = None, *, chance: int = 0) -> None:
+        self._chance = chance
         self.regions: list[Region] = []
         self.code_changed: Callable[[int, int], None] | None = None  # base, end of new bytes
         own = {}
@@ -80,7 +83,10 @@ class MemoryMap:
             if id(region.buffer) not in done:
                 done.add(id(region.buffer))
                 if region.kind == "ram":
-                    region.view[: region.size] = Random(region.base).randbytes(region.size)
+                    noise = Random(region.base).randbytes(region.size)
+                    if self._chance:
+                        noise = noise.translate(_OPPOSITE)
+                    region.view[: region.size] = noise
                 elif region.kind in ("flash", "otp", "options"):
                     ctypes.memset(region.buffer, ERASED, region.size)
 

@@ -127,10 +127,14 @@ class Soc:
     "SYSCLK", "HCLK" (the core's), "APB1", "APB2" (PCLK), "APB1_TIM", "APB2_TIM" (timer
     kernels), "LSI", "LSE", "HSE". A peripheral's own domain is "<NAME>": it follows its bus (or
     its timer kernel), and is 0 Hz while its gate is closed; RCC keeps it.
+
+    ``chance`` (0 or 1) picks one of two ways in which everything that nothing defines happens to
+    be: what RAM holds at power-on, what a floating input reads, how a contact chatters.
     """
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, *, chance: int = 0) -> None:
         self.board = board
+        self.chance = chance
         self.chip = board.chip
         self.scheduler = Scheduler()
         self.recorder = Recorder()

@@ -24,8 +24,8 @@ def press(stimulus: Press, soc: Soc) -> None:
     Raises BenchError when the board has no such button.
     """
     part = _button(stimulus.subject, soc)
-    # The same press of the same button always chatters in the same way.
-    random = Random(f"{part.name} {stimulus.at_ps}")
+    # The same press of the same button always chatters in the same way, by the same chance.
+    random = Random(f"{part.name} {stimulus.at_ps}{' again' * soc.chance}")
     _contact(part, stimulus.at_ps, stimulus.bounce_ps, random, soc, closed=True)
     if stimulus.hold_ps is not None:
         released = stimulus.at_ps + stimulus.hold_ps

@@ -42,7 +42,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
 
     IDR tells the level at the time of the read. In analog mode it reads 0 and the pull is off
     (§8.3.12). Bits of pins that the package lacks are stored and read 0 in IDR. A floating
-    input reads 0; ``used`` says that one decided something.
+    input reads as chance will have it (``Soc.chance``); ``used`` says that one decided something.
 
     Pads keep their state while the port's clock is off: only the registers are out of reach.
 
@@ -155,7 +155,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         value, until = 0, NEVER
         for index, line in self.lines.items():
             if self.mode(index) != ANALOG:
-                if line.pad.level_at(t_ps):
+                level = line.pad.level_at(t_ps)
+                if self.soc.chance if level is None else level:
                     value |= 1 << index
                 until = min(until, line.pad.stable_until(t_ps))
         return Peek(value, until)
