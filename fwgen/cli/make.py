@@ -67,6 +67,8 @@ def _show(
     prompt: str, board: Board, called: str, model: str, contract: Path | None, folder: Path,
     attempts: int,
 ) -> int:  # fmt: skip
+    from rich.text import Text
+
     from fwgen.image.emission import Emission
     from fwgen.model.protocol import Reading
     from fwgen.pipeline import Proof, generate
@@ -74,17 +76,18 @@ def _show(
     from fwgen.report.folder import contents, save
 
     console = screen()
-    with console.status("reading the prompt") as status:
+    # Text, not str: Rich would load its emoji to look for some.
+    with console.status(Text("reading the prompt")) as status:
 
         def observe(stage: object) -> None:
             match stage:
                 case Reading():
                     show.show_title(console, board, model)
                     show.show_reading(console, stage)
-                    status.update("emitting machine code")
+                    status.update(Text("emitting machine code"))
                 case Emission():
                     show.show_plan(console, stage.plan)
-                    status.update("running it in the machine")
+                    status.update(Text("running it in the machine"))
                 case Proof():
                     show.show_image(console, stage)
                     show.show_verdict(console, stage)
@@ -94,7 +97,7 @@ def _show(
         result = generate(
             prompt, board, model=model, contract=contract, attempts=attempts, observe=observe
         )
-        status.update("writing the files")
+        status.update(Text("writing the files"))
         files = contents(result)
         save(files, folder)
     console.print()
