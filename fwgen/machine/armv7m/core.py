@@ -49,6 +49,7 @@ NOWHERE = 1  # an ``until`` that no instruction has: odd
 ENTRY_CYCLES = 12  # TRM §3.9.1, zero wait states
 RETURN_CYCLES = 10
 TAIL_CHAIN_CYCLES = 6
+LATE_CYCLES = 2  # a store, then at once the return
 FP_STACK_CYCLES = 17  # s0-s15 and fpscr, when they are moved
 _LINE_CYCLES = 4  # a line of eight 16-bit or four 32-bit instructions runs at least so long
 GUARD_CYCLES = 4_000_000  # between two looks at the wall clock
@@ -522,6 +523,8 @@ class Core:
     def _learn(self, address: int, size: int) -> Block:
         code = self.memory.read(address, size) or b""
         block = Block(address, code, self.kind, self._wait_states)
+        if not self.engine.read(eng.CONTROL) & 2:
+            self._check_stack(self.engine.read(eng.SP))
         problem = block.problem
         if problem is not None and problem.kind == "unpredictable":
             self.soc.hazard(
@@ -1031,6 +1034,8 @@ class Core:
         at.cost += ENTRY_CYCLES
         if fp and self._fpu is not None and not self._fpu.fpccr.LSPEN:
             at.cost += FP_STACK_CYCLES
+        if not control & 2:
+            self._check_stack(frame)
         if not self.memory.write_ram(frame, data):
             number = self._stacking_failed(number, frame)
         elif not synchronous:
@@ -1120,6 +1125,37 @@ class Core:
 
     def _late_clear(self, number: int) -> None:
         """A request that fell just before the return would still be seen by silicon's NVIC."""
+        fell = self.exceptions.fell.pop(number, None)
+        if fell is None:
+            return
+        if self.at.cycle + self.at.cost - self.cycle_of(fell) <= LATE_CYCLES:
+            name = self.exceptions.name(number)
+            self.soc.hazard(
+                "flag-cleared-late",
+                "warning",
+                f"the handler of {name} clears its flag with its last store: silicon may enter "
+                "it again, as the store is still under way at the return",
+                section="Arm Cortex-M4 TRM 100166 §2.3.3 (write buffer); PM0214 §2.2.4",
+                cure="clear the flag first thing in the handler, or put DSB before the return",
+            )
+
+    def _check_stack(self, sp: int) -> None:
+        """The main stack below the end of what the image keeps in RAM: it eats data.
+
+        Looked at when code is first run and when an exception is taken.
+        """
+        image = self.image
+        if image is None or not image.ram_used:
+            return
+        base = self.soc.chip.ram.base
+        top = base + image.ram_used
+        if base <= sp < top < image.initial_sp:
+            self.soc.hazard(
+                "stack-into-data",
+                "error",
+                f"the stack has reached the firmware's own data, which ends at {top:#010x}",
+                cure="use less stack (recursion, large locals), or less data",
+            )
 
     # ------------------------------------------------------------------ what the engine met
 

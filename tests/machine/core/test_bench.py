@@ -179,3 +179,47 @@ def test_what_a_peripheral_raises_is_raised_here(board, monkeypatch):
     monkeypatch.setattr(PERIPHERAL, "write", broken)
     with pytest.raises(ZeroDivisionError, match="a defect"):
         Machine(board).run(firmware(BLINK), [], MS)
+
+
+def test_stop_mode_stops_the_clock_and_a_press_wakes_through_exti(board):
+    from fwgen.trace import Sleep, Wake
+
+    text = """
+    start:
+        ldr r0, =0x40023800
+        ldr r1, =0x10000000
+        str r1, [r0, #0x40]
+        ldr r1, =0x4000
+        str r1, [r0, #0x44]
+        movs r1, #4
+        str r1, [r0, #0x30]
+        nop
+        nop
+        nop
+        nop
+        ldr r0, =0x40013800
+        movs r1, #0x20
+        str r1, [r0, #0x14]
+        ldr r0, =0x40013c00
+        ldr r1, =0x2000
+        str r1, [r0, #0]
+        str r1, [r0, #0xc]
+        ldr r2, =0xe000e104
+        ldr r3, =0x100
+        str r3, [r2]
+        ldr r2, =0xe000ed10
+        movs r3, #4
+        str r3, [r2]
+    round: wfi
+        b round
+    irq: str r1, [r0, #0x14]
+        dsb sy
+        bx lr
+    """
+    presses = [Press("B1", 10 * MS, 10 * MS), Press("B1", 40 * MS, 10 * MS)]
+    trace = Machine(board).run(firmware(text, {16 + 40: "irq"}), presses, 100 * MS)
+    assert [e.mode for e in trace.of(Sleep)] == ["stop"] * 3
+    wakes = list(trace.of(Wake))
+    assert [e.cause for e in wakes] == ["EXTI15_10"] * 2
+    assert all(wake.t_ps > press.at_ps for wake, press in zip(wakes, presses, strict=True))
+    assert trace.awake_cycles < 300

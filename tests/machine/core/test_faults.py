@@ -172,3 +172,50 @@ def test_an_unpredictable_encoding_is_a_hazard(lab):
     lab.run("start: ldr r0, =0x20000000\n b go\ngo: .word 0x0003e8b0\nend: b end")
     hazards = [h for h in lab.of(Hazard) if h.code == "unpredictable"]
     assert len(hazards) == 1
+
+
+LATE = """
+    start:
+        ldr r0, =0x40000000
+        ldr r5, =0x40023840
+        movs r1, #1
+        str r1, [r5, #0]
+        nop
+        nop
+        nop
+        nop
+        ldr r1, =1000
+        str r1, [r0, #0x2c]
+        movs r1, #1
+        str r1, [r0, #0x0c]
+        ldr r5, =0xe000e100
+        ldr r1, =0x10000000
+        str r1, [r5, #0]
+        movs r1, #1
+        str r1, [r0, #0]
+    end: b end
+    irq: movs r1, #0
+        str r1, [r0, #0x10]
+        {before}
+        bx lr
+"""
+
+
+@pytest.mark.parametrize(("before", "late"), [("", True), ("dsb sy", False), ("nop\n nop", False)])
+def test_a_flag_that_is_cleared_with_the_last_store_is_a_hazard(lab, before, late):
+    lab.run(LATE.format(before=before), {16 + 28: "irq"})
+    codes = [hazard.code for hazard in lab.of(Hazard)]
+    assert ("flag-cleared-late" in codes) == late
+
+
+def test_a_stack_that_reaches_the_data_is_a_hazard_before_it_is_a_fault(lab):
+    from dataclasses import replace
+
+    from tests.machine.core.firmware import firmware
+
+    image = firmware("start: ldr r0, =0x20000110\n mov sp, r0\n svc #0\nend: b end")
+    for used, expected in ((0x100, True), (0x40, False)):
+        lab.machine.load(replace(image, ram_used=used))
+        lab.machine.advance(10**6)
+        codes = [hazard.code for hazard in lab.of(Hazard)]
+        assert ("stack-into-data" in codes) == expected
