@@ -1,4 +1,4 @@
-"""The composer: machine code for what a sentence means, out of blocks that are proven one by one."""
+"""The composer: machine code for what a sentence means, out of blocks each proven alone."""
 
 from fwgen.model.embedded.compose.composer import Choice, Plan, compose, plan
 

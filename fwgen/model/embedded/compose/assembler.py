@@ -87,6 +87,7 @@ class Assembler:
         self._used: list[str] = []  # scratch, least recently loaded first
         self._names: set[str] = set()
         self._fresh: dict[str, int] = {}
+        self.wanted: dict[int, int] = {}  # how often each constant was asked for
         self._live: set[str] = set()  # scratch with a value that must not be overwritten
 
     @contextmanager
@@ -119,6 +120,16 @@ class Assembler:
         """From now on ``register`` belongs to a cell."""
         self._busy.add(register)
         self._known.pop(register, None)
+
+    def spare(self) -> list[str]:
+        """Low registers that nothing was given to."""
+        given = self._pins.keys() | self._busy
+        return [r for r in (*PINNABLE, *reversed(SCRATCH)) if r not in given]
+
+    @property
+    def pinned(self) -> frozenset[int]:
+        """The constants that have a register of their own."""
+        return frozenset(self._pins.values())
 
     @property
     def busy(self) -> frozenset[str]:
@@ -192,11 +203,12 @@ class Assembler:
     def have(self, value: int, text: str = "", comment: str = "", avoid: str = "") -> str:
         """A low register that holds a constant; loads it into scratch when none does."""
         value &= _MASK
+        self.wanted[value] = self.wanted.get(value, 0) + 1
         for register, known in self._known.items():
             if known == value and register[1:].isdigit() and int(register[1:]) < 8:
                 return register
         for register, pinned in self._pins.items():
-            if pinned == value:
+            if pinned == value and register not in self._live and register not in avoid.split():
                 self.put(register, value, text, comment)
                 return register
         register = self._scratch(avoid)
@@ -207,7 +219,7 @@ class Assembler:
         pool = [
             r
             for r in (*SCRATCH, *PINNABLE)
-            if (r not in self._pins or not self._pinned and self._known.get(r) != self._pins[r])
+            if (r not in self._pins or (not self._pinned and self._known.get(r) != self._pins[r]))
             and r not in self._busy
             and r not in self._live
             and r not in avoid.split()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fwgen.errors import ModelError
-from fwgen.image.emission import Emission
+from fwgen.image.emission import CodeLine, Emission
 from fwgen.model.embedded.behaviour import AtBoot, OnEdge, Say, Uptime
 from fwgen.model.embedded.compose.blocks.act import Act
 from fwgen.model.embedded.compose.blocks.crowd import Crowd
@@ -81,12 +81,32 @@ class Plan:
 
 def compose(program: Program, board: Board) -> Emission:
     """Machine code for a program on a board. Raises ModelError naming the clause."""
-    return _Composer(program, Silicon(board)).run()[1]
+    return _composed(program, board)[1]
 
 
 def plan(program: Program, board: Board) -> Plan:
     """How ``compose`` does it, as data. Raises ModelError naming the clause."""
-    return _Composer(program, Silicon(board)).run()[0]
+    return _composed(program, board)[0]
+
+
+def _composed(program: Program, board: Board) -> tuple[Plan, Emission]:
+    """Composed once to see which constants a lone loop wants, and again with these at hand."""
+    silicon = Silicon(board)
+    first = _Composer(program, silicon)
+    result = first.run()
+    if first.solo is None or not first.solo.loops:
+        return result
+    second = _Composer(program, silicon)
+    second.often = first.often
+    return min(result, second.run(), key=_awake_then_size)
+
+
+def _awake_then_size(result: tuple[Plan, Emission]) -> tuple[int, int]:
+    """Instructions of the loop first, for they are what keeps the core awake; then all."""
+    code = result[1].units[0].lines
+    loops = ("again", "turn")
+    label = next(i for i, x in enumerate(code) if isinstance(x, CodeLine) and x.label in loops)
+    return len(code) - label, len(code)
 
 
 class _Composer:
@@ -100,6 +120,7 @@ class _Composer:
         self.crowd: Crowd | None = None
         self.solo: Solo | None = None
         self.rest: tuple[Job, ...] = ()
+        self.often: tuple[int, ...] = ()
         self._coarse = False  # whether ticks may be long, for want of timers
 
     def run(self) -> tuple[Plan, Emission]:
@@ -438,12 +459,17 @@ class _Composer:
         rt, code = self.rt, self.rt.code
         if self.solo is not None:
             rt.masked = bool(self.solo.waits)
-            if self.solo.needs_pointer:
-                code.occupy("r4")
+            self.solo.occupy()
             rt.settle_registers()
-            self.solo.pin_constants()
+            self.solo.pin_constants(self.often)
             rt.begin()
+            code.wanted.clear()
             self.solo.emit()
+            bases = set(rt.uses)
+            self.often = tuple(
+                v for v, _ in sorted(code.wanted.items(), key=lambda x: (-x[1], x[0]))
+                if v not in bases
+            )  # fmt: skip
             return self._linkable()
         for alarm in rt.alarms:
             irq = next((t.irq for t in self.silicon.timers if t.name == alarm.timer), None)

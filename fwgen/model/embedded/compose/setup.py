@@ -139,8 +139,7 @@ class Setup:
             left = {
                 name: register
                 for name, register in self._registers.items()
-                if register.stage is stage
-                and (register.value != register.reset or register.always)
+                if register.stage is stage and (register.value != register.reset or register.always)
             }
             while left:
                 name = min(

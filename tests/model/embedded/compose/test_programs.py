@@ -100,7 +100,7 @@ def programs(draw):
 
 
 @given(programs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_random_programs_do_what_they_mean(what: Program):
     holds = (
         Hold(B1, 250 * MS, 500 * MS, 3 * MS),

@@ -49,9 +49,11 @@ class Act(Block):
         return bool(self._after) or self.job.every_ps is not None
 
     def durations(self) -> list[int]:
+        """Every duration (ps) that the alarm must count."""
         return [ps for ps in (self._after, self.job.every_ps) if ps]
 
     def make_alarm(self) -> Alarm | None:
+        """The alarm that it needs, if any."""
         if not self._needs_alarm:
             return None
         every = self.job.every_ps or 0
@@ -62,6 +64,7 @@ class Act(Block):
         return Alarm(self.label, due, kept=self.from_reset and self._times is None)
 
     def claim(self, rt: Runtime) -> None:
+        """Take cells, and say which peripherals are used."""
         self._left: Cell | None = None
         every = self.job.every_ps
         if every is not None and self.job.times is not None:
@@ -73,6 +76,7 @@ class Act(Block):
                 rt.speech(action.port).add(rt, self, action)
 
     def prepare(self, rt: Runtime) -> None:
+        """How its lines begin."""
         for line in self.job.lines:
             rt.levels.setdefault(line, 0)
         if self._first_at_reset:
@@ -86,6 +90,7 @@ class Act(Block):
         self.outputs(rt)
 
     def service(self, rt: Runtime) -> None:
+        """Code of the loop."""
         if self.alarm is None:
             return
         skip = rt.code.unique("next")
@@ -133,6 +138,7 @@ class Act(Block):
             rt.drive(put, self.label)
 
     def start(self, rt: Runtime) -> None:
+        """Code that starts it from its beginning."""
         if self.alarm is None:
             self.perform(rt)
             return
@@ -145,6 +151,7 @@ class Act(Block):
         rt.arm(self.alarm, rt.ticks(wait) if wait else 0)
 
     def stop(self, rt: Runtime) -> None:
+        """Code that ends it."""
         if self.alarm is not None:
             rt.disarm(self.alarm)
         self.off(rt)

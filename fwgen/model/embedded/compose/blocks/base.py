@@ -59,19 +59,19 @@ class Block(ABC):
         """The alarm that it needs, if any."""
         return None
 
-    def claim(self, rt: Runtime) -> None:
+    def claim(self, rt: Runtime) -> None:  # noqa: B027 - many need none
         """Take cells, uses of peripherals, and reactions to edges."""
 
-    def prepare(self, rt: Runtime) -> None:
+    def prepare(self, rt: Runtime) -> None:  # noqa: B027 - many need none
         """Ask for registers, and for code before the first sleep."""
 
-    def service(self, rt: Runtime) -> None:
+    def service(self, rt: Runtime) -> None:  # noqa: B027 - many need none
         """Code of the loop."""
 
-    def start(self, rt: Runtime) -> None:
+    def start(self, rt: Runtime) -> None:  # noqa: B027 - many need none
         """Code that starts the job from its beginning."""
 
-    def stop(self, rt: Runtime) -> None:
+    def stop(self, rt: Runtime) -> None:  # noqa: B027 - many need none
         """Code that ends the job: nothing is due any more and its lines are off."""
 
     # ------------------------------------------------------------------ shared by most

@@ -38,12 +38,15 @@ class Later(Block):
         return None
 
     def durations(self) -> list[int]:
+        """Every duration (ps) that the alarm must count."""
         return [self.when.start.after_ps]
 
     def make_alarm(self) -> Alarm:
+        """The alarm that it needs."""
         return Alarm(self.label, None, kept=False)
 
     def service(self, rt: Runtime) -> None:
+        """Code of the loop."""
         assert self.alarm is not None
         skip = rt.code.unique("next")
         rt.unless_due(self.alarm, skip)
@@ -52,10 +55,12 @@ class Later(Block):
         rt.code.label(skip)
 
     def start(self, rt: Runtime) -> None:
+        """Code that starts it from its beginning."""
         assert self.alarm is not None
         rt.arm(self.alarm, rt.ticks(self.when.start.after_ps))
 
     def stop(self, rt: Runtime) -> None:
+        """Code that ends it."""
         assert self.alarm is not None
         rt.disarm(self.alarm)
         self.target.stop(rt)

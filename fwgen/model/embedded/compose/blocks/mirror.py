@@ -34,18 +34,22 @@ class Copy(Block):
         return Bid(20, "copied at every edge of the input")
 
     def durations(self) -> list[int]:
+        """Every duration (ps) that the alarm must count."""
         return []
 
     def make_alarm(self) -> Alarm | None:
+        """The alarm that it needs, if any."""
         return None
 
     def claim(self, rt: Runtime) -> None:
+        """Take cells, and say which peripherals are used."""
         rt.edges.watch(rt, self.job.source)
         rt.edges.copies.append(self.copy)
         rt.use(rt.silicon.port(self.job.source.pin), 2)
         rt.use(rt.silicon.port(self.job.line.pin), 2)
 
     def prepare(self, rt: Runtime) -> None:
+        """How its lines begin."""
         rt.levels.setdefault(self.job.line, 0)
         self.outputs(rt)
         if rt.alarms or rt.ports:
@@ -56,13 +60,13 @@ class Copy(Block):
         code, silicon = rt.code, rt.silicon
         index, shift = silicon.index(self.job.line.pin), silicon.index(self.job.source.pin)
         with code.live("r0"):
-            code.put("r1", 1 << index)
             if shift != index:
                 how = "lsrs" if shift > index else "lsls"
                 code.op(f"{how} r0, r0, #{abs(shift - index)}", "its bit to where the line's is")
-            code.op(f"{'ands' if same else 'bics'} r1, r0")
-            with code.live("r1"):
-                code.save("r1", silicon.address(f"{port}_ODR"), comment=self.job.line.name)
+            if not same:
+                code.op("mvns r0, r0")
+            # The latch behind a pin that is no output is of no account.
+            code.save("r0", silicon.address(f"{port}_ODR"), 2, comment=self.job.line.name)
 
     def copy(self, rt: Runtime) -> None:
         """Code: the line takes the level that the input has."""

@@ -63,10 +63,10 @@ def timeline(jobs: tuple[Job, ...]) -> Timeline | None:
     levels: dict[Line, int] = {line: 0 for job in jobs for line in job.lines}
     begins = max((job.when.start.after_ps for job in endless), default=None)
     events = heapq.merge(*(_events(job, n) for n, job in enumerate(jobs) if job not in endless))
-    for t, _, changes in events:
+    for t, _, wanted in events:
         if len(moments) > _MOST:
             return None
-        for line, what in changes:
+        for line, what in wanted:
             level = 1 - _at(moments, levels, line, t) if what == 2 else what
             moments.setdefault(t, {})[line] = level
     if begins is not None and any(t > begins for t in moments):
@@ -179,14 +179,16 @@ class Solo:
         if self.systick:
             source = _CLKSOURCE if self._divider() == 1 else 0
             setup.ask("SYSTICK_LOAD", first, Stage.VALUE, mask=0xFFFFFF, note="the first wait")
-            setup.ask("SYSTICK_VAL", 0, Stage.MODE, mask=0xFFFFFF, always=True, note="begin anew")
+            # Whatever is written clears it (B3.3.5): what a register holds anyway does.
+            setup.ask("SYSTICK_VAL", first, Stage.MODE, mask=0xFFFFFF, note="begin anew")
             setup.ask(
                 "SYSTICK_CTRL", source | _TICKINT | _ENABLE, Stage.START, mask=7,
                 note="counts, and pends the SysTick exception",
             )  # fmt: skip
-            rt.use("SCB", len(self.waits))
+            sites = 1 if self.needs_pointer else len(self.waits)
+            rt.use("SCB", sites)
             if not self._uniform:
-                rt.use("SYSTICK", len(self.waits))
+                rt.use("SYSTICK", 2 * sites)
             return
         setup.clock(self.timer)
         setup.ask(f"{self.timer}_ARR", first, Stage.VALUE, mask=0xFFFFFFFF, note="the first wait")
@@ -202,7 +204,7 @@ class Solo:
 
     def emit(self) -> None:
         """Code from the first sleep on."""
-        rt, code, course = self.rt, self.rt.code, self.course
+        _rt, code, course = self.rt, self.rt.code, self.course
         if not self.waits:
             code.label("idle")
             code.op("wfi", "nothing will ever happen")
@@ -217,25 +219,43 @@ class Solo:
         else:
             self._emit_straight()
 
-    def pin_constants(self) -> None:
-        """What every pass needs stays in the scratch registers, which nothing else wants."""
-        rt, code = self.rt, self.rt.code
-        if len(self.waits) < 3:
+    def pin_constants(self, often: tuple[int, ...]) -> None:
+        """The constants that the loop asks for most often stay in registers for good."""
+        code = self.rt.code
+        if not self.loops:
             return
-        if self.systick:
-            code.pin("r3", _PENDSTCLR)
+        keep = 1 + 2 * self._runs(self.course.once)
+        keep += self.needs_pointer and not self._beats()
+        keep += not self._bases() <= code.pinned
+        spare = code.spare()[:-keep]
+        for register, value in zip(spare, often, strict=False):
+            code.pin(register, value)
+
+    def _bases(self) -> frozenset[int]:
+        """What the loop addresses."""
+        rt = self.rt
+        items = (*self.course.once, *self.course.again)
+        names = {rt.silicon.port(line.pin) for _, changes in items for line in changes}
+        if not self.systick:
+            names |= {"NVIC", self.timer}
+        elif not self._uniform:  # which reaches the SCB, too
+            names.add("SYSTICK")
         else:
-            (irq,) = rt.irqs
-            code.pin("r3", 1 << irq % 32)
-            code.pin("r2", 0)
-        if self.needs_pointer and not self.course.once and self._beats():
-            code.pin("r1", self._ticks(self.waits[0]) // self._units()[0])
-            if self.systick:
-                code.pin("r2", next(iter(self.rt.bsrr(dict.fromkeys(self._turned, 1)).values())))
+            names.add("SCB")
+        return frozenset(rt.base(name) for name in names)
 
     @property
-    def _turned(self) -> tuple[Line, ...]:
-        return tuple(self.course.again[0][1])
+    def loops(self) -> bool:
+        """Whether any of its code runs more than once."""
+        return bool(self.course.again) or self._runs(self.course.once)
+
+    def occupy(self) -> None:
+        """Take the registers that tables are walked with."""
+        if not self.needs_pointer:
+            return
+        self.rt.code.occupy("r4")
+        if not self.course.once and self._beats():
+            self.rt.code.occupy("r5")
 
     def _settled_levels(
         self, items: list[tuple[int, dict[Line, int]]], loop: int
@@ -289,13 +309,15 @@ class Solo:
     def _change(self, changes: dict[Line, int], after: dict[Line, int] | None) -> None:
         """Code: lines take levels; the port's whole latch where that takes fewer bytes."""
         rt, code, silicon = self.rt, self.rt.code, self.rt.silicon
-        said = ", ".join(f"{line.name} {'on' if level else 'off'}" for line, level in changes.items())
+        said = ", ".join(
+            f"{line.name} {'on' if level else 'off'}" for line, level in changes.items()
+        )
         for port, word in rt.bsrr(changes).items():
             bsrr, odr = silicon.address(f"{port}_BSRR"), silicon.address(f"{port}_ODR")
             if after is not None:
                 latch = rt.bsrr({x: v for x, v in after.items() if silicon.port(x.pin) == port})
                 whole = latch[port] & 0xFFFF
-                if code.store_cost(whole, odr, 4) < code.store_cost(word, bsrr, 4):
+                if code.store_cost(whole, odr, 4) <= code.store_cost(word, bsrr, 4):
                     code.store(whole, odr, comment=said)
                     continue
             code.store(word, bsrr, comment=said)
@@ -308,7 +330,7 @@ class Solo:
         return len(self.waits) > _UNROLLED and not self._runs(self.course.once)
 
     def _emit_straight(self) -> None:
-        rt, code, course = self.rt, self.rt.code, self.course
+        _rt, code, course = self.rt, self.rt.code, self.course
         items = [*course.once, *course.again]
         loop = len(course.once)
         current: int | None = self._ticks(self.waits[0]) - 1
@@ -357,7 +379,9 @@ class Solo:
             if not same or (self.systick and following not in (None, wait)):
                 break
             count += 1
-        ports = {self.rt.silicon.port(line.pin) for line in items[i][1]} if i < len(items) else set()
+        ports = (
+            {self.rt.silicon.port(line.pin) for line in items[i][1]} if i < len(items) else set()
+        )
         return count if count >= 4 and len(ports) == 1 else 0
 
     def _emit_run(self, changes: dict[Line, int], count: int) -> None:
@@ -399,6 +423,9 @@ class Solo:
         rt, code = self.rt, self.rt.code
         units = self._units()
         unit = self._ticks(self.waits[0]) // units[0]
+        (port,) = {rt.silicon.port(line.pin) for line in self.course.again[0][1]}
+        begin = {x: v for x, v in self.course.begin.items() if rt.silicon.port(x.pin) == port}
+        code.put("r5", rt.bsrr(begin)[port] & 0xFFFF, comment=f"the latch of {port}")
         at = self._pointer("beats", 1 if self.systick else 0)
         go = code.unique("go")
         code.label("again")
@@ -417,7 +444,9 @@ class Solo:
         code.op("wfi", "sleep until it is time")
         if not self.systick:
             code.store(0, rt.reg(self.timer, "SR"), comment="seen")
-        rt.toggle(tuple(self.course.again[0][1]), "turn round")
+        mask = sum(1 << rt.silicon.index(line.pin) for line in self.course.again[0][1])
+        code.op(f"eors r5, {code.have(mask)}", "turn round")
+        code.save("r5", rt.silicon.address(f"{port}_ODR"))
         self._acknowledge()
         code.branch("b", "again")
         what = "how long on, off, on ..."

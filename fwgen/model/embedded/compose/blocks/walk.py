@@ -40,12 +40,14 @@ class _Walking(Block):
         return self.from_reset and self.when.start.after_ps == 0
 
     def durations(self) -> list[int]:
+        """Every duration (ps) that the alarm must count."""
         found = [step.duration_ps for step in (*self.job.steps, *self.job.tail)]
         if self.when.start.after_ps:
             found.append(self.when.start.after_ps)
         return found
 
     def make_alarm(self) -> Alarm:
+        """The alarm that it needs."""
         start = self.when.start
         due: int | None = None
         if self.folded:
@@ -56,6 +58,7 @@ class _Walking(Block):
         return Alarm(self.label, due, kept=kept)
 
     def prepare(self, rt: Runtime) -> None:
+        """How its lines begin."""
         levels = self.first if self.folded else dict.fromkeys(self.job.lines, 0)
         for line, level in levels.items():
             if self.folded:
@@ -65,6 +68,7 @@ class _Walking(Block):
         self.outputs(rt)
 
     def stop(self, rt: Runtime) -> None:
+        """Code that ends it."""
         assert self.alarm is not None
         rt.disarm(self.alarm)
         self.off(rt)
@@ -88,6 +92,7 @@ class Toggler(_Walking):
         return Bid(22 + 8 * len(ports), "equal steps: the lines are turned round")
 
     def service(self, rt: Runtime) -> None:
+        """Code of the loop."""
         assert self.alarm is not None
         skip = rt.code.unique("next")
         rt.unless_due(self.alarm, skip)
@@ -118,6 +123,7 @@ class Beats(_Walking):
         return Bid(50 + len(job.steps), "on and off in turn: a byte says for how many units")
 
     def claim(self, rt: Runtime) -> None:
+        """Take cells, and say which peripherals are used."""
         # Where the table goes round is where the walk begins.
         self._table = f"{self.label}_beats"
         plus = 1 if self.folded else 0
@@ -125,6 +131,7 @@ class Beats(_Walking):
         self._left = _counter(self, rt)
 
     def service(self, rt: Runtime) -> None:
+        """Code of the loop."""
         assert self.alarm is not None
         code = rt.code
         skip, on = code.unique("next"), code.unique("more")
@@ -157,6 +164,7 @@ class Beats(_Walking):
         rt.tables.append(Unit(self._table, "bytes", data=data, align=4, purpose=what))
 
     def start(self, rt: Runtime) -> None:
+        """Code that starts it from its beginning."""
         _begin(self, rt, self._at, self._table, self._left)
 
 
@@ -175,6 +183,7 @@ class Steps(_Walking):
         return Bid(38 + 4 * (1 + len(ports)) * count, "a table of durations and levels")
 
     def claim(self, rt: Runtime) -> None:
+        """Take cells, and say which peripherals are used."""
         self._table = f"{self.label}_steps"
         self._ports = list(dict.fromkeys(rt.silicon.port(line.pin) for line in self.job.lines))
         self._row_size = 4 * (1 + len(self._ports))
@@ -185,6 +194,7 @@ class Steps(_Walking):
             rt.use(port)
 
     def service(self, rt: Runtime) -> None:
+        """Code of the loop."""
         assert self.alarm is not None
         code = rt.code
         skip, on = code.unique("next"), code.unique("more")
@@ -258,6 +268,7 @@ class Steps(_Walking):
         )
 
     def start(self, rt: Runtime) -> None:
+        """Code that starts it from its beginning."""
         _begin(self, rt, self._at, self._table, self._left)
 
 
