@@ -109,7 +109,9 @@ class Machine:
         """What was seen so far."""
         recorder, core = self.soc.recorder, self.core
         span = min(core.until_ps, core.now_ps) if core.gave_up else core.until_ps
-        events = sorted((e for e in recorder.events if e.t_ps < span), key=lambda e: e.t_ps)
+        left_open = (e for p in self.soc.peripherals.values() for e in p.unfinished(span))
+        told = [*recorder.events, *left_open]
+        events = sorted((e for e in told if e.t_ps < span), key=lambda e: e.t_ps)
         if core.gave_up:
             detail = f"the run took more than {self._patience_s:g} s of wall time"
             events.append(Gap(span, "machine", "patience", "ran out", 0, core.pc, detail))

@@ -24,10 +24,11 @@ from fwgen.board.registers import Access, RegisterMap, RegisterSpec, load_regist
 from fwgen.machine.time import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.soc import Soc
+    from fwgen.trace import Event
 
 
 class Peek(NamedTuple):
@@ -190,6 +191,10 @@ class Peripheral:
 
     def on_clock(self, t_ps: int) -> None:
         """Called after the peripheral's clock changed its rate, stopped or started."""
+
+    def unfinished(self, t_ps: int) -> Iterable[Event]:
+        """What a run that ends at ``t_ps`` leaves open, as evidence; told without effects."""
+        return ()
 
     def irq(self, t_ps: int, request: str, level: bool) -> None:
         """Raise or lower an interrupt request line, by its name in the chip file."""

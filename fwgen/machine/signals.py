@@ -328,6 +328,11 @@ class Pad:
         self._steady(t_ps, source.level(t_ps))
         self._choose_mode()
 
+    @property
+    def pulled(self) -> int | None:
+        """Where the pin rests while nothing drives it: the board's resistor, else the chip's."""
+        return self._pull if self._resistor is None else self._resistor
+
     # ------------------------------------------------------------------ the world outside
 
     def drive_outside(self, t_ps: int, who: str, level: int | None) -> None:

@@ -65,7 +65,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         self._lock_step = 0  # of the key sequence
         self._lock_key = 0  # LCK[15:0] as the sequence wrote it
         self._functions: dict[int, tuple[str, ...]] = {}  # line in alternate mode -> its signals
-        self._doubts: dict[int, Timer] = {}  # line -> the look at its alternate function
+        self._doubts: dict[int, Timer] = {}  # line -> a second look at what looked wrong
+        self._leds = {p.pin: p for p in soc.board.parts.values() if p.kind == "led"}
         # Pins that hold the debugger's wires after reset, and what each must stay.
         self._debug = {
             index: line.pin.reset_af
@@ -245,6 +246,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             line.pad.drive(t_ps, None if open_drain and level else level, pull)
         else:
             line.pad.drive(t_ps, None, None if mode == ANALOG else pull)
+        if line.pin.name in self._leds and pull is not None and (mode == INPUT or open_drain):
+            self._doubt(line, t_ps)
 
     def _connect(self, line: Line, t_ps: int, *, open_drain: bool, pull: int | None) -> None:
         """Route the selected alternate function: out of its peripheral, and into it."""
@@ -254,6 +257,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             line.pad.drive(t_ps, None, pull)
         else:
             line.pad.connect(t_ps, source, open_drain=open_drain, pull=pull)
+            if open_drain and pull is None:
+                self._doubt(line, t_ps)
         if names != self._functions.get(line.index):
             self._disconnect_inputs(line, t_ps)
             self._functions[line.index] = names
@@ -261,7 +266,9 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
                 if source is None:  # an output may well come out on several pins
                     self._check_shared_input(line, signal)
                 signal.connect(t_ps, line.pad)
-            self._doubt(line, t_ps)
+            known = line.pin.alternate.get(self.alternate(line.index), ())
+            if not known or known == ("EVENTOUT",):
+                self._doubt(line, t_ps)
 
     def _disconnect_inputs(self, line: Line, t_ps: int) -> None:
         fabric = self.soc.fabric
@@ -295,21 +302,43 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         )
 
     def _doubt(self, line: Line, t_ps: int) -> None:
-        """Look again soon whether the selected function exists: MODER and AFR are two writes."""
+        """Look again soon whether this is how it stays: MODER, AFR and PUPDR are many writes."""
         doubt = self._doubts.pop(line.index, None)
         if doubt is not None:
             doubt.cancel()
-        names = line.pin.alternate.get(self.alternate(line.index), ())
-        if names and names != ("EVENTOUT",):
-            return
         pc = self.soc.pc
 
         def look(now_ps: int) -> None:
             self._doubts.pop(line.index, None)
             if self.mode(line.index) == ALTERNATE:
                 self._report_function(line, now_ps, pc)
+            self._report_weak(line, now_ps, pc)
 
         self._doubts[line.index] = self.soc.scheduler.at(t_ps + GRACE_PS, look)
+
+    def _report_weak(self, line: Line, t_ps: int, pc: int) -> None:
+        """What a pull lights, or what an open drain cannot raise."""
+        index, name = line.index, line.pin.name
+        pull = {PULL_UP: 1, PULL_DOWN: 0}.get(self.pupdr.value >> 2 * index & 3)
+        open_drain = bool(self.otyper.value >> index & 1)
+        led = self._leds.get(name)
+        driven = self.mode(index) in (OUTPUT, ALTERNATE) and not open_drain
+        if led is not None and pull == led.active and not driven:
+            hazard = Hazard(
+                t_ps, "weak-drive", "warning",
+                f"{led.name} hangs on the weak pull of {name}: tens of microamperes light nothing",
+                pc, section="DS10086, I/O static characteristics (RPU, RPD)",
+                cure="make the pin a push-pull output",
+            )  # fmt: skip
+            self.soc.recorder.add_once(hazard, ("weak-drive", name))
+        sends = any(signal.endswith("_TX") for signal in self.signals(index))
+        if sends and open_drain and line.pad.pulled is None:
+            hazard = Hazard(
+                t_ps, "open-drain-floats", "warning",
+                f"{name} sends with an open drain, and nothing pulls it high", pc,
+                section="RM0368 §8.3.10", cure="leave OTYPER at 0 for this pin, or set its pull-up",
+            )  # fmt: skip
+            self.soc.recorder.add_once(hazard, ("open-drain-floats", name))
 
     def _report_function(self, line: Line, t_ps: int, pc: int) -> None:
         number, name = self.alternate(line.index), line.pin.name

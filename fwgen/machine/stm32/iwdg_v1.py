@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from fwgen.machine.peripheral import Peek, Peripheral, Reg, Register
 from fwgen.machine.time import NEVER
-from fwgen.units import show_duration
+from fwgen.trace import Hazard
+from fwgen.units import PS_PER_MS, show_duration
 
 if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fwgen.machine.time import Timer
 
 UNLOCK, RELOAD, START = 0x5555, 0xAAAA, 0xCCCC
+SET_UP_PS = 10 * PS_PER_MS  # a reload this soon after the start belongs to setting it up
 UPDATE_TICKS = 5  # "it takes up to 5 RC 40 kHz cycles" to carry PR and RLR over (§15.4.4)
 
 
@@ -44,6 +46,7 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         self._since = 0
         self._prescaler = 4
         self._reload = 0xFFF
+        self._started_ps = self._fed_ps = 0
         self._due: dict[str, int] = {}  # PVU, RVU -> LSI tick at which the value is carried over
 
     def on_reset(self, t_ps: int) -> None:
@@ -54,6 +57,18 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         self._alarm = None
         self._carried.clear()
         self._start()
+
+    def unfinished(self, t_ps: int) -> tuple[Hazard, ...]:
+        """A run that ends before the first deadline shows no feeding, so the reset is to come."""
+        if not self._running or self._fed_ps > self._started_ps + SET_UP_PS:
+            return ()
+        left = show_duration(max(0, self._deadline - t_ps), 3)
+        hazard = Hazard(
+            max(0, t_ps - 1), "watchdog-unfed", "warning",
+            f"{self.name} was started and never fed: it resets the chip {left} after this run",
+            0, section="RM0368 §15.3", cure=f"write {RELOAD:#x} to KR again and again",
+        )  # fmt: skip
+        return (hazard,)
 
     @property
     def running(self) -> bool:
@@ -67,9 +82,11 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         key = written & 0xFFFF
         self._unlocked = key == UNLOCK
         if key == RELOAD:
+            self._fed_ps = t_ps
             self._load(t_ps, self._reload)
         elif key == START and not self._running:
             self._running = True
+            self._started_ps = self._fed_ps = t_ps
             force = getattr(self.soc.peripherals.get("RCC"), "force_lsi", None)
             if force is not None:
                 force(t_ps)
