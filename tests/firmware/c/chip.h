@@ -1,0 +1,123 @@
+/* The registers of an STM32F401 that the programs here touch. Chip: RM0368; core: PM0214. */
+#ifndef CHIP_H
+#define CHIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WORD(address) (*(volatile uint32_t *)(address))
+#define BIT(n) (1u << (n))
+
+typedef volatile uint32_t reg;
+
+typedef struct {
+    reg moder, otyper, ospeedr, pupdr, idr, odr, bsrr, lckr, afrl, afrh;
+} gpio;
+typedef struct {
+    reg cr1, cr2, smcr, dier, sr, egr, ccmr1, ccmr2, ccer, cnt, psc, arr, rcr;
+    reg ccr1, ccr2, ccr3, ccr4, bdtr, dcr, dmar, or_;
+} timer;
+typedef struct {
+    reg sr, dr, brr, cr1, cr2, cr3, gtpr;
+} usart;
+
+#define TIM2 ((timer *)0x40000000)
+#define TIM3 ((timer *)0x40000400)
+#define TIM4 ((timer *)0x40000800)
+#define USART2 ((usart *)0x40004400)
+#define GPIOA ((gpio *)0x40020000)
+#define GPIOC ((gpio *)0x40020800)
+
+#define IWDG_KR WORD(0x40003000)
+#define IWDG_PR WORD(0x40003004)
+#define IWDG_RLR WORD(0x40003008)
+#define IWDG_SR WORD(0x4000300C)
+#define PWR_CR WORD(0x40007000)
+#define PWR_CSR WORD(0x40007004)
+#define SYSCFG_EXTICR4 WORD(0x40013814)
+#define EXTI_IMR WORD(0x40013C00)
+#define EXTI_RTSR WORD(0x40013C08)
+#define EXTI_FTSR WORD(0x40013C0C)
+#define EXTI_PR WORD(0x40013C14)
+#define CRC_DR WORD(0x40023000)
+#define RCC_CR WORD(0x40023800)
+#define RCC_PLLCFGR WORD(0x40023804)
+#define RCC_CFGR WORD(0x40023808)
+#define RCC_AHB1ENR WORD(0x40023830)
+#define RCC_APB1ENR WORD(0x40023840)
+#define RCC_APB2ENR WORD(0x40023844)
+#define RCC_CSR WORD(0x40023874)
+#define FLASH_ACR WORD(0x40023C00)
+#define FLASH_KEYR WORD(0x40023C04)
+#define FLASH_SR WORD(0x40023C0C)
+#define FLASH_CR WORD(0x40023C10)
+
+#define DWT_CTRL WORD(0xE0001000)
+#define DWT_CYCCNT WORD(0xE0001004)
+#define SYST_CSR WORD(0xE000E010)
+#define SYST_RVR WORD(0xE000E014)
+#define SYST_CVR WORD(0xE000E018)
+#define NVIC_ISER(n) WORD(0xE000E100 + 4 * (n))
+#define NVIC_ISPR(n) WORD(0xE000E200 + 4 * (n))
+#define NVIC_IPR_BYTE(irq) (*(volatile uint8_t *)(0xE000E400 + (irq)))
+#define SCB_ICSR WORD(0xE000ED04)
+#define SCB_VTOR WORD(0xE000ED08)
+#define SCB_AIRCR WORD(0xE000ED0C)
+#define SCB_SCR WORD(0xE000ED10)
+#define SCB_CCR WORD(0xE000ED14)
+#define SCB_SHPR3 WORD(0xE000ED20)
+#define SCB_SHCSR WORD(0xE000ED24)
+#define SCB_CFSR WORD(0xE000ED28)
+#define SCB_BFAR WORD(0xE000ED38)
+#define SCB_CPACR WORD(0xE000ED88)
+#define DEMCR WORD(0xE000EDFC)
+#define STIR WORD(0xE000EF00)
+#define FPCCR WORD(0xE000EF34)
+
+#define AHB1_GPIOA BIT(0)
+#define AHB1_GPIOC BIT(2)
+#define APB1_TIM2 BIT(0)
+#define APB1_TIM3 BIT(1)
+#define APB1_TIM4 BIT(2)
+#define APB1_USART2 BIT(17)
+#define APB1_PWR BIT(28)
+#define APB2_SYSCFG BIT(14)
+
+enum { TIM2_IRQ = 28, TIM3_IRQ = 29, TIM4_IRQ = 30, USART2_IRQ = 38, EXTI15_10_IRQ = 40 };
+
+enum { INPUT, OUTPUT, ALTERNATE, ANALOG };
+
+static inline void pin_mode(gpio *port, unsigned pin, uint32_t mode)
+{
+    port->moder = (port->moder & ~(3u << 2 * pin)) | mode << 2 * pin;
+}
+
+static inline void pin_function(gpio *port, unsigned pin, uint32_t function)
+{
+    reg *afr = pin < 8 ? &port->afrl : &port->afrh;
+    unsigned shift = 4 * (pin % 8);
+
+    *afr = (*afr & ~(15u << shift)) | function << shift;
+    pin_mode(port, pin, ALTERNATE);
+}
+
+static inline void irq_enable(unsigned irq) { NVIC_ISER(irq / 32) = BIT(irq % 32); }
+static inline void irq_priority(unsigned irq, uint8_t level) { NVIC_IPR_BYTE(irq) = level << 4; }
+static inline void irq_pend(unsigned irq) { NVIC_ISPR(irq / 32) = BIT(irq % 32); }
+
+static inline void wfi(void) { __asm volatile("wfi" ::: "memory"); }
+static inline void dsb(void) { __asm volatile("dsb" ::: "memory"); }
+static inline void isb(void) { __asm volatile("isb" ::: "memory"); }
+static inline void irqs_off(void) { __asm volatile("cpsid i" ::: "memory"); }
+static inline void irqs_on(void) { __asm volatile("cpsie i" ::: "memory"); }
+
+/* A bit of RAM or of a peripheral as a word of its own (PM0214 2.2.5). */
+static inline reg *bit_alias(volatile void *address, unsigned bit)
+{
+    uintptr_t at = (uintptr_t)address, region = at & 0xF0000000u;
+
+    return (reg *)(region + 0x02000000u + (at - region) * 32 + bit * 4);
+}
+
+#endif
