@@ -151,3 +151,20 @@ def test_a_board_file_of_ones_own_is_checked(fwgen: Call, tmp_path: Path) -> Non
     said = json.loads(fwgen("boards", "check", own, "--json").out)
     assert said["outcome"] == "error"
     assert any("parts.L" in f["where"] for f in said["findings"])
+
+
+def test_a_second_run_in_another_process_changes_no_byte(
+    command: list[str], tmp_path: Path
+) -> None:
+    prompt = "toggle the LED on each press of the button and blink D7 at 3 Hz"
+    seen = []
+    for seed in ("1", "2"):
+        ran = subprocess.run(
+            [*command, prompt, "--board", BOARD, "--out", "made"],
+            capture_output=True, check=False, timeout=60,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        )  # fmt: skip
+        assert ran.returncode == 0
+        files = sorted((tmp_path / "made").iterdir())
+        seen.append((ran.stdout, [(p.name, p.read_bytes(), p.stat().st_mtime_ns) for p in files]))
+    assert seen[0] == seen[1]
