@@ -75,30 +75,65 @@ class _Walking(Block):
 
 
 class Toggler(_Walking):
-    """Lines turned round at equal intervals for ever, from reset."""
+    """Lines turned round at equal intervals, so often or for ever."""
 
     name = "toggle by alarm"
 
     @classmethod
     def bid(cls, job: Job, silicon: Silicon) -> Bid | None:
-        """Two equal steps that turn every line round; the first is how the chip comes up."""
-        if not isinstance(job, Walk) or not job.when.at_reset or job.times is not None:
+        """Two equal steps that turn every line round, from all on unless that is how it begins."""
+        if not isinstance(job, Walk) or job.tail or len(job.steps) != 2:
             return None
-        if len(job.steps) != 2 or not _alternates(job.steps):
+        one, two = job.steps
+        if not _alternates(job.steps) or one.duration_ps != two.duration_ps:
             return None
-        if job.steps[0].duration_ps != job.steps[1].duration_ps:
+        endless = job.when.at_reset and job.times is None
+        if not endless and any(level == 0 for _, level in one.levels):
             return None
         ports = {silicon.port(line.pin) for line in job.lines}
         return Bid(22 + 8 * len(ports), "equal steps: the lines are turned round")
 
+    @property
+    def _turns(self) -> int | None:
+        """How often they are turned round after the first step (or before it, if that is later)."""
+        if self.job.times is None:
+            return None
+        return 2 * self.job.times - (0 if self.from_reset and not self.folded else 1)
+
+    def claim(self, rt: Runtime) -> None:
+        """Take cells, and say which peripherals are used."""
+        turns = self._turns
+        self._left: Cell | None = None
+        if turns is not None and turns > 1:
+            self._left = rt.cell(f"{self.label}_left", turns)
+
     def service(self, rt: Runtime) -> None:
         """Code of the loop."""
         assert self.alarm is not None
-        skip = rt.code.unique("next")
+        code = rt.code
+        skip = code.unique("next")
         rt.unless_due(self.alarm, skip)
+        if self.when.start.after_ps:
+            self.take_over(rt)
         rt.toggle(self.job.lines, f"{self.label}: turn round")
         rt.advance(self.alarm, rt.ticks(self.job.steps[0].duration_ps))
-        rt.code.label(skip)
+        if self.job.times is not None:
+            if self._left is not None:
+                left = rt.hold(self._left, "r0")
+                code.op(f"subs {left}, #1", "one turn less")
+                rt.keep(self._left, left)
+                code.branch("bne", skip)
+            rt.disarm(self.alarm)
+        code.label(skip)
+
+    def start(self, rt: Runtime) -> None:
+        """Code that starts it from its beginning."""
+        assert self.alarm is not None
+        self.take_over(rt)
+        rt.drive(self.first, f"{self.label}: begin")
+        if self._left is not None:
+            rt.fill(self._left, self._turns or 0, "so many turns")
+        rt.arm(self.alarm, rt.ticks(self.job.steps[0].duration_ps))
 
 
 class Beats(_Walking):
