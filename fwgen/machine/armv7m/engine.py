@@ -16,6 +16,7 @@ What Unicorn does and does not do (version 2.1, each point held by a test):
 from __future__ import annotations
 
 import ctypes
+from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from unicorn import arm_const as arm
@@ -64,29 +65,38 @@ MMIO_WRITE = ctypes.CFUNCTYPE(
 EVERYWHERE = (1, 0)  # bounds of a hook: begin above end
 
 
+# The library's own, with addresses as plain integers: nothing to convert at each call.
+_MOVE = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int
+)
+_read_batch = _MOVE(("uc_reg_read_batch", uclib))
+_write_batch = _MOVE(("uc_reg_write_batch", uclib))
+
+
 class Batch:
     """A fixed set of registers, moved in one library call. ``values`` is the array."""
 
-    __slots__ = ("_count", "_ids", "_pointers", "values")
+    __slots__ = ("_count", "_ids", "_keep", "_pointers", "_words", "values")
 
     def __init__(self, registers: Sequence[int]) -> None:
         self._count = len(registers)
-        self._ids = (ctypes.c_int32 * self._count)(*registers)
+        self._words = Struct(f"={self._count}I")
         self.values = (ctypes.c_uint32 * self._count)()
+        ids = (ctypes.c_int32 * self._count)(*registers)
         base = ctypes.addressof(self.values)
-        self._pointers = (ctypes.c_void_p * self._count)(
-            *(base + 4 * index for index in range(self._count))
-        )
+        pointers = (ctypes.c_void_p * self._count)(*(base + 4 * n for n in range(self._count)))
+        self._keep = (ids, pointers)
+        self._ids, self._pointers = ctypes.addressof(ids), ctypes.addressof(pointers)
 
-    def read(self, handle: Any) -> list[int]:
+    def read(self, handle: int) -> list[int]:
         """The registers' values now."""
-        uclib.uc_reg_read_batch(handle, self._ids, self._pointers, self._count)
-        return list(self.values)
+        _read_batch(handle, self._ids, self._pointers, self._count)
+        return list(self._words.unpack_from(self.values))
 
-    def write(self, handle: Any, values: Sequence[int]) -> None:
+    def write(self, handle: int, values: Sequence[int]) -> None:
         """Set the registers, in the order given when made."""
-        self.values[:] = list(values)
-        uclib.uc_reg_write_batch(handle, self._ids, self._pointers, self._count)
+        self._words.pack_into(self.values, 0, *values)
+        _write_batch(handle, self._ids, self._pointers, self._count)
 
 
 class Engine:
@@ -101,11 +111,11 @@ class Engine:
         self._uc.ctl_set_cpu_model(MODELS[core])
         self._uc.ctl_set_tcg_buffer_size(16 << 20)
         self.handle: Any = self._uc._uch
+        self._address = int(self.handle.value or 0)
         self._word = ctypes.c_uint32()
         self._word_ref = ctypes.byref(self._word)
         self._keep: list[Any] = []
         self._batches: dict[tuple[int, ...], Batch] = {}
-        self.pc_batch = Batch((PC,))
 
     # ------------------------------------------------------------------ memory
 
@@ -200,14 +210,14 @@ class Engine:
         batch = self._batches.get(registers)
         if batch is None:
             batch = self._batches[registers] = Batch(registers)
-        return batch.read(self.handle)
+        return batch.read(self._address)
 
     def write_many(self, registers: tuple[int, ...], values: Sequence[int]) -> None:
         """Set several registers in one call."""
         batch = self._batches.get(registers)
         if batch is None:
             batch = self._batches[registers] = Batch(registers)
-        batch.write(self.handle, values)
+        batch.write(self._address, values)
 
     # ------------------------------------------------------------------ running
 
