@@ -116,6 +116,10 @@ class Assembler:
         """From now on ``register`` is for this constant alone; it is loaded when first needed."""
         self._pins[register] = value
 
+    def unpin(self, register: str) -> None:
+        """From now on ``register`` is free again."""
+        self._pins.pop(register, None)
+
     def occupy(self, register: str) -> None:
         """From now on ``register`` belongs to a cell."""
         self._busy.add(register)

@@ -30,6 +30,9 @@ class Stage(IntEnum):
     START = 4
 
 
+_WORTH_A_BASE = 3  # stores: a base is 2 to 6 bytes, each wide store 2 more than a narrow one
+
+
 @dataclass(slots=True)
 class _Register:
     stage: Stage
@@ -134,6 +137,28 @@ class Setup:
 
     def emit(self, code: Assembler) -> None:
         """Write every register that must differ from reset."""
+        lent = self._lend(code)
+        self._emit(code)
+        for register in lent:
+            code.unpin(register)
+
+    def _lend(self, code: Assembler) -> list[str]:
+        """Give the peripherals with the most registers to write a base of their own meanwhile."""
+        count: dict[int, int] = {}
+        for name, register in self._registers.items():
+            spec = self._silicon.chip.peripherals[name.partition("_")[0]]
+            if register.value != register.reset and spec.base not in code.pinned:
+                count[spec.base] = count.get(spec.base, 0) + 1
+        busiest = sorted(count, key=lambda base: (-count[base], base))
+        spare = [r for r in code.spare() if r >= "r4"]
+        lent = []
+        for register_name, base in zip(spare, busiest, strict=False):
+            if count[base] >= _WORTH_A_BASE:
+                code.pin(register_name, base)
+                lent.append(register_name)
+        return lent
+
+    def _emit(self, code: Assembler) -> None:
         gated: dict[str, int] = {}  # peripheral -> length of code when its clock came on
         for stage in Stage:
             left = {
