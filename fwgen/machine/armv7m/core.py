@@ -1018,7 +1018,8 @@ class Core:
         """Stack the frame and go to the handler (B1.5.6). A later, higher one goes first."""
         engine, at = self.engine, self.at
         r0, r1, r2, r3, r12, lr, sp, xpsr, control = engine.read_many(_CALLER)
-        fp = bool(control & 4)
+        # The engine sets FPCA as if ASPEN always were.
+        fp = bool(control & 4) and (self._fpu is None or bool(self._fpu.fpccr.ASPEN))
         frame = (sp - (104 if fp else 32)) & 0xFFFFFFFF
         padded = 0
         if fp or self._scb is None or self._scb.ccr.STKALIGN:
@@ -1199,7 +1200,13 @@ class Core:
         second = int.from_bytes(code[2:4], "little")
         if not self.engine.read(eng.EPSR) >> 24 & 1:
             self._fault(exc.USAGE_FAULT, "INVSTATE", self._pc)
-        elif first & 0xEC00 == 0xEC00 and not self._fp_enabled and second >> 9 & 7 == 5:
+        elif (
+            # A5.3.18: to a coprocessor that is off, or that the core lacks.
+            first & 0xEC00 == 0xEC00
+            and first & 0x3E0
+            and first & 0x300 != 0x300
+            and (second >> 9 & 7 != 5 or not self._fp_enabled)
+        ):
             self._fault(exc.USAGE_FAULT, "NOCP", self._pc)
         else:
             self._fault(exc.USAGE_FAULT, "UNDEFINSTR", self._pc)
@@ -1217,7 +1224,7 @@ class Core:
         self._fault(exc.BUS_FAULT, "PRECISERR", pc, address)
 
     def _fetch_fault(self, address: int) -> None:
-        if address >= 0xE000_0000 or 0x4000_0000 <= address < 0x6000_0000:
+        if address >= 0xA000_0000 or 0x4000_0000 <= address < 0x6000_0000:
             self._fault(exc.MEM_MANAGE, "IACCVIOL", address)  # execute never: B3.1
         else:
             self._fault(exc.BUS_FAULT, "IBUSERR", address)
