@@ -19,17 +19,12 @@ def explain(image: ImageArgument, *, board: BoardOption = "", as_json: JsonOptio
 
         put_json(listing_data(loaded, the, listing))
         return 0
-    from rich.text import Text
-
     from fwgen.report import console as show
 
     console = screen()
     console.print()
     show.show_image_head(console, loaded, the)
     console.print()
-    for line in listing.lines:
-        # Text, not markup: a listing has brackets of its own; not wrapped: it has columns.
-        shown = Text(f" {line.text}".rstrip(), style="" if line.address is not None else "cyan")
-        console.print(shown, soft_wrap=True)
+    show.show_listing(console, listing)
     console.print()
     return 0

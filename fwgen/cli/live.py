@@ -82,6 +82,7 @@ class Live:
         self.real_time, self.span_ps = real_time, span_ps
         self.fault: Fault | None = None
         self.quit = False
+        self.ended_by = 0  # the signal that told us to end
         self.t_ps = 0
         self._stimuli = stimuli
         self._machine = Machine(board)
@@ -158,7 +159,7 @@ class Live:
 
     def _over(self) -> bool:
         ended = self.span_ps is not None and self.t_ps >= self.span_ps
-        return ended or self.quit or self.fault is not None
+        return ended or self.quit or bool(self.ended_by) or self.fault is not None
 
     def _advance(self) -> float:
         """Let some time pass; returns the seconds that the wall clock still has to catch up."""

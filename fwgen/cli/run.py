@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -101,6 +102,14 @@ def _run(
 
     with opened() as terminal:
         live = Live(board, image, stimuli, terminal, real_time=real_time, span_ps=span_ps)
+
+        def told_to_end(number: int, _frame: object) -> None:
+            live.ended_by = number
+
+        # Whoever ends us leaves the terminal as it was.
+        for name in ("SIGTERM", "SIGHUP"):
+            if (number := getattr(signal, name, None)) is not None:
+                signal.signal(number, told_to_end)
         try:
             if sys.stdin.isatty():
                 with Keys() as raw:
@@ -114,7 +123,7 @@ def _run(
             if not quiet:
                 terminal.note(live.summary())
     if live.fault is None:
-        return 0
+        return 128 + live.ended_by if live.ended_by else 0
     sys.stderr.write(f"\n{live.fault.report or live.fault.reason}\n")
     return FAULTED
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board
     from fwgen.contract import Contract
     from fwgen.errors import FwgenError
-    from fwgen.image.types import Image
+    from fwgen.image.types import Image, Listing
     from fwgen.model.protocol import Reading
     from fwgen.pipeline import Proof
     from fwgen.verdict import Finding
@@ -123,8 +123,8 @@ def show_fault(console: Console, fault: Fault) -> None:
 
 def show_files(console: Console, folder: str, names: Sequence[str]) -> None:
     """Where the results are."""
-    lines = [Text(f"{folder}/", style="bold"), "  ".join(names)]
-    console.print(Paragraph("files", lines, hang=0))
+    where = Text(f"{folder}/", style="bold")
+    console.print(Paragraph("files", [where, "  ".join(names)], hang=0))
 
 
 def show_next(console: Console, steps: Sequence[tuple[str, str]]) -> None:
@@ -157,6 +157,19 @@ def show_image_head(console: Console, image: Image, board: Board) -> None:
             f"stack from {image.initial_sp:#010x} down, starts at {entry}",
         )
     )
+
+
+def show_listing(console: Console, listing: Listing) -> None:
+    """A listing, its remarks set back so that the instructions stand out."""
+    for line in listing.lines:
+        shown = Text(f" {line.text}".rstrip(), style="" if line.address is not None else "cyan")
+        if line.address is not None:
+            remark = shown.plain.find("; ")
+            shown.stylize("dim", 0, len(" 00000000"))
+            if remark > 0:
+                shown.stylize("dim", remark)
+        # Not wrapped: a listing has columns.
+        console.print(shown, soft_wrap=True)
 
 
 def _show_finding(console: Console, finding: Finding) -> None:
