@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fwgen.errors import ModelError
-from fwgen.image import expression
 from fwgen.image.emission import CodeLine, Relocation, Unit, WordLine
 from fwgen.thumb import EncodeError, encode
 
@@ -99,10 +98,6 @@ class Assembler:
         self._live = before
 
     # ------------------------------------------------------------------ what things are worth
-
-    def value(self, text: str) -> int:
-        """The value of an expression over the board's facts."""
-        return expression.evaluate(text, self._facts.get) & _MASK
 
     def unique(self, stem: str) -> str:
         """A label that is not in use, made from ``stem``."""

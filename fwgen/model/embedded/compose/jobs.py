@@ -29,8 +29,6 @@ from fwgen.model.embedded.behaviour import (
 if TYPE_CHECKING:
     from fwgen.model.embedded.behaviour import Program, Rule
 
-_UNROLLED = 64  # steps that a part of a round may add to a table
-
 
 @dataclass(frozen=True, slots=True)
 class When:

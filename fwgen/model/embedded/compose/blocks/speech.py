@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 from fwgen.errors import ModelError
 from fwgen.image.emission import Unit, WordLine
 from fwgen.model.embedded.behaviour import Count, Presses, Say, State, Uptime
+from fwgen.model.embedded.compose.jobs import Do
 from fwgen.model.embedded.compose.runtime import Cell
 from fwgen.model.embedded.compose.setup import Stage
+from fwgen.units import PS_PER_MS
 
 if TYPE_CHECKING:
     from fwgen.model.embedded.behaviour import Part
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _UE, _TXEIE, _TE = 1 << 13, 1 << 7, 1 << 3
 _BAUD_PPM = 15_000
 _DIGITS = 16  # bytes of the stack: ten digits, and what leads back
+_SPARE_PS = 2 * PS_PER_MS  # for an idle frame and late service
 _FRAME = 10  # bits of a byte on the wire
 
 
@@ -170,9 +173,10 @@ class Speech:
         assert self._at is not None
         if self._waiting is None:
             busy = code.unique("busy")
-            at = rt.hold(self._at, "r0")
-            code.op(f"cmp {at}, #0", "still saying the last?")
-            code.branch("bne", busy, "then not this one")
+            if self._may_overlap(block):
+                at = rt.hold(self._at, "r0")
+                code.op(f"cmp {at}, #0", "still saying the last?")
+                code.branch("bne", busy, "then not this one")
             rt.point(self._at, text.label)
             self._note_time(rt)
             self._wake(rt)
@@ -416,7 +420,14 @@ class Speech:
         mine = sum(isinstance(p, Count) for p in text.say.parts)
         return insert in counts[before : before + mine]
 
-    def longest_ps(self) -> int:
+    def _may_overlap(self, block: Block) -> bool:
+        """Whether the text may be asked for while it is still being said."""
+        job = block.job
+        if not block.from_reset or not isinstance(job, Do):
+            return True
+        return job.every_ps is not None and job.every_ps <= self._longest_ps() + _SPARE_PS
+
+    def _longest_ps(self) -> int:
         """How long the longest text may take."""
         longest = 0
         for text in self.texts:
