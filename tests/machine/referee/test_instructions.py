@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
 
+from fwgen.thumb.forms import all_forms
+
 from .bench import Program, needs_qemu
 from .compare import RUNS, assert_alike, drawn
-from .draw import draw_it, draw_of, draw_program, draw_state, straight_forms
+from .draw import DEPARTS, draw_it, draw_of, draw_program, draw_state, straight_forms
 
 pytestmark = needs_qemu
 
@@ -59,6 +62,28 @@ def test_it_blocks_agree(room: str) -> None:
 
 def test_runs_of_mixed_instructions_agree() -> None:
     assert_alike(drawn(lambda seed: draw_program(Random(seed), 24), 60))
+
+
+def _from_fixed_point(rounding: int) -> list[Program]:
+    rng = Random(rounding)
+    forms = [form for form in all_forms() if form.texts[0].startswith(DEPARTS)]
+    programs = []
+    for form in forms * 8:
+        code = draw_of(form, rng)
+        start = draw_state(rng)
+        fpscr = start.fpscr & ~(3 << 22) | rounding << 22
+        if code is not None:
+            programs.append(Program(replace(start, fpscr=fpscr), (code,)))
+    return programs
+
+
+def test_fixed_point_numbers_become_floats_alike() -> None:
+    assert_alike(_from_fixed_point(0))
+
+
+@pytest.mark.xfail(strict=True, reason="the engine rounds as FPSCR says; A7.7.229: to nearest")
+def test_fixed_point_numbers_round_to_nearest_whatever_fpscr_says() -> None:
+    assert_alike(_from_fixed_point(1))
 
 
 def test_every_kind_of_instruction_is_drawn_somewhere() -> None:
