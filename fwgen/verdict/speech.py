@@ -359,6 +359,9 @@ def judge_replies(e: Replies, view: View) -> Seen:
         if answer.stop - view.blur > deadline:
             return failed(deadline, f"{e.port} is still replying at {show_duration(deadline)}")
         waits.append(answer.stop - t)
+    unasked = _unasked(e, view, span, frames, early)
+    if unasked is not None:
+        return unasked
     if not waits:
         return unsure(f"{quoted(e.text)} never reached {e.port} with time left to answer")
     return passed(
@@ -367,6 +370,40 @@ def judge_replies(e: Replies, view: View) -> Seen:
         number("times", len(waits)),
         duration("slowest", max(waits)),
     )
+
+
+def _unasked(
+    e: Replies, view: View, span: Span, frames: Sequence[SerialByte], early: int
+) -> Seen | None:
+    """The same words said where no text asked for them: that is chatter, not a reply."""
+    others = [
+        other
+        for other in view.contract.expectations
+        if isinstance(other, Replies) and view.subject(other.port) == view.subject(e.port)
+    ]
+    asked = [(t, other) for other in others for t in _asked(other, view, view.span(other.window))]
+    said = [other for other in view.contract.expectations if isinstance(other, Says)]
+    for line in lines_of([f for f in frames if span.start <= f.start_ps < span.stop]):
+        if not line.ended or compile_line(e.pattern).fullmatch(line.text) is None:
+            continue
+        if any(
+            t - early <= line.start <= t + other.within_ps
+            and compile_line(other.pattern).fullmatch(line.text)
+            for t, other in asked
+        ):
+            continue
+        if any(
+            view.subject(other.port) == view.subject(e.port)
+            and compile_line(other.pattern).fullmatch(line.text)
+            for other in said
+        ):
+            continue
+        return failed(
+            line.start,
+            f"{e.port} said {quoted(line.text)} at {show_duration(line.start)} though "
+            f"{quoted(e.text)} had not been sent; expected it as a reply only",
+        )
+    return None
 
 
 def _asked(e: Replies, view: View, span: Span) -> list[int]:

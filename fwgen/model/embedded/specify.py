@@ -522,7 +522,7 @@ def _pattern(
                 bounds.append((name, Bound(first=first, step=step)))
             case Uptime(unit):
                 text += f"{{{name}}}"
-                slack = 1 if unit == "s" else 20
+                slack = 0 if unit == "s" else 20
                 bounds.append((name, Bound(tracks=f"uptime_{unit}", slack=slack)))
             case Presses(source):
                 text += f"{{{name}}}"
