@@ -371,11 +371,13 @@ class Solo:
     def _run_at(self, i: int) -> int:
         """How many items from ``i`` on turn the same lines of one port round, equally long."""
         items = self.course.once
+        waits = [wait for wait, _ in (*items, *self.course.again)]
         count = 0
         while i + count < len(items):
             wait, changes = items[i + count]
             same = wait == items[i][0] and set(changes) == set(items[i][1])
-            following = items[i + count + 1][0] if i + count + 1 < len(items) else None
+            # What follows the last of them may be the first of what goes on for ever.
+            following = waits[i + count + 1] if i + count + 1 < len(waits) else None
             if not same or (self.systick and following not in (None, wait)):
                 break
             count += 1
