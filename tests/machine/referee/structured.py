@@ -26,8 +26,9 @@ _FRAME = 64  # bytes below the stack's start that cells may use
 class Shape:
     """Writes one program as assembly."""
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng: Random, *, conditional: bool = True) -> None:
         self.rng = rng
+        self._conditional = conditional  # IT blocks, too
         self.lines: list[str] = []
         self._functions: list[str] = []
         self._labels = 0
@@ -38,9 +39,9 @@ class Shape:
     def program(self) -> Program:
         """A program in one piece: what branches may not be taken apart."""
         rng = self.rng
-        self._say(f"sub sp, sp, #{_FRAME}")
+        self.say(f"sub sp, sp, #{_FRAME}")
         self._some(rng.randint(4, 12), depth=0)
-        self._say(f"add sp, sp, #{_FRAME}")
+        self.say(f"add sp, sp, #{_FRAME}")
         if self._functions:
             over = self._label()
             self.lines = [*self.lines, f"b.w {over}", *self._functions, f"{over}:"]
@@ -49,7 +50,7 @@ class Shape:
 
     # ------------------------------------------------------------------ pieces
 
-    def _say(self, *lines: str) -> None:
+    def say(self, *lines: str) -> None:
         self.lines += lines
 
     def _label(self) -> str:
@@ -62,21 +63,21 @@ class Shape:
 
     def _some(self, count: int, depth: int) -> None:
         for _ in range(count):
-            kinds = [self._plain, self._plain, self._linear, self._linear, self._linear]
+            kinds = [self.plain, self.plain, self._linear, self._linear, self._linear]
             if depth < 3:
                 kinds += [self._loop, self._loop, self._skip, self._table]
                 if depth < 2:
                     kinds += [self._call, self._stack]
             make = self.rng.choice(kinds)
-            if make in (self._plain, self._linear):
+            if make in (self.plain, self._linear):
                 make(depth)
             else:
                 make(depth + 1)
 
     def _raw(self, code: bytes) -> None:
-        self._say(f".bytes {code.hex()}")
+        self.say(f".bytes {code.hex()}")
 
-    def _plain(self, depth: int) -> None:
+    def plain(self, depth: int) -> None:
         """Any instruction that keeps off what is held."""
         for _ in range(30):
             setup, code = draw_instruction(self.rng, _KINDS, STACK)
@@ -100,7 +101,7 @@ class Shape:
         i = rng.choice((0, 1, 2, 3, 4, 7, 8, 100, 255))
         wide = rng.choice((1, 256, 1000, 4095))
         condition = rng.choice(CONDITIONS)
-        self._say(*rng.choice((
+        lines = rng.choice((
             [f"add{s}.w r{d}, r{n}, #{i}"],
             [f"sub{s}.w r{d}, r{n}, #{i}"],
             [f"adds r{low}, #{i}"],
@@ -136,7 +137,8 @@ class Shape:
             [f"ite {condition}", f"mov.w r{d}, #{i}", f"sub.w r{d}, r{n}, #{i}"],
             ["nop"],
             [f"strd r{n}, r{m}, [sp, #{min(cell, 24)}]"],
-        )))  # fmt: skip
+        ))  # fmt: skip
+        self.say(*(n for n in lines if self._conditional or not n.startswith("it")))
 
     def _loop(self, depth: int) -> None:
         """A counted loop: by register or cell, up or down, with many ways to end."""
@@ -162,55 +164,55 @@ class Shape:
         size = rng.choice((0, 1, 1, 2, 3))
         kind = rng.randrange(9)
         if kind == 0:
-            self._say(f"set {c}, {trips * step}", f"{head}:")
+            self.say(f"set {c}, {trips * step}", f"{head}:")
             self._some(size, depth)
-            self._say(f"subs.w {c}, {c}, #{step}", f"bne.w {head}")
+            self.say(f"subs.w {c}, {c}, #{step}", f"bne.w {head}")
         elif kind == 1:
-            self._say(f"set {c}, {trips * step - rng.randrange(step)}", f"{head}:")
+            self.say(f"set {c}, {trips * step - rng.randrange(step)}", f"{head}:")
             self._some(size, depth)
-            self._say(f"subs {c}, #{step}", f"bgt.w {head}")
+            self.say(f"subs {c}, #{step}", f"bgt.w {head}")
         elif kind == 2:
-            self._say(f"set {c}, {trips * step - 1}", f"{head}:")
+            self.say(f"set {c}, {trips * step - 1}", f"{head}:")
             self._some(size, depth)
-            self._say(f"subs {c}, #{step}", f"bpl.w {head}")
+            self.say(f"subs {c}, #{step}", f"bpl.w {head}")
         elif kind == 3:
-            self._say(f"set {c}, 0", f"{head}:")
+            self.say(f"set {c}, 0", f"{head}:")
             self._some(size, depth)
             over = rng.choice(("blo.w", "blt.w", "bne.w"))
-            self._say(f"adds {c}, #{step}")
+            self.say(f"adds {c}, #{step}")
             self._compare(c, trips * step)
-            self._say(f"{over} {head}")
+            self.say(f"{over} {head}")
         elif kind == 4:
             done = self._label()
-            self._say(f"set {c}, {trips}", f"{head}:")
+            self.say(f"set {c}, {trips}", f"{head}:")
             self._some(size, depth)
-            self._say(f"subs {c}, #1", f"cmp {c}, #0", f"beq.w {done}", f"b.w {head}", f"{done}:")
+            self.say(f"subs {c}, #1", f"cmp {c}, #0", f"beq.w {done}", f"b.w {head}", f"{done}:")
         elif kind == 5:  # towards zero from below, by carry
-            self._say(f"set {c}, {-trips * step}", f"{head}:")
+            self.say(f"set {c}, {-trips * step}", f"{head}:")
             self._some(size, depth)
-            self._say(f"adds {c}, #{step}", f"bcc.w {head}")
+            self.say(f"adds {c}, #{step}", f"bcc.w {head}")
         elif kind == 6:  # through the sign
-            self._say(f"set {c}, {0x7FFF_FFFF - trips * step}", f"{head}:")
+            self.say(f"set {c}, {0x7FFF_FFFF - trips * step}", f"{head}:")
             self._some(size, depth)
-            self._say(f"adds {c}, #{step}", f"bvc.w {head}")
+            self.say(f"adds {c}, #{step}", f"bvc.w {head}")
         elif kind == 7:  # tested at the head
             done = self._label()
-            self._say(f"set {c}, {trips}", f"{head}:", f"cmp {c}, #0", f"beq.w {done}")
+            self.say(f"set {c}, {trips}", f"{head}:", f"cmp {c}, #0", f"beq.w {done}")
             self._some(size, depth)
-            self._say(f"sub.w {c}, {c}, #1", f"b.w {head}", f"{done}:")
+            self.say(f"sub.w {c}, {c}, #1", f"b.w {head}", f"{done}:")
         else:  # bounds from both sides
-            self._say(f"set {c}, {trips + 3}", f"{head}:")
+            self.say(f"set {c}, {trips + 3}", f"{head}:")
             self._some(size, depth)
-            self._say(f"subs {c}, #1", f"cmp {c}, #3", f"bhi.w {head}")
+            self.say(f"subs {c}, #1", f"cmp {c}, #3", f"bhi.w {head}")
 
     def _compare(self, c: str, bound: int) -> None:
         other = self._free()
         if bound < 256:
-            self._say(f"cmp {c}, #{bound}")
+            self.say(f"cmp {c}, #{bound}")
         elif other is None:
-            self._say(f"cmp.w {c}, #0x{1 << bound.bit_length() - 1:x}")
+            self.say(f"cmp.w {c}, #0x{1 << bound.bit_length() - 1:x}")
         else:
-            self._say(f"set r{other}, {bound}", f"cmp {c}, r{other}")
+            self.say(f"set r{other}, {bound}", f"cmp {c}, r{other}")
 
     def _cell_loop(self, head: str, c: str, counter: int, trips: int, depth: int) -> None:
         """As compilers without optimisation write it: the counter lives on the stack."""
@@ -222,20 +224,20 @@ class Shape:
         size = rng.choice((0, 0, 1, 2))
         if rng.random() < 0.5:
             test = self._label()
-            self._say(f"movs {c}, #0", f"str {c}, [sp, #{at}]", f"b.w {test}", f"{head}:")
+            self.say(f"movs {c}, #0", f"str {c}, [sp, #{at}]", f"b.w {test}", f"{head}:")
             self._some(size, depth)
-            self._say(
+            self.say(
                 f"ldr {c}, [sp, #{at}]", f"adds {c}, #1", f"str {c}, [sp, #{at}]", f"{test}:",
                 f"ldr {c}, [sp, #{at}]",
             )  # fmt: skip
             self._held.add(counter)
             self._compare(c, trips)
             self._held.discard(counter)
-            self._say(f"blo.w {head}")
+            self.say(f"blo.w {head}")
         else:
-            self._say(f"set {c}, {trips}", f"str {c}, [sp, #{at}]", f"{head}:")
+            self.say(f"set {c}, {trips}", f"str {c}, [sp, #{at}]", f"{head}:")
             self._some(size, depth)
-            self._say(
+            self.say(
                 f"ldr {c}, [sp, #{at}]", f"subs {c}, #1", f"str {c}, [sp, #{at}]", f"bne.w {head}"
             )
         self._cells -= 1
@@ -247,23 +249,23 @@ class Shape:
         n = rng.randrange(8)
         if kind == 0:
             # A short branch reaches over little.
-            self._say(f"cb{rng.choice(('', 'n'))}z r{n}, {past}")
+            self.say(f"cb{rng.choice(('', 'n'))}z r{n}, {past}")
             self._linear(depth)
         elif kind == 1:
-            self._say(f"b{rng.choice(CONDITIONS)} {past}")
+            self.say(f"b{rng.choice(CONDITIONS)} {past}")
             self._linear(depth)
             self._linear(depth)
         elif kind == 2:
-            self._say(f"cmp r{n}, #{rng.randrange(256)}", f"b{rng.choice(CONDITIONS)}.w {past}")
+            self.say(f"cmp r{n}, #{rng.randrange(256)}", f"b{rng.choice(CONDITIONS)}.w {past}")
             self._some(2, depth)
         else:
             other = self._label()
-            self._say(f"b{rng.choice(CONDITIONS)}.w {past}")
+            self.say(f"b{rng.choice(CONDITIONS)}.w {past}")
             self._some(1, depth)
-            self._say(f"b.w {other}", f"{past}:")
+            self.say(f"b.w {other}", f"{past}:")
             self._some(1, depth)
             past = other
-        self._say(f"{past}:")
+        self.say(f"{past}:")
 
     def _table(self, depth: int) -> None:
         """A switch by TBB or TBH over four cases."""
@@ -273,15 +275,15 @@ class Shape:
             return
         cases = [self._label() for _ in range(4)]
         table, past = self._label(), self._label()
-        self._say(f"and.w r{d}, r{rng.randrange(13)}, #3")
+        self.say(f"and.w r{d}, r{rng.randrange(13)}, #3")
         half = rng.random() < 0.5
-        self._say(f"tbh [pc, r{d}, lsl #1]" if half else f"tbb [pc, r{d}]", f"{table}:")
-        self._say(f".{'halves' if half else 'quarters'} {table} {' '.join(cases)}")
+        self.say(f"tbh [pc, r{d}, lsl #1]" if half else f"tbb [pc, r{d}]", f"{table}:")
+        self.say(f".{'halves' if half else 'quarters'} {table} {' '.join(cases)}")
         for case in cases:
-            self._say(f"{case}:")
+            self.say(f"{case}:")
             self._linear(depth)
-            self._say(f"b.w {past}")
-        self._say(f"{past}:")
+            self.say(f"b.w {past}")
+        self.say(f"{past}:")
 
     def _call(self, depth: int) -> None:
         """A function: called by BL or BLX, returning by BX or by loading pc."""
@@ -290,29 +292,29 @@ class Shape:
         frame, self._cells = self._cells, _FRAME  # the caller's cells are elsewhere now
         leave = rng.randrange(3)
         saved = sorted(rng.sample(range(4, 12), rng.randrange(4)))
-        self._say(f"{name}:")
+        self.say(f"{name}:")
         if leave == 0:
             self._held.add(14)
             self._some(2, 3)
             self._held.discard(14)
-            self._say("bx lr")
+            self.say("bx lr")
         elif leave == 1:
             regs = ", ".join([f"r{n}" for n in saved] + ["lr"])
-            self._say(f"push.w {{{regs}}}" if saved else "push {lr}", "sub sp, #64")
+            self.say(f"push.w {{{regs}}}" if saved else "push {lr}", "sub sp, #64")
             self._some(2, depth)
             regs = regs.replace("lr", "pc")
-            self._say("add sp, #64", f"pop.w {{{regs}}}" if saved else "pop {pc}")
+            self.say("add sp, #64", f"pop.w {{{regs}}}" if saved else "pop {pc}")
         else:
-            self._say("str lr, [sp, #-4]!", "sub sp, #64")
+            self.say("str lr, [sp, #-4]!", "sub sp, #64")
             self._some(2, depth)
-            self._say("add sp, #64", "ldr pc, [sp], #4")
+            self.say("add sp, #64", "ldr pc, [sp], #4")
         self._functions += self.lines
         self.lines, self._cells = lines, frame
         pointer = self._free()
         if pointer is None or rng.random() < 0.6:
-            self._say(f"bl {name}")
+            self.say(f"bl {name}")
         else:
-            self._say(f".pointer r{pointer} {name}", f"blx r{pointer}")
+            self.say(f".pointer r{pointer} {name}", f"blx r{pointer}")
 
     def _stack(self, depth: int) -> None:
         """Registers put by and fetched back, perhaps into others."""
@@ -325,15 +327,15 @@ class Shape:
         got = sorted(rng.sample(free, count))
         fp = rng.randrange(20), rng.randint(1, 8)
         if rng.random() < 0.3:
-            self._say(f"vpush {{s{fp[0]}-s{fp[0] + fp[1] - 1}}}")
+            self.say(f"vpush {{s{fp[0]}-s{fp[0] + fp[1] - 1}}}")
         else:
             fp = 0, 0
-        self._say(f"push.w {{{', '.join(f'r{n}' for n in put)}}}")
+        self.say(f"push.w {{{', '.join(f'r{n}' for n in put)}}}")
         self._linear(depth)
-        self._say(f"pop.w {{{', '.join(f'r{n}' for n in got)}}}")
+        self.say(f"pop.w {{{', '.join(f'r{n}' for n in got)}}}")
         if fp[1]:
             first = rng.randrange(20)
-            self._say(f"vpop {{s{first}-s{first + fp[1] - 1}}}")
+            self.say(f"vpop {{s{first}-s{first + fp[1] - 1}}}")
 
 
 def mentions_all(code: bytes) -> set[int]:
