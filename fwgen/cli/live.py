@@ -122,7 +122,8 @@ class Live:
 
     def summary(self) -> str:
         """What was seen, in one line."""
-        parts = [f"ran {show_duration(self.t_ps, 4)}"]
+        ended = self.fault.t_ps if self.fault is not None else self.t_ps
+        parts = [f"ran {show_duration(ended, 4)}"]
         for led in self._leds:
             pin = self._pins.get(led.pin)
             if pin is not None and pin.wave is not None:

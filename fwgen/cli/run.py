@@ -124,7 +124,10 @@ def _run(
                 terminal.note(live.summary())
     if live.fault is None:
         return 128 + live.ended_by if live.ended_by else 0
-    sys.stderr.write(f"\n{live.fault.report or live.fault.reason}\n")
+    from fwgen.cli.output import screen
+    from fwgen.report.console import show_fault
+
+    show_fault(screen(stderr=True), live.fault)
     return FAULTED
 
 

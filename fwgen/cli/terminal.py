@@ -12,6 +12,7 @@ import os
 import queue
 import shutil
 import sys
+import textwrap
 import threading
 from typing import TYPE_CHECKING, Protocol
 
@@ -104,7 +105,14 @@ class Tty:
     def note(self, text: str, severity: str = "note") -> None:
         """Lines of their own, dim or coloured by severity."""
         start = "" if self._at_start else "\n"
-        lines = "\n".join(f" {line}".rstrip() for line in text.splitlines())
+        room = max(20, shutil.get_terminal_size().columns - 1)
+        lines = "\n".join(
+            # What has columns of its own is left alone.
+            f" {line}"
+            if "   " in line
+            else textwrap.fill(f" {line}", room, subsequent_indent="   ")
+            for line in text.splitlines()
+        )
         colour = _COLOURS.get(severity, "") if self._colours else ""
         _write(f"{start}{colour}{lines}{_PLAIN if colour else ''}\n".encode(_encoding(), "replace"))
         self._at_start = True

@@ -112,10 +112,8 @@ def show_verdict(console: Console, proof: Proof) -> None:
 
 def show_fault(console: Console, fault: Fault) -> None:
     """A fault as a debugger tells it."""
-    if not fault.report:
-        return
     console.print()
-    for line in fault.report.splitlines():
+    for line in (fault.report or fault.reason).splitlines():
         indent = len(line) - len(line.lstrip()) + 2
         for part in folded(Text(f"   {line}"), console.width, 3 + indent):
             console.print(part, soft_wrap=True)
