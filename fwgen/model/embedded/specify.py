@@ -468,8 +468,10 @@ def _play(line: Line, play: Play, segment: _Segment) -> Iterator[Expectation]:
         steps.append(PlayStep(step.levels, shown))
         left = None if left is None else left - shown
     dark = SeenStep(tuple((x.name, 0) for x in play.lines), None)
-    seen = (*_seen(steps), dark)
     total = sum(step.duration_ps for step in steps)
+    # What takes over at its very end is stated by itself.
+    taken_over = length is not None and length <= total
+    seen = _seen(steps) if taken_over else (*_seen(steps), dark)
     start = segment.start - segment.early
     stop = segment.start + total * 51 // 50 + 2 * segment.late
     within = segment.early + segment.late
