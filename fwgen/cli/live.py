@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fwgen.contract import Drive, Press, Send
 from fwgen.interrupt import held
 from fwgen.trace import Edge, Event, Fault, Gap, Hazard, Reset, SerialByte, Sleep, Wake, Wave
-from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_S, show_duration, show_frequency
+from fwgen.units import MHZ_PER_HZ, PPM, PS_PER_MS, PS_PER_S, show_duration, show_frequency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,7 +138,8 @@ class Live:
             asleep = self._asleep_ps
             if self._asleep_since >= 0:
                 asleep += self.t_ps - self._asleep_since
-            parts.append(f"asleep {100 * asleep / self.t_ps:.2f} % of the time")
+            ppm = asleep * PPM // self.t_ps  # rounded down: 100 % would be a core that never woke
+            parts.append(f"asleep {ppm / 10_000:.4f} % of the time")
         if self._in:
             parts.append(f"{len(self._in)} bytes of input not taken")
         return ", ".join(parts)
