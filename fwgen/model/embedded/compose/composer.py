@@ -23,6 +23,7 @@ from fwgen.model.embedded.compose.blocks.mirror import Copy
 from fwgen.model.embedded.compose.blocks.solo import Solo, timeline
 from fwgen.model.embedded.compose.blocks.walk import Beats, Steps, Toggler
 from fwgen.model.embedded.compose.blocks.wave import Dealt, WaveBlock, deal, fits
+from fwgen.model.embedded.compose.direct import offers
 from fwgen.model.embedded.compose.jobs import Do, Mirror, Walk, lower, merged, split, still
 from fwgen.model.embedded.compose.rates import Tick, choose_tick
 from fwgen.model.embedded.compose.runtime import Alarm, Runtime
@@ -81,12 +82,24 @@ class Plan:
 
 def compose(program: Program, board: Board) -> Emission:
     """Machine code for a program on a board. Raises ModelError naming the clause."""
-    return _composed(program, board)[1]
+    return _chosen(program, board)[1]
 
 
 def plan(program: Program, board: Board) -> Plan:
     """How ``compose`` does it, as data. Raises ModelError naming the clause."""
-    return _composed(program, board)[0]
+    return _chosen(program, board)[0]
+
+
+def _chosen(program: Program, board: Board) -> tuple[Plan, Emission]:
+    """The better of two strategies: blocks around a loop, or one thing straight after another."""
+    made, emission = _composed(program, board)
+    offer = offers(program, Silicon(board))
+    used = [choice.uses for choice in made.choices]
+    if offer is None or not offer.beats(emission, used, hands_off=made.hands_off):
+        return made, emission
+    choices = tuple(Choice(*choice) for choice in offer.choices)
+    direct = Plan(choices, False, made.clock_hz)
+    return direct, offer.emission(str(direct))
 
 
 def _composed(program: Program, board: Board) -> tuple[Plan, Emission]:

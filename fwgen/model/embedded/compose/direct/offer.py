@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fwgen.errors import ModelError
-from fwgen.image.emission import Emission
+from fwgen.image.emission import CodeLine, Emission
 from fwgen.model.embedded.compose.blocks.wave import WaveBlock, deal, fits
 from fwgen.model.embedded.compose.direct.play import Made, play
 from fwgen.model.embedded.compose.direct.score import score
-from fwgen.model.embedded.compose.jobs import lower, split, still
+from fwgen.model.embedded.compose.direct.tell import tell, telling
+from fwgen.model.embedded.compose.jobs import Walk, lower, split, still
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from fwgen.model.embedded.behaviour import Program
     from fwgen.model.embedded.compose.jobs import Job
@@ -40,12 +41,63 @@ class Offer:
         """In words."""
         return self.made.how
 
+    @property
+    def choices(self) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+        """For each job: the clause, how it is done, and what it uses."""
+        made = [
+            (
+                wave.job.clause,
+                f"{wave.output.timer.name} drives {wave.line.pin} by itself in PWM mode",
+                (wave.output.timer.name, wave.line.pin),
+            )
+            for wave in self.waves
+        ]
+        uses = tuple(dict.fromkeys(line.pin for job in self.rest for line in job.lines))
+        clauses = "; ".join(dict.fromkeys(job.clause for job in self.rest if job.clause))
+        return (*made, (clauses, self.made.how, (*uses, "SysTick")))
+
+    def beats(
+        self, emission: Emission, used: Iterable[tuple[str, ...]], *, hands_off: bool
+    ) -> bool:
+        """Whether this is to be preferred to another firmware for the same program.
+
+        ``used``: what each of the other's jobs uses. Bytes decide; but a core that never wakes is
+        better still, unless lines that take turns were dealt out to timers that begin one after
+        the other, which would let them overlap.
+        """
+        timer_of = {pin: timer for timer, *pins in (u for u in used if len(u) == 2) for pin in pins}
+        for job in self.rest:
+            timers = {timer_of.get(line.pin) for line in job.lines}
+            if _take_turns(job) and timers != {None} and len(timers) > 1:
+                return True
+        return not hands_off and self.bytes <= VECTORS + _size(emission)
+
     def emission(self, plan: str) -> Emission:
         """The firmware."""
         units = self.made.code.units(
             "reset", "bring up the chip, then step by step", self.made.tables
         )
         return Emission(plan, units, (("Reset", "reset"),))
+
+
+def _take_turns(job: Job) -> bool:
+    """Whether the lines of a job are on at different times."""
+    return isinstance(job, Walk) and any(
+        len({level for _, level in step.levels}) > 1 for step in job.steps
+    )
+
+
+def _size(emission: Emission) -> int:
+    """Bytes of flash, without the vectors."""
+    at = 0
+    for unit in emission.units:
+        if unit.kind == "zero":
+            continue
+        align = unit.align or {"words": 4, "bytes": 1}.get(unit.kind, 2)
+        at += -at % align
+        code = sum(len(line.code) for line in unit.lines if isinstance(line, CodeLine))
+        at += 4 * len(unit.lines) if unit.kind == "words" else code + len(unit.data)
+    return at
 
 
 def offers(program: Program, silicon: Silicon) -> Offer | None:
@@ -60,6 +112,9 @@ def offers(program: Program, silicon: Silicon) -> Offer | None:
 def _offers(program: Program, silicon: Silicon) -> Iterator[Offer]:
     jobs = tuple(still(job) for job in lower(program))
     for waves, rest in _shares(jobs, silicon):
+        if (line := telling(rest, waves, silicon)) is not None:
+            for way in tell(line, silicon):
+                yield Offer(waves, rest, way)
         if rest and (made := score(rest)) is not None:
             for way in play(made, waves, silicon):
                 yield Offer(waves, rest, way)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from fwgen.model.embedded.compose.direct.sharp import Sharp
     from fwgen.model.embedded.compose.silicon import Silicon
 
-_HOISTS = (8, 5, 3, 0)
-_SPREAD = 40  # a straight stretch longer than this is a table's affair
+_HOISTS = (8, 4, 2, 0)
+_SPREAD = 10  # a straight stretch longer than this is a table's affair
 _LONGEST_BODY = 12
 _BYTE = 255
 
@@ -76,12 +76,20 @@ def made_of(
     silicon: Silicon,
     beating: Beating | None,
     build: Callable[[Ground], None],
+    seconds: float = 10,
 ) -> Iterator[Made]:
-    """Builds of one program with more and with fewer constants loaded beforehand."""
+    """Builds of one program with more and with fewer constants loaded beforehand.
+
+    ``seconds``: what runs once is thought to run once in so long.
+    """
+    most = _HOISTS[0]
     for hoist in _HOISTS:
+        if hoist > most:
+            continue  # no loop loads so many constants: it would be the same again
         last: list[Ground] = []
 
         def once(code: Sharp, last: list[Ground] = last) -> None:
+            code.weight = 1 / seconds
             ground = Ground(silicon, code, beating)
             last[:] = [ground]
             build(ground)
@@ -89,6 +97,7 @@ def made_of(
         code = settle(silicon.facts, hoist, once)
         if code is None:
             continue
+        most = min(most, max((len(x) for x in code.loads), default=0)) - 1
         tables = tuple(last[0].tables)
         code.units("reset", "", tables)  # literals and branches find their places
         yield Made(how, code, tables, code.size(tables), code.awake)
@@ -100,18 +109,20 @@ def play(score: Score, waves: Sequence[WaveBlock], silicon: Silicon) -> list[Mad
     pairs, loop_from = _pairs(score)
     if not pairs:
         return []
+    once = sum(b.duration_ps for b in score.first) + 3 * sum(b.duration_ps for b in score.round)
+    seconds = max(2, once / 10**12)
+    table = _Table.of(score, waves, silicon)
     for beating in beatings((p.wait_ps for p in pairs), silicon.clock_hz):
-        if len(pairs) <= _SPREAD or not _regular(pairs):
+        if table is None or len(pairs) <= _SPREAD:
             straight = _Straight(score, waves, pairs, loop_from)
             for wide in (False, True):
                 straight.wide = wide
-                found += made_of("straight-line code", silicon, beating, straight.build)
-    table = _Table.of(score, waves, silicon)
+                found += made_of("straight-line code", silicon, beating, straight.build, seconds)
     if table is not None:
         beating = Beating(1, ())
         for wide in (False, True):
             table.wide = wide
-            found += made_of("a table of durations", silicon, beating, table.build)
+            found += made_of("a table of durations", silicon, beating, table.build, seconds)
     return found
 
 

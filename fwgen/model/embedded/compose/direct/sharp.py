@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fwgen.errors import ModelError
-from fwgen.model.embedded.compose.assembler import Assembler
+from fwgen.model.embedded.compose.assembler import Assembler, _Line
 from fwgen.thumb import encode
 from fwgen.thumb.cycles import REFILL, cost
 
@@ -161,13 +161,13 @@ class Sharp(Assembler):
             return [f"movs {rd}, #{value >> zeros}", f"lsls {rd}, {rd}, #{zeros}"]
         if value ^ _MASK < 256:
             return [f"movs {rd}, #{value ^ _MASK}", f"mvns {rd}, {rd}"]
-        if _modified(value):
+        if modified(value):
             return [f"mov.w {rd}, #{value}"]
         if value < 1 << 16:
             return [f"movw {rd}, #{value}"]
         for register, base in known.items():
             for name, amount in (("add", value - base), ("sub", base - value)):
-                if _modified(amount & _MASK):
+                if modified(amount & _MASK):
                     return [f"{name}.w {rd}, {register}, #{amount & _MASK}"]
         for r, v in known.items():
             if r == rd:
@@ -213,10 +213,13 @@ class Sharp(Assembler):
         self._carried.setdefault(target, []).append((dict(self._known), dict(self.state)))
         self._append_branch(f"{name} {register}, {target}", target, comment)
 
-    def _append_branch(self, asm: str, target: str, comment: str) -> None:
-        from fwgen.model.embedded.compose.assembler import _Line
+    def call(self, target: str) -> None:
+        """``bl`` to a subroutine that touches no register that anything is known of."""
+        self._carried.setdefault(target, []).append((dict(self._known), dict(self.state)))
+        self._append_branch(f"bl {target}", target, "", "THM_CALL")
 
-        self._append(_Line(asm, comment, target, "THM_JUMP6"))
+    def _append_branch(self, asm: str, target: str, comment: str, kind: str = "THM_JUMP6") -> None:
+        self._append(_Line(asm, comment, target, kind))
 
     def _check(self, loop: _Loop) -> None:
         lost = self._learnt.lost.setdefault(loop.name, set())
@@ -248,11 +251,27 @@ class Sharp(Assembler):
         self.weight = before
         self._loops.pop()
 
+    def units(self, label: str, purpose: str, tables: Iterable[Unit]) -> tuple[Unit, ...]:
+        behind = tuple(tables)
+        made = super().units(label, purpose, behind)
+        at = self._layout(label, behind)
+        position = 0
+        for line in self._lines:
+            if line.type == "THM_JUMP6" and not 4 <= at[str(line.target)] - position <= 130:
+                raise ModelError("a short branch does not reach")
+            position += line.size
+        return made
+
     # ------------------------------------------------------------------ what it costs
 
     def _append(self, line: object) -> None:
         super()._append(line)  # type: ignore[arg-type]
         self._weights.append(self.weight)
+
+    @property
+    def loads(self) -> list[list[int]]:
+        """The constants that each loop wanted to load."""
+        return list(self._learnt.loads.values())
 
     @property
     def awake(self) -> float:
@@ -283,7 +302,7 @@ class Sharp(Assembler):
         return -(-end // 4) * 4
 
 
-def _modified(value: int) -> bool:
+def modified(value: int) -> bool:
     """Whether an instruction can carry the constant. Source: Arm ARM DDI0403 A5.3.2."""
     low = value & 0xFF
     if value in (low, low * 0x10001, low * 0x1010101, (value >> 8 & 0xFF) * 0x1000100):
