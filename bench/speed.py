@@ -178,7 +178,8 @@ def row(work: Work, found: Measured) -> tuple[str, ...]:
             return "-"
         if work.unlike:
             return work.unlike
-        return f"< {NOISE_S / ours:.2g}" if theirs < NOISE_S else f"{theirs / ours:.2g}"
+        times = shown(max(theirs, NOISE_S) / ours)
+        return f"< {times}" if theirs < NOISE_S else times
 
     return (
         work.what, shown(virtual), *map(rate, ("fwgen", "pure", "plain", "qemu")),
@@ -227,6 +228,7 @@ def main() -> int:
             begin = statistics.median(runner.qemu(nothing, 3) for _ in range(chosen.rounds + 2))
         for work in WORKS:
             if chosen.only in work.name:
+                print(f"{work.name} ...", file=sys.stderr, flush=True)
                 found = measure(work, runner, chosen.rounds, folder, begin)
                 lines.append(row(work, found))
                 misses += missed(work, found)
@@ -237,7 +239,8 @@ def main() -> int:
         f"Seconds of 16 MHz time per {what} second; medians of {chosen.rounds} rounds. "
         f"QEMU's start and end, {begin * 1000:.0f} ms, are taken off. "
         f"fwgen {tools.version()}; {version}; {tools.qemu() or 'no QEMU'}; {tools.host()}.\n\n"
-        f"Bars for what only waits, in pure Python: {FACTOR} times real time, no slower than QEMU.\n\n{bars}"
+        f"Bars for what only waits, in pure Python: {FACTOR} times real time, no slower than "
+        f"QEMU.\n\n{bars}"
     )
     print(text)
     if chosen.write and not chosen.only:

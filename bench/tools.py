@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fwgen
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -75,12 +77,18 @@ def host() -> str:
 
 
 def version() -> str:
-    """Which state of fwgen is measured: its commit, and whether files differ from it."""
+    """Which state of fwgen is measured: its commit, "+" when files of it differ from that."""
     if shutil.which("git") is None:
-        return "unknown"
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=BENCH)
-    return told.stdout.strip() or "unknown"
+        return fwgen.__version__
+    told = [
+        subprocess.run(["git", *what], capture_output=True, text=True, check=False, cwd=BENCH)
+        for what in (
+            ("rev-parse", "--short=12", "HEAD"),
+            ("status", "--porcelain", "--", "../fwgen", "../boards", "../bench"),
+        )
+    ]
+    commit, changed = (one.stdout.strip() for one in told)
+    return f"{commit}{'+' if changed else ''}" if commit else fwgen.__version__
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
