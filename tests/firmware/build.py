@@ -11,7 +11,8 @@ PROGRAMS = HERE / "programs"
 GCC = "arm-none-eabi-gcc"
 FLAGS = (
     "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16", "-std=gnu11",
-    "-Wall", "-Wextra", "-Werror", "-Wno-override-init", "-ffreestanding", "-g", "-nostdlib", "-nostartfiles",
+    "-Wall", "-Wextra", "-Werror", "-Wno-override-init", "-ffreestanding", "-g",
+    "-nostdlib", "-nostartfiles",
     f"-I{HERE / 'c'}", "-Wl,--fatal-warnings", f"-Wl,-T,{HERE / 'c' / 'link.ld'}",
 )  # fmt: skip
 

@@ -36,7 +36,7 @@ int main(void)
         while ((int32_t)(ticks - next) < 0)
             ;
         GPIOA->odr ^= BIT(5);
-        if (++n % 4 == 0) {
+        if (++n % 2 == 0) {
             put_text("at ");
             put_number(ticks);
             put_text(" ms\r\n");
