@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fwgen.image.types import Image
 
 STEP_PS = 20 * PS_PER_MS  # how far time goes before input and output are looked at again
+LEAST_PS = 10 * PS_PER_MS  # in real time: more often would only keep this computer busy
 LAG_PS = 200 * PS_PER_MS  # behind the wall clock by more than this, we stop chasing it
 TAP_PS = 100 * PS_PER_MS
 SLOW_MHZ = 12 * MHZ_PER_HZ  # an LED that blinks faster is shown as lit in part
@@ -175,7 +176,7 @@ class Live:
                 self._origin += (behind - STEP_PS) / PS_PER_S
             else:
                 self._pace = 0.95 * self._pace + 0.05
-            until = min(until, max(now, self.t_ps + PS_PER_MS))
+            until = min(until, max(now, self.t_ps + LEAST_PS))
         if self.span_ps is not None:
             until = min(until, self.span_ps)
         with held():

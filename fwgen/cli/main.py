@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ Exit codes: 0 pass, 1 fail, 2 error, 3 unsure, 130 interrupted.
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the ``fwgen`` command."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             # A terminal without UTF-8 shows "?" for a character that it lacks.
@@ -240,6 +242,14 @@ def _bug(error: Exception) -> FwgenError:
 
 
 # ---------------------------------------------------------------------------- streams
+
+
+def _open_streams() -> None:
+    """Streams that our caller closed go nowhere, and give nothing."""
+    nowhere = Path(os.devnull)
+    sys.stdin = sys.stdin or nowhere.open(encoding="utf-8")
+    sys.stdout = sys.stdout or nowhere.open("w", encoding="utf-8")
+    sys.stderr = sys.stderr or nowhere.open("w", encoding="utf-8")
 
 
 def _flushed(code: int) -> int:

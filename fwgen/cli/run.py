@@ -120,7 +120,7 @@ def _run(
         except BrokenPipeError:  # whoever read the serial output has enough
             silence(sys.stdout)
         finally:
-            if not quiet:
+            if not quiet and live.t_ps:
                 terminal.note(live.summary())
     if live.fault is None:
         return 128 + live.ended_by if live.ended_by else 0

@@ -168,3 +168,18 @@ def test_a_second_run_in_another_process_changes_no_byte(
         files = sorted((tmp_path / "made").iterdir())
         seen.append((ran.stdout, [(p.name, p.read_bytes(), p.stat().st_mtime_ns) for p in files]))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="closes streams with a POSIX shell")
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "boards", "run no-swd.hex --board nucleo-f401 --for 1ms", "verify x.hex -b x -c y"],
+)
+def test_closed_streams_are_no_surprise(command: list[str], arguments: str) -> None:
+    for closed, other in (("<&- >&-", 2), ("<&- 2>&-", 1)):
+        ran = subprocess.run(
+            ["sh", "-c", f'"$@" {arguments} {closed}', "sh", *command],
+            capture_output=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert ran.returncode == (2 if "verify" in arguments else 0)
+        assert b"Traceback" not in (ran.stdout, ran.stderr)[other - 1]
