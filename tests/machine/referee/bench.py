@@ -58,6 +58,18 @@ reset:
     dsb
     isb
     set r0, {STATE}
+    movs r1, #0
+    str r1, [r0, #24]           ; how often it interrupted
+    set r0, 0xe000e014          ; SysTick
+    set r1, RELOAD
+    str r1, [r0]
+    str r1, [r0, #4]
+    cmp r1, #0
+    beq quiet
+    movs r1, #7
+    str r1, [r0, #-4]
+quiet:
+    set r0, {STATE}
     set r1, table
     str r1, [r0]
     set r1, {RESULTS}
@@ -125,6 +137,19 @@ copy:
     bne copy
     str.w r10, [r11, #4]
     b.w load
+
+tick:                           ; leaves nothing as it was but what an exception keeps
+    set r0, {STATE + 24}
+    ldr r1, [r0]
+    adds r1, #1
+    str r1, [r0]
+    vmov s1, r1
+    vadd.f32 s2, s1, s1
+    set r2, 0x03c00000
+    vmsr fpscr, r2
+    mvns r3, r1
+    mov r12, r3
+    bx lr
 
 fault:                          ; note it, and end the program
     set r0, {STATE}
@@ -257,9 +282,12 @@ def _noise() -> bytes:
     return b"".join((n * 0x9E3779B9 & 0xFFFFFFFF).to_bytes(4, "little") for n in range(128))
 
 
-def build(programs: Sequence[Program], end: str) -> bytes:
-    """An image for address 0. Programs of the same code share it."""
-    labels = {"table": 0}
+def build(programs: Sequence[Program], end: str, reload: int = 0) -> bytes:
+    """An image for address 0. Programs of the same code share it.
+
+    With ``reload``, SysTick interrupts every so many cycles.
+    """
+    labels = {"table": 0, "RELOAD": reload}
     _, runtime = assemble(_RUNTIME, 0x100, labels)
     code, places = b"", dict[bytes, tuple[int, int]]()
     table: list[int] = []
@@ -281,6 +309,7 @@ def build(programs: Sequence[Program], end: str) -> bytes:
     labels["table"] = FIRST_PROGRAM + len(code)
     text, runtime = assemble(_RUNTIME, 0x100, labels)
     vectors = [STACK, runtime["reset"] | 1] + [runtime["fault"] | 1] * 46
+    vectors[15] = runtime["tick"] | 1
     image = struct.pack("<48I", *vectors)
     image += bytes(0x100 - len(image)) + text
     assert len(image) <= NOISE
@@ -351,12 +380,16 @@ def batches(programs: Sequence[Program]) -> Iterator[Sequence[Program]]:
     yield programs[first:]
 
 
-def on_machine(programs: Sequence[Program], *, accelerate: bool = True) -> list[Outcome]:
-    """What each program leaves here."""
+def on_machine(
+    programs: Sequence[Program], *, accelerate: bool = True, reload: int = 0
+) -> list[Outcome]:
+    """What each program leaves here, interrupted every ``reload`` cycles if that is not 0."""
     found = []
     for batch in batches(programs):
         size = RESULTS - STATE + _SIZE * len(batch)
-        ram = ram_of_machine(build(batch, END_MACHINE), size, accelerate=accelerate)
+        ram = ram_of_machine(build(batch, END_MACHINE, reload), size, accelerate=accelerate)
+        ticks = int.from_bytes(ram[24:28], "little")
+        assert ticks > len(batch) if reload else not ticks
         found += _outcomes(ram, len(batch))
     return found
 

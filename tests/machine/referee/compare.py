@@ -41,6 +41,8 @@ def shrink(program: Program) -> tuple[Program, Outcome, Outcome] | None:
         ]
         start = whole.start
         plainer = [
+            replace(start, r=State().r),
+            replace(start, s=State().s),
             *(replace(start, r=(*start.r[:n], 0, *start.r[n + 1 :])) for n in range(13)),
             *(replace(start, s=(*start.s[:n], 0, *start.s[n + 1 :])) for n in range(32)),
             *(replace(start, **{name: 0}) for name in ("lr", "apsr", "fpscr")),

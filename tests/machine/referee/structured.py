@@ -39,7 +39,7 @@ class Shape:
     def program(self) -> Program:
         """A program in one piece: what branches may not be taken apart."""
         rng = self.rng
-        self.say(f"sub sp, sp, #{_FRAME}")
+        self._open()
         self._some(rng.randint(4, 12), depth=0)
         self.say(f"add sp, sp, #{_FRAME}")
         if self._functions:
@@ -47,6 +47,13 @@ class Shape:
             self.lines = [*self.lines, f"b.w {over}", *self._functions, f"{over}:"]
         code, _ = assemble("\n".join(self.lines))
         return Program(draw_state(rng), (code,))
+
+    def _open(self) -> None:
+        """A frame whose cells hold something: below the stack pointer nothing lasts."""
+        self.say(f"sub sp, sp, #{_FRAME}")
+        for cell in range(0, _FRAME, 8):
+            low = self.rng.randrange(12)
+            self.say(f"strd r{low}, r{low + 1}, [sp, #{cell}]")
 
     # ------------------------------------------------------------------ pieces
 
@@ -300,12 +307,14 @@ class Shape:
             self.say("bx lr")
         elif leave == 1:
             regs = ", ".join([f"r{n}" for n in saved] + ["lr"])
-            self.say(f"push.w {{{regs}}}" if saved else "push {lr}", "sub sp, #64")
+            self.say(f"push.w {{{regs}}}" if saved else "push {lr}")
+            self._open()
             self._some(2, depth)
             regs = regs.replace("lr", "pc")
             self.say("add sp, #64", f"pop.w {{{regs}}}" if saved else "pop {pc}")
         else:
-            self.say("str lr, [sp, #-4]!", "sub sp, #64")
+            self.say("str lr, [sp, #-4]!")
+            self._open()
             self._some(2, depth)
             self.say("add sp, #64", "ldr pc, [sp], #4")
         self._functions += self.lines
