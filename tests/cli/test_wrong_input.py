@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from .firmware import bin_of, hex_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from .conftest import Ran
 
@@ -141,6 +141,33 @@ def test_make_takes_a_commands_name_as_a_prompt(fwgen: Call) -> None:
 def test_an_unquoted_prompt_that_begins_with_a_command_is_told_to_use_quotes(fwgen: Call) -> None:
     refused(fwgen("run", "a", "chaser", "--board", BOARD),
             'if this is a prompt that begins with "run", put it in quotes')  # fmt: skip
+
+
+# ---------------------------------------------------------------------------- output folders
+
+
+def test_an_output_path_that_is_a_file(fwgen: Call, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    ran = fwgen(BLINK, "--board", BOARD, "--out", "out")
+    refused(ran, "is a file, not a folder", "where out", "choose another folder with --out")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_an_output_folder_of_someone_else(fwgen: Call, tmp_path: Path) -> None:
+    (tmp_path / "firmware.bin").write_bytes(b"mine")
+    ran = fwgen(BLINK, "--board", BOARD, "--out", tmp_path)
+    refused(ran, "holds firmware.bin, which fwgen did not write")
+    assert [p.name for p in tmp_path.iterdir()] == ["firmware.bin"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
+def test_an_output_folder_that_cannot_be_written(fwgen: Call) -> None:
+    ran = fwgen(BLINK, "--board", BOARD, "--out", "/proc/fwgen")
+    assert ran.code == 2
+    assert "error cannot be written: " in ran.said
+    assert "choose another folder with --out" in ran.said
+    said = json.loads(fwgen(BLINK, "--board", BOARD, "--out", "/proc/fwgen", "--json").out)
+    assert said["error"]["kind"] == "OutputError"
 
 
 # ---------------------------------------------------------------------------- contracts
