@@ -12,7 +12,8 @@ Rules, kept few so that a block's cost depends on its bytes alone:
   not need as an address: the second costs 1, not 2. A store at an immediate offset costs 1 (the
   write buffer takes it); at a register offset, 2.
 - A divide takes between 2 and 12 cycles by its operands; the middle of the range is used, as for
-  every other range. WFI, WFE and the barriers cost their own issue; the machine does the waiting.
+  every other range. WFI and WFE cost their own issue; the machine does the waiting. A barrier
+  costs 1 + B, where B, the time that outstanding writes take, is taken as 2.
 - An instruction in an IT block is charged in full whether or not its condition holds, and IT
   itself costs 1 though some are folded.
 - Cortex-M7 is charged as if it issued one instruction a cycle: dual issue, caches and branch
@@ -46,7 +47,7 @@ REFILL = {
 
 _M4 = {
     "alu": 1, "it": 1, "mul": 1, "mla": 1, "mull": 1, "mlal": 1, "divide": 7,
-    "branch": 1, "table-branch": 2, "system": 2, "barrier": 1, "coprocessor": 1,
+    "branch": 1, "table-branch": 2, "system": 2, "barrier": 3, "coprocessor": 1,
     "load": 2, "store": 1, "store-reg": 2, "load-exclusive": 2, "store-exclusive": 2,
     "load-double": 3, "store-double": 3, "load-multiple": 1, "store-multiple": 1,
     "fp-alu": 1, "fp-mla": 3, "fp-divide": 14, "fp-sqrt": 14, "fp-move-two": 2,

@@ -29,7 +29,7 @@ def price(core: str, *lines: str) -> int:
         ("ldm r0!, {r1-r4}", 5), ("stm r0!, {r1-r4}", 5),
         ("push {r4-r7, lr}", 6), ("pop {r4-r7}", 5), ("push.w {r4-r11, lr}", 10),
         ("b x", 1), ("bne x", 1), ("bl x", 1), ("bx lr", 1), ("cbz r0, x", 1),
-        ("tbb [pc, r0]", 2), ("nop", 1), ("wfi", 1), ("it eq", 1), ("dsb", 1),
+        ("tbb [pc, r0]", 2), ("nop", 1), ("wfi", 1), ("it eq", 1), ("dsb", 3),
         ("mrs r0, primask", 2), ("cpsid i", 2), ("ldrex r0, [r1]", 2),
         # FPU: table 7-1
         ("vadd.f32 s0, s1, s2", 1), ("vmul.f32 s0, s1, s2", 1), ("vmla.f32 s0, s1, s2", 3),

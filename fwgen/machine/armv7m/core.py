@@ -27,6 +27,7 @@ from fwgen.machine.armv7m.accelerate import HOT, MOST_ITEMS, WORTH, Inner, Loop
 from fwgen.machine.armv7m.blocks import WFE, WFI, Block
 from fwgen.machine.armv7m.engine import Engine
 from fwgen.machine.armv7m.faults import Scene, likely_cause, reason_of, report
+from fwgen.machine.armv7m.rounds import Rounds
 from fwgen.machine.armv7m.symbolic import NotLinear
 from fwgen.machine.armv7m.watch import watches
 from fwgen.machine.memory import PAGE
@@ -156,6 +157,8 @@ class Core:
         self._watched: dict[int, Watch] = {}
         self._watch_hooks: list[Any] = []
         self._recording: list[Block | Inner] | None = None
+        self.rounds = Rounds(self)
+        self._woken = False  # by an exception, and has not run since
         self._head: Any = None
         self._reason: Callable[[], None] | None = None
         self._failure: BaseException | None = None
@@ -168,6 +171,7 @@ class Core:
         self._io_pages: dict[int, list[tuple[int, int, PeripheralSpec]]] = {}
         self._scb: Any = soc.peripherals.get("SCB")
         self._fpu: Any = soc.peripherals.get("FPU")
+        self.systick: Any = soc.peripherals.get("SYSTICK")
         self._rcc: Any = soc.peripherals.get("RCC")
         self._pwr: Any = soc.peripherals.get("PWR")
         self._fp_enabled = False
@@ -184,6 +188,12 @@ class Core:
         if flash is not None:
             flash.on_timing(lambda _t_ps: self.forget_blocks())
             flash.on_changed(lambda address, size: memory.changed(address, address + size))
+        exti: Any = soc.peripherals.get("EXTI")
+        if exti is not None:
+            exti.on_event = self._external_event
+        rcc: Any = self._rcc
+        if rcc is not None:
+            rcc.on_nmi = self._nmi_request
         self._map()
         self._install()
 
@@ -225,6 +235,16 @@ class Core:
         if self.exceptions.best() is not None:
             self.attend()
 
+    def _external_event(self, t_ps: int) -> None:
+        """A pulse on the event input: it ends WFE, now or the next (RXEV, B1.5.18)."""
+        self.event = True
+        self.attend()
+
+    def _nmi_request(self, t_ps: int, level: bool) -> None:
+        """The clock security system asks for NMI."""
+        if level:
+            self.exceptions.pend(exc.NMI, t_ps)
+
     def configure(self) -> None:
         """CCR or CPACR changed: what blocks must watch may have, too."""
         self._fp_enabled = self._scb is None or self._scb.cpacr.CP10 == 3
@@ -238,6 +258,7 @@ class Core:
     def forget_blocks(self) -> None:
         """What blocks cost changed (flash wait states), or what they must watch."""
         self.blocks.clear()
+        self.rounds.forget()
         if self._native is not None:
             self._native.fwgen_clear(self.at)
 
@@ -254,6 +275,7 @@ class Core:
 
     def _code_changed(self, start: int, end: int) -> None:
         self.engine.drop_code(start, end)
+        self.rounds.forget()
         for key in [
             k for k, b in self.blocks.items() if b.address < end and start < b.address + b.size
         ]:
@@ -359,6 +381,7 @@ class Core:
             at.cycle, at.cost, at.start, at.end = cycle, 0, NOWHERE_YET, address
             self._pc = address
             if at.attention or cycle >= self._due:
+                self.rounds.tour = None
                 self._stop(self._nothing)
                 return
             if cycle + GUARD_CYCLES // 2 >= self._ask_at:
@@ -385,6 +408,7 @@ class Core:
                 self._stop(self._bad_instruction)
                 return
             if cycle + block.cost > self._due:
+                self.rounds.tour = None
                 if cycle >= self._due:
                     self._stop(self._nothing)
                     return
@@ -396,6 +420,7 @@ class Core:
             at.cost, at.start, at.end = block.cost, address, address + size
             if self._recording is not None:
                 self._record(block)
+            self.rounds.ran(block)
             self.event |= block.sends_event
             if block.system:
                 self.attend()
@@ -428,13 +453,21 @@ class Core:
         loop: Loop = head.plan
         if self._due - cycle < 2 * loop.cycles:
             return 0
+        self.rounds.tour = None
+        rounds = self.rounds.polling(loop, cycle)
+        if rounds:
+            self._stop_recording()
+            self._set_limit()
+            cycle += rounds
+            if self._due - cycle < 2 * loop.cycles:
+                return rounds
         try:
             times, whole, cut = loop.jump(self, cycle, self._due)
         except NotLinear as why:
             self._rest(head, for_good=why.for_good, keep=True)
             if self._recording is not None and self._head is not head:
                 self._stop_recording()
-            return 0
+            return rounds
         head.refused = 0
         skipped = times * loop.cycles
         if self._recording is not None and times:
@@ -452,7 +485,7 @@ class Core:
             return None
         if skipped < WORTH and whole:
             head.entries -= REST
-        return skipped
+        return rounds + skipped
 
     def _rest(self, head: Block, *, for_good: bool = False, keep: bool = False) -> None:
         """Nothing could be skipped: let the loop run for a while."""
@@ -791,7 +824,8 @@ class Core:
 
     def _arm(self) -> None:
         due = min(self._due, self._ask_at)
-        self.at.limit = ATTENTION if self.at.attention or self._recording is not None else due
+        watch = self.at.attention or self._recording is not None or self.rounds.tour is not None
+        self.at.limit = ATTENTION if watch else due
 
     def advance(self, until_ps: int) -> None:
         """Run until a time: to the first place between two instructions not before it.
@@ -815,6 +849,7 @@ class Core:
                 self._watch_anew()
             self._stall()
             self._take_pending()
+            self._woken = False
             if self.at.cost == 0 and self.now_ps >= until_ps:
                 continue
             self.at.attention, self._recording = 0, None
@@ -887,6 +922,10 @@ class Core:
         self.asleep = True
         self._waits_for_event = event
         self._asleep_since = self.at.cycle + self.at.cost
+        if event:
+            self.rounds.tour = None
+        else:
+            self.rounds.slept()
         self.soc.recorder.add(Sleep(self.now_ps, mode))
         if hasattr(self._rcc, "enter_sleep"):
             self._rcc.enter_sleep(self.now_ps, mode)
@@ -937,6 +976,7 @@ class Core:
             self.soc.scheduler.catch_up(ready)
         self._move_to(self.soc.scheduler.now_ps)
         self._end_idle()
+        self._woken = True
         self.soc.recorder.add(Wake(self.now_ps, cause))
 
     def _end_idle(self) -> None:
@@ -1009,21 +1049,18 @@ class Core:
         priority = state.execution_priority(*self._masks())
         number = state.preempting(priority)
         if number is not None:
+            if number == exc.SYSTICK and not state.active and self._accelerates:
+                self.rounds.taken(woken=self._woken)
             self._enter(number, priority)
 
-    def _vector_base(self) -> int:
+    def vector_base(self) -> int:
         return self._scb.vtor.value if self._scb is not None else 0
 
     def _enter(self, number: int, priority: int, *, synchronous: bool = False) -> None:
         """Stack the frame and go to the handler (B1.5.6). A later, higher one goes first."""
         engine, at = self.engine, self.at
         r0, r1, r2, r3, r12, lr, sp, xpsr, control = engine.read_many(_CALLER)
-        # The engine sets FPCA as if ASPEN always were.
-        fp = bool(control & 4) and (self._fpu is None or bool(self._fpu.fpccr.ASPEN))
-        frame = (sp - (104 if fp else 32)) & 0xFFFFFFFF
-        padded = 0
-        if fp or self._scb is None or self._scb.ccr.STKALIGN:
-            padded, frame = frame >> 2 & 1, frame & ~7
+        frame, padded, fp = self._frame_at(sp, control)
         stacked = xpsr & ~0x200 | padded << 9
         data = _FRAME.pack(r0, r1, r2, r3, r12, lr, self._pc, stacked)
         if fp:
@@ -1044,8 +1081,50 @@ class Core:
             number = self.exceptions.preempting(priority) or number
         self._begin(number, frame, xpsr, control, link)
 
+    def _frame_at(self, sp: int, control: int) -> tuple[int, int, bool]:
+        """Where a frame goes, whether SP was padded for it, and whether s0-s15 are in it."""
+        # The engine sets FPCA as if ASPEN always were.
+        fp = bool(control & 4) and (self._fpu is None or bool(self._fpu.fpccr.ASPEN))
+        frame = (sp - (104 if fp else 32)) & 0xFFFFFFFF
+        if fp or self._scb is None or self._scb.ccr.STKALIGN:
+            return frame & ~7, frame >> 2 & 1, fp
+        return frame, 0, fp
+
+    def frame_of_thread(self) -> tuple[int, int, bool]:
+        """``_frame_at`` an exception now, in Thread mode. Raises NotLinear where it is told of."""
+        sp, control = self.engine.read_many((eng.SP, eng.CONTROL))
+        made = self._frame_at(sp, control)
+        if control & 2 or bool(control & 4) != made[2] or self._in_data(made[0]):
+            raise NotLinear("an exception that is not plain")
+        return made
+
+    def stacking_cycles(self, *, fp: bool) -> int:
+        """What entry to and return from an exception cost together."""
+        moved = 2 * FP_STACK_CYCLES if fp and self._fp_dirty() else 0
+        return ENTRY_CYCLES + RETURN_CYCLES + moved
+
+    def takes(self, number: int) -> bool:
+        """Whether an exception would be taken now if it were pending."""
+        state = self.exceptions
+        if not state.enabled >> number & 1 or (self._scb is not None and self._scb.scr.SLEEPONEXIT):
+            return False
+        return state.group(state.priority[number]) < state.execution_priority(*self._masks())
+
+    @property
+    def sleeps_evenly(self) -> bool:
+        """Whether WFI stops nothing but the core's clock."""
+        deep = self._scb is not None and bool(self._scb.scr.SLEEPDEEP)
+        return not deep and not getattr(self._rcc, "sleepers", ())
+
+    def cost_from(self, block: Block, address: int) -> int:
+        """Cycles of the rest of a block when the core goes on within it."""
+        code = block.code[address - block.address :]
+        return Block(address, code, self.kind, self._wait_states).cost
+
     def _begin(self, number: int, sp: int, xpsr: int, control: int, link: int) -> None:
         """Enter a handler whose frame is in place."""
+        if number != exc.SYSTICK:
+            self.rounds.tour = None
         self.event = True
         self.exceptions.activate(number)
         self.engine.write_many(
@@ -1057,7 +1136,7 @@ class Core:
             self.engine.write_many(
                 _SELECT_MAIN, (2, 1 << 24, control & 1, after, xpsr & 0xF0000000)
             )
-        vector = self.memory.word(self._vector_base() + 4 * number)
+        vector = self.memory.word(self.vector_base() + 4 * number)
         if vector is None:
             self._vector_failed(number)
             return
@@ -1118,6 +1197,8 @@ class Core:
         if not stacked >> 24 & 1:
             self._fault(exc.USAGE_FAULT, "INVSTATE", self._pc)
             return
+        if self.rounds.tour is not None:
+            self.rounds.returned(link, self.stacking_cycles(fp=fp))
         if not to_handler and self._scb is not None and self._scb.scr.SLEEPONEXIT:
             self._wait(event=False)
 
@@ -1145,18 +1226,21 @@ class Core:
 
         Looked at when code is first run and when an exception is taken.
         """
-        image = self.image
-        if image is None or not image.ram_used:
-            return
-        base = self.soc.chip.ram.base
-        top = base + image.ram_used
-        if base <= sp < top < image.initial_sp:
+        if self._in_data(sp):
+            top = self.soc.chip.ram.base + (self.image.ram_used if self.image is not None else 0)
             self.soc.hazard(
                 "stack-into-data",
                 "error",
                 f"the stack has reached the firmware's own data, which ends at {top:#010x}",
                 cure="use less stack (recursion, large locals), or less data",
             )
+
+    def _in_data(self, sp: int) -> bool:
+        image = self.image
+        if image is None or not image.ram_used:
+            return False
+        base = self.soc.chip.ram.base
+        return base <= sp < base + image.ram_used < image.initial_sp
 
     # ------------------------------------------------------------------ what the engine met
 
