@@ -11,7 +11,7 @@ from fwgen.trace import Gap, Hazard
 from fwgen.units import PS_PER_US
 
 if TYPE_CHECKING:
-    from fwgen.board.types import PeripheralSpec, Pin
+    from fwgen.board.types import Board, PeripheralSpec, Pin
     from fwgen.machine.peripheral import Register
     from fwgen.machine.signals import Pad, Signal
     from fwgen.machine.soc import Soc
@@ -35,6 +35,22 @@ class Line:
     index: int
     pin: Pin
     pad: Pad
+
+
+def _driven_by_the_board(board: Board) -> dict[str, str]:
+    """The pins on which the board itself has an output: who it is."""
+    taken: dict[str, str] = {}
+    if board.console is not None:
+        taken[board.console.rx] = f"the board's serial line into {board.console.uart}"
+    fast, slow = {"OSC_IN", "OSC_OUT"}, {"OSC32_IN", "OSC32_OUT"}
+    for pin in board.chip.pins.values():
+        if board.hse_hz and board.hse_bypass and "OSC_IN" in pin.additional:
+            taken[pin.name] = "the board's clock"
+        elif (board.hse_hz and not board.hse_bypass and fast & {*pin.additional}) or (
+            board.lse_hz and slow & {*pin.additional}
+        ):
+            taken[pin.name] = "the board's crystal"
+    return taken
 
 
 class Gpio(Peripheral, registers="stm32.gpio_v2"):
@@ -67,6 +83,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         self._functions: dict[int, tuple[str, ...]] = {}  # line in alternate mode -> its signals
         self._doubts: dict[int, Timer] = {}  # line -> a second look at what looked wrong
         self._leds = {p.pin: p for p in soc.board.parts.values() if p.kind == "led"}
+        self._taken = _driven_by_the_board(soc.board)
         # Pins that hold the debugger's wires after reset, and what each must stay.
         self._debug = {
             index: line.pin.reset_af
@@ -242,6 +259,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             return
         self._disconnect_inputs(line, t_ps)
         if mode == OUTPUT:
+            self._check_taken(line)
             level: int | None = self.odr.value >> index & 1
             line.pad.drive(t_ps, None if open_drain and level else level, pull)
         else:
@@ -256,6 +274,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         if source is None:
             line.pad.drive(t_ps, None, pull)
         else:
+            self._check_taken(line)
             line.pad.connect(t_ps, source, open_drain=open_drain, pull=pull)
             if open_drain and pull is None:
                 self._doubt(line, t_ps)
@@ -287,6 +306,17 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
                 f"{line.pin.name} leaves the debugger: SWD is cut off until the next reset",
                 section="RM0368 §23.4.1",
                 cure="change only your own pin's bits of MODER and AFR: read, modify, write",
+            )
+
+    def _check_taken(self, line: Line) -> None:
+        who = self._taken.get(line.pin.name)
+        if who is not None:
+            self.soc.hazard(
+                "pin-taken",
+                "error",
+                f"{line.pin.name} is made an output, but {who} drives it: two outputs on one wire",
+                section=self.soc.board.title,
+                cure="use another pin",
             )
 
     def _check_shared_input(self, line: Line, signal: Signal) -> None:
