@@ -91,6 +91,11 @@ class Register:
         f = self._fields[field]
         return (of >> f.lsb) & ((1 << f.width) - 1)
 
+    @property
+    def inverts(self) -> bool:
+        """It holds flags that a 0 clears, for which writing ``~flag`` is the usual way."""
+        return self._rc_w0 != 0
+
     def software_write(self, written: int) -> int:
         """Apply a write by access kinds; returns the reserved bits that it tried to change."""
         value = self.value
@@ -235,7 +240,7 @@ class Peripheral:
         before = state.value
         written = (before & ~mask) | ((value << (8 * lane)) & mask)
         reserved = state.software_write(written) & mask
-        if reserved:
+        if reserved and not state.inverts:
             self.soc.hazard(
                 "reserved-bits",
                 "note",

@@ -9,7 +9,7 @@ from fwgen.board import load_board
 from fwgen.contract import load_contract
 from fwgen.image.load import load_image
 from fwgen.machine.machine import Machine
-from fwgen.trace import Fault, Gap
+from fwgen.trace import Fault, Gap, Hazard
 from fwgen.units import PS_PER_MS
 from fwgen.verdict import judge
 from tests.firmware.build import PROGRAMS, compile_firmware, installed
@@ -172,3 +172,9 @@ def test_waiting_for_it_for_ever_names_it(tmp_path):
     proof = prove("light", "outside", ("-Os", "-DHANG"), tmp_path)
     assert not proof.passed  # the wait is the machine's doing, so see what is not modelled
     assert "ADC1.SR" in told(proof)
+
+
+def test_clearing_a_flag_with_its_inverse_is_not_worth_a_note(tmp_path):
+    proof = prove("tim_blink", "tim_blink", ("-Os", "-DINVERTED"), tmp_path)
+    assert proof.passed, told(proof)
+    assert not [hazard for hazard in proof.trace.of(Hazard) if "TIM2" in hazard.message]

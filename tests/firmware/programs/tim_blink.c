@@ -7,7 +7,9 @@
 
 void tim2(void)
 {
-#ifndef NEVER_CLEAR
+#ifdef INVERTED
+    TIM2->sr = ~1u; /* all but UIF stay: what vendors' libraries do */
+#elif !defined(NEVER_CLEAR)
     TIM2->sr = 0;
 #endif
     GPIOA->odr ^= BIT(5);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from alone import MHZ, soc_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,3 +74,13 @@ def test_reserved_bits_read_as_reset_and_reset_restores(data: st.DataObject, nam
     for spec in peripheral.declared():
         write_only = sum(f.mask for f in spec.fields.values() if f.access.value == "w")
         assert soc.bus_read(peripheral.spec, spec.offset, 4, 0) == spec.reset & ~write_only
+
+
+@pytest.mark.parametrize("name", ["TIM10", "TIM11"])
+def test_a_timer_of_one_channel_hears_nothing_on_an_input_that_it_lacks(name: str) -> None:
+    soc = soc_with(name)
+    timer = soc.peripherals[name]
+    for register, value in (("CCMR1", 2), ("CCER", 1), ("CR1", 1)):  # CC1S = TI2, CC1E, CEN
+        soc.bus_write(timer.spec, timer.MAP.registers[register].offset, 4, value, 0)
+    soc.run_until(1_000_000)
+    assert not soc.bus_read(timer.spec, timer.MAP.registers["SR"].offset, 4, soc.now_ps) & 2

@@ -376,6 +376,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         traced = any(self._mode_byte(i) & 3 == 3 for i in sources)
         wants_trigger = self._sms >= _RESET or traced
         ti = {source for source in sources.values() if source is not None}
+        ti &= set(self._channels)  # one channel has no TI2: CC1S = 2 is reserved there, and deaf
         if self._sms in _ENCODERS or (wants_trigger and trigger == _TI1_ED):
             ti.add(0)
         if self._sms in _ENCODERS or (wants_trigger and trigger == _TI2):
