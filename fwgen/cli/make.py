@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -145,15 +146,17 @@ def _next_steps(folder: Path, result: Result, board: str) -> list[tuple[str, str
     def at(name: str) -> str:
         return shlex.quote(str(folder / name))
 
+    # Typed as this one was: "uv run fwgen" where uv runs it.
+    fwgen = "uv run fwgen" if "UV_RUN_RECURSION_DEPTH" in os.environ else "fwgen"
     on = f"--board {shlex.quote(board)}"
     steps = []
     if result.passed:
         drive = result.proof.board.probe.get("drive", "that the board shows when plugged in")
         steps.append(("flash", f"copy {at('firmware.bin')} onto the drive {drive}"))
-        steps.append(("watch", f"fwgen run {at('firmware.elf')} {on}"))
+        steps.append(("watch", f"{fwgen} run {at('firmware.elf')} {on}"))
     steps += [
         ("read", f"less {at(LISTING)}"),
         ("pins", f"gtkwave {at('trace.vcd')}"),
-        ("verify", f"fwgen verify {at('firmware.hex')} {on} --contract {at('contract.toml')}"),
+        ("verify", f"{fwgen} verify {at('firmware.hex')} {on} --contract {at('contract.toml')}"),
     ]
     return steps

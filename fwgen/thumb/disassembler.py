@@ -116,10 +116,17 @@ def _decoded(insn: Any) -> Decoded:
     except Exception:  # noqa: BLE001 - capstone has no such facts for a few instructions
         reads, writes = (), ()
     names = [
-        frozenset(n for n in map(insn.reg_name, group) if n and n[0] in "rslpd" and n != "spsr")
+        frozenset(_NAMES.get(n, n) for n in map(insn.reg_name, group) if n and _is_register(n))
         for group in (reads, writes)
     ]
     return _with_facts(code, address, mnemonic, operands, match, condition, names[0], names[1])
+
+
+_NAMES = {"sb": "r9", "sl": "r10", "fp": "r11", "ip": "r12"}
+
+
+def _is_register(name: str) -> bool:
+    return name in _NAMES or (name[0] in "rslpd" and name != "spsr")
 
 
 # What capstone 5.0.9 calls by names that no manual for this profile has.
