@@ -16,7 +16,7 @@ from fwgen.machine.time import NEVER, ClockDomain, Scheduler
 from fwgen.trace import Edge, Event, Gap, Hazard, Wave
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from fwgen.board.types import Board, PeripheralSpec
     from fwgen.machine.peripheral import Peripheral
@@ -60,6 +60,14 @@ class Recorder:
         self.events.append(event)
         for listener in self.listeners:
             listener(event)
+
+    def add_all(self, events: Iterable[Event]) -> None:
+        """Keep many events."""
+        if self.listeners:
+            for event in events:
+                self.add(event)
+        else:
+            self.events.extend(events)
 
     def add_once(self, event: Event, key: tuple[object, ...]) -> None:
         """Keep an event unless one with this key was told."""

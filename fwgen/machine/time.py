@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from fwgen.units import PS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 NEVER = 1 << 62  # picoseconds: some 53 days; later than any run
 
@@ -49,6 +49,14 @@ class ClockDomain:
         if not self._num:
             return NEVER if tick > self._ticks0 else self._time0
         return self._time0 + (tick - self._ticks0) * self._den // self._num
+
+    def times_of(self, tick: int, count: int, step: int) -> Sequence[int]:
+        """When ``count`` ticks come of which each is ``step`` after the one before."""
+        first = self.time_of(tick)
+        if self._num and not step * self._den % self._num:
+            step_ps = step * self._den // self._num
+            return range(first, first + count * step_ps, step_ps)
+        return [self.time_of(one) for one in range(tick, tick + count * step, step)]
 
     def next_edge(self, t_ps: int) -> int:
         """The first tick at or after ``t_ps``, as a time."""
@@ -120,6 +128,11 @@ class Scheduler:
         while heap and heap[0][2].call is None:
             heapq.heappop(heap)
         return heap[0][0] if heap else NEVER
+
+    def next_but(self, timer: Timer | None) -> int:
+        """When the next call other than ``timer``'s is due; NEVER when none is."""
+        others = (t for t, _, one in self._heap if one.call is not None and one is not timer)
+        return min(others, default=NEVER)
 
     def catch_up(self, t_ps: int) -> None:
         """Make every call due up to and including ``t_ps``; then it is ``t_ps``."""

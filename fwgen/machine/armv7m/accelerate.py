@@ -21,17 +21,18 @@ from fwgen.machine.armv7m.symbolic import AL, ENDLESS, EQ, PC, M, NotLinear, Wal
 from fwgen.thumb.forms import is_wide
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fwgen.machine.armv7m.blocks import Block
     from fwgen.machine.armv7m.core import Core
+    from fwgen.machine.armv7m.steps import Compiled
     from fwgen.machine.armv7m.symbolic import Step
 
 HOT = 8  # backward entries before a loop is looked at
 MOST_ITEMS = 96  # blocks and inner jumps of a recorded path
 WORTH = 500  # cycles that a jump should skip to have been worth its price
 
-_REGISTERS = (*range(eng.R0, eng.R0 + 13), eng.SP, eng.LR)
+REGISTERS = (*range(eng.R0, eng.R0 + 13), eng.SP, eng.LR)
 _ZEROS = [0] * 16
 NO_PLACE = -1  # a mark up to which an inner loop runs: a place to pause lies within it
 
@@ -51,7 +52,7 @@ class Loop:
     Raises NotLinear when the path holds an instruction that has no step.
     """
 
-    __slots__ = ("_slopes", "cycles", "live", "marks", "steps", "written")
+    __slots__ = ("_parts", "_slopes", "cycles", "live", "marks", "steps", "whole", "written")
 
     def __init__(self, items: Sequence[Block | Inner], refill: int) -> None:
         blocks = [item for item in items if not isinstance(item, Inner)]
@@ -61,6 +62,9 @@ class Loop:
         self._slopes: tuple[list[int], dict[int, int]] = (_ZEROS, {})
         # Each place where the core may pause: cycles into the iteration, address, steps before.
         self.marks: list[tuple[int, int, int]] = []
+        self._parts: list[tuple[Block, int]] = []  # for each mark: its block, and when that ends
+        # All of it is blocks that end in a branch: what goes on within one ends where it does.
+        self.whole = len(blocks) == len(items)
         steps: list[Step] = []
         end = blocks[-1].address + blocks[-1].size
         for item in items:
@@ -85,28 +89,27 @@ class Loop:
 
     def _compile(self, block: Block, target: int, steps: list[Step]) -> None:
         """Add the steps of a block that goes on at ``target``."""
-        if block.has_it:
-            raise NotLinear("an IT block", for_good=True)
-        offset, code = 0, block.code
-        while offset < block.size:
-            size = 4 if is_wide(code[offset] | code[offset + 1] << 8) else 2
-            made = compile_one(block.address + offset, code[offset : offset + size])
-            if made is None:
-                raise NotLinear("an instruction without a step", for_good=True)
+        made = None
+        for offset, made, added in instructions(block, target, block.size):
             address = block.address + offset
             self.marks.append((self.cycles + block.before(address), address, len(steps)))
+            self._parts.append((block, self.cycles + block.cost))
             self._note(made.reads, made.writes & ~(1 << PC))
-            if made.step is not None:
-                steps.append(made.step)
-            offset += size
-            if made.condition is not None and made.condition != AL:
-                taken = target == made.target
-                if made.zero_of is None:
-                    steps.append(_expect(made.condition, taken))
-                else:
-                    steps.append(_expect_zero(made.zero_of, taken == (made.condition == EQ)))
-            elif made.writes >> PC & 1:
-                steps.append(_expect_pc(target))
+            steps += added
+        branches = made is not None and (made.condition is not None or made.writes >> PC & 1)
+        self.whole &= bool(branches) and block.problem is None
+
+    def place_from(self, cycles_in: int) -> tuple[int, int]:
+        """The first place to pause not before: which mark, and how much later it comes."""
+        for index, (cycles, _, _) in enumerate(self.marks):
+            if cycles >= cycles_in:
+                return index, cycles - cycles_in
+        return 0, self.cycles - cycles_in
+
+    def rest_of(self, index: int, core: Core) -> int:
+        """Cycles from a mark to the head, when the core goes on from there."""
+        block, end = self._parts[index]
+        return core.cost_from(block, self.marks[index][1]) + self.cycles - end
 
     # ------------------------------------------------------------------ jumping
 
@@ -118,7 +121,7 @@ class Loop:
         it and where the core stands. Raises NotLinear when nothing can be skipped.
         """
         room = (due - cycle) // self.cycles
-        registers = core.engine.read_many(_REGISTERS)
+        registers = core.engine.read_many(REGISTERS)
         registers.append(0)
         walk = self._walk(core, registers, cycle, *self._slopes)
         if not self._steady(walk, registers):
@@ -147,7 +150,7 @@ class Loop:
         if times <= 0:
             return 0, False, None
         if times < room or walk.bound <= room or room < 0:
-            _settle(core, walk, times - 1)
+            settle(core, walk, times - 1)
             return times, times == walk.bound, None
         return times, False, self._cut(core, walk, cycle, times, due)
 
@@ -158,7 +161,7 @@ class Loop:
         into = due - cycle - times * self.cycles
         found = next((mark for mark in self.marks if mark[0] >= into), None)
         if not into or found is None or found[1] == NO_PLACE:
-            _settle(core, walk, times - 1)
+            settle(core, walk, times - 1)
             return None
         cycles, address, count = found
         k = times - 1
@@ -175,7 +178,7 @@ class Loop:
             rest.v = walk.v[0], tuple((at(pair, k), 0) for pair in walk.v[1])
         for step in self.steps[:count]:
             step(rest)
-        _settle(core, rest, 0)
+        settle(core, rest, 0)
         return cycles, address
 
     def _walk(
@@ -207,10 +210,10 @@ class Loop:
         return True
 
 
-def _settle(core: Core, walk: Walk, k: int) -> None:
+def settle(core: Core, walk: Walk, k: int) -> None:
     """Put the core into the state after iteration ``k``."""
     values = [(value + slope * k) & M for value, slope in zip(walk.r, walk.s, strict=True)]
-    core.engine.write_many(_REGISTERS, values[:15])
+    core.engine.write_many(REGISTERS, values[:15])
     if walk.nz is not None:
         value = at(walk.nz, k)
         flags = (value >> 31) << 3 | (value == 0) << 2
@@ -224,6 +227,34 @@ def _settle(core: Core, walk: Walk, k: int) -> None:
     for address, (size, value, slope) in walk.cells.items():
         cell = (value + slope * k) & ((1 << (8 * size)) - 1)
         core.memory.write_ram(address, cell.to_bytes(size, "little"))
+
+
+def instructions(
+    block: Block, target: int, size: int
+) -> Iterator[tuple[int, Compiled, list[Step]]]:
+    """The instructions of a block that goes on at ``target``: offset, what it is, its steps.
+
+    Raises NotLinear at one that has no step.
+    """
+    if block.has_it:
+        raise NotLinear("an IT block", for_good=True)
+    offset, code = 0, block.code
+    while offset < size:
+        width = 4 if is_wide(code[offset] | code[offset + 1] << 8) else 2
+        made = compile_one(block.address + offset, code[offset : offset + width])
+        if made is None:
+            raise NotLinear("an instruction without a step", for_good=True)
+        steps = [] if made.step is None else [made.step]
+        if made.condition is not None and made.condition != AL:
+            taken = target == made.target
+            if made.zero_of is None:
+                steps.append(_expect(made.condition, taken))
+            else:
+                steps.append(_expect_zero(made.zero_of, taken == (made.condition == EQ)))
+        elif made.writes >> PC & 1:
+            steps.append(_expect_pc(target))
+        yield offset, made, steps
+        offset += width
 
 
 def _expect(condition: int, taken: bool) -> Step:

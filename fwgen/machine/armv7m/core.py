@@ -455,6 +455,8 @@ class Core:
             return 0
         self.rounds.tour = None
         rounds = self.rounds.polling(loop, cycle)
+        if rounds is None:
+            return 0
         if rounds:
             self._stop_recording()
             self._set_limit()
@@ -1054,6 +1056,7 @@ class Core:
             self._enter(number, priority)
 
     def vector_base(self) -> int:
+        """Where the vector table is."""
         return self._scb.vtor.value if self._scb is not None else 0
 
     def _enter(self, number: int, priority: int, *, synchronous: bool = False) -> None:

@@ -84,6 +84,33 @@ class SysTick(Peripheral, registers="armv7m.systick"):
         self.soc.exceptions.pend(SYSTICK, t_ps)
         self._rearm(t_ps)
 
+    # ------------------------------------------------------------------ for the core
+
+    @property
+    def timer(self) -> Timer | None:
+        """The call at the next underflow, while it is to interrupt."""
+        return self._timer
+
+    @property
+    def due_ps(self) -> int:
+        """When the next underflow will interrupt; NEVER when none will."""
+        return NEVER if self._timer is None else self._timer.t_ps
+
+    @property
+    def period(self) -> int:
+        """Cycles of HCLK between underflows; 0 when it does not count on."""
+        if not self._running or not self._reload:
+            return 0
+        return (self._reload + 1) << (3 if self._divided else 0)
+
+    def skip(self, underflows: int) -> None:
+        """The state after so many more underflows, each of which was handled."""
+        zero = self._next_zero()
+        assert zero is not None
+        self._tick0 = zero + (underflows - 1) * (self._reload + 1)
+        self._value0, self._flagged = 0, True
+        self._rearm(self._time(self._tick0))
+
     # ------------------------------------------------------------------ registers
 
     @ctrl.on_write

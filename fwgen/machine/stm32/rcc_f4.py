@@ -88,7 +88,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         for other in soc.chip.peripherals.values():
             if other.gate is not None:
                 self._gates.setdefault(other.gate.register, []).append(other)
-        self._sleepers: tuple[PeripheralSpec, ...] = ()  # enabled, but not while the core sleeps
+        self.sleepers: tuple[PeripheralSpec, ...] = ()  # enabled, but not while the core sleeps
         self._held: set[str] = set()  # peripherals in reset
 
     # ------------------------------------------------------------------ reset
@@ -453,7 +453,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
                     sleepers.append(spec)
                 self._hold(spec, t_ps, mask)
                 self._clock(spec, t_ps, on=on and spec.name not in self._held)
-        self._sleepers = tuple(sleepers)
+        self.sleepers = tuple(sleepers)
         if self._sleep == "sleep":
             self._stop_sleepers(t_ps)
 
@@ -518,7 +518,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         """
         mode, self._sleep = self._sleep, ""
         if mode == "sleep":
-            for spec in self._sleepers:
+            for spec in self.sleepers:
                 self._clock(spec, t_ps, on=True)
         if mode in ("", "sleep"):
             return t_ps
@@ -531,7 +531,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         return wake
 
     def _stop_sleepers(self, t_ps: int) -> None:
-        for spec in self._sleepers:
+        for spec in self.sleepers:
             self._clock(spec, t_ps, on=False)
 
     # ------------------------------------------------------------------ the tree
