@@ -58,6 +58,8 @@ REACTION = 60 * MS  # after a press: contacts bounce, firmware waits until they 
 BOUNCE = 4 * MS
 TOLERANCE_PPM = 20_000
 PRESSES = 3
+TAP = 150 * MS
+TAIL = 2 * SECOND  # what has come to rest is seen to stay so
 ENOUGH = 4  # periods
 
 
@@ -89,7 +91,7 @@ def specify(program: Program, board: Board, title: str) -> Contract:
     if holds:
         span = max(span, last_up + spec.tail + 2 * REACTION)
     starts = [getattr(e, "window", Window()).start_ps for e in expectations]
-    span = max(span, max(starts) + 500 * MS)
+    span = max(span, max(starts) + TAIL)
     expectations = tuple(spec.closed(expectations, span))
     return Contract(
         title=title,
@@ -129,6 +131,9 @@ def _plan_presses(program: Program) -> dict[Line, tuple[_Hold, ...]]:
             length = hold + i * 37 * MS  # no two alike, so that nothing matches by accident
             presses.append(_Hold(at, at + length))
             at += length + gap + i * 53 * MS
+        if not any(rule.gate for rule in program.rules):
+            presses.append(_Hold(at, at + TAP))  # a press counts however short it is
+            at += hold + gap
         made[source] = tuple(presses)
     return made
 
