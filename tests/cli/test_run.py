@@ -142,10 +142,11 @@ def test_a_reader_that_has_enough_ends_the_run(
 
 def test_ctrl_c_ends_a_run_through_pipes(command: list[str], made: Callable[[str], Path]) -> None:
     with subprocess.Popen(
-        [*command, "run", str(made("compute")), "--board", BOARD],
+        [*command, "run", str(made(COUNT)), "--board", BOARD],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as child:  # fmt: skip
-        time.sleep(1.5)
+        assert child.stdout is not None
+        assert child.stdout.readline()  # it runs
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=60)
         assert child.returncode == 130
