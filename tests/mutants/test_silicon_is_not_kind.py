@@ -128,6 +128,11 @@ CASES = [
      "lsls r5, r5, #31\nbmi halt\n" + LIT,
      CLOCK + OUTPUT + "ldr r5, [r2, #16]\nlsls r5, r5, #31\nbmi halt\n" + LIT,
      LED_ON, "what a floating input reads"),
+    ("an output against the board's serial line", GOOD,
+     GOOD.replace("0xa8000400", "0xa8000440"), LED_ON, "two outputs on one wire"),
+    ("an output against the board's crystal", GOOD,
+     "ldr r0, =0x40023830\nmovs r1, #5\nstr r1, [r0, #0]\nldr r1, [r0, #0]\nldr r2, =0x40020800\n"
+     "ldr r1, =0x10000000\nstr r1, [r2, #0]\n" + OUTPUT + LIT, LED_ON, "two outputs on one wire"),
     ("sleep so deep that no timer wakes it",
      CLOCK + OUTPUT + "ldr r4, =0xe000e010\nldr r5, =400000\nstr r5, [r4, #4]\nmovs r5, #7\n"
      "str r5, [r4, #0]\nwfi\n" + LIT,
