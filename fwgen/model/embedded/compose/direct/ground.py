@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 RELOADS = 1 << 24  # the SysTick counts 24 bits
 _GOOD_PPM = 20
-_RESTART = 6  # cycles from a tick to the write that begins the next, or so
+_RESTART = 3  # cycles at least from a tick to the write that begins the next
 _ENABLE, _TICKINT, _CORE_CLOCK = 1, 2, 4
 _PENDSTCLR = 1 << 25
 _LONGEST = 20_000  # ticks that one wait may count
@@ -156,13 +156,13 @@ class Ground:
         """A tick is so many counts from now on.
 
         Where ticks change, "now" is always some cycles after the tick that woke the core, which
-        the reload makes up for.
+        the reload makes up for; where it counts HCLK / 8 they are within a count.
         """
         assert self.beating is not None
         code, divide = self.code, self.beating.divide
         if code.state.get("LOAD") == counts:
             return
-        late = (_RESTART // divide or 1) if self.beating.varies else 0
+        late = _RESTART if self.beating.varies and divide == 1 else 0
         text = self.counts_text(counts) + (f" - {late}" if late else "")
         load = self.silicon.address("SYST_RVR")
         base, offset = code.place(load)

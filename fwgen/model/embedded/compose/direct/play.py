@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from fwgen.image.emission import Unit
 from fwgen.model.embedded.compose.direct.ground import RELOADS, Beating, Ground, beatings
 from fwgen.model.embedded.compose.direct.sharp import settle
-from fwgen.model.embedded.compose.rates import cycles
+from fwgen.model.embedded.compose.rates import cycles, over_clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +29,7 @@ _HOISTS = (8, 4, 2, 0)
 _SPREAD = 10  # a straight stretch longer than this is a table's affair
 _LONGEST_BODY = 12
 _BYTE = 255
+_FINE = 20_000  # counts: of these one more or less is nothing
 
 Levels = dict["Line", int]
 
@@ -304,7 +305,7 @@ class _Table:
             unit = gcd(unit, beat.duration_ps)
         counts = cycles(unit, silicon.clock_hz)
         longest = max(beat.duration_ps // unit for beat in score.round)
-        if counts.denominator > 1 or longest > _BYTE or longest * counts > RELOADS:
+        if counts.denominator > 1 or longest > _BYTE or not _FINE <= counts and longest * counts < RELOADS:
             return None
         return cls(score, waves, unit, ports.pop())
 
@@ -319,14 +320,15 @@ class _Table:
         ground.beating = Beating(1, ())
 
         def first() -> None:
-            if units[0] == 1:
-                ground.reload(counts)
-            else:
-                ground.reload(units[0] * counts)
+            load = silicon.address("SYST_RVR")
+            base, offset = code.place(load)
+            value = units[0] * counts
+            register = code.have(value, over_clock(value, silicon.clock_hz), avoid=base)
+            code.put_at(register, base, offset, comment="SYST_RVR: the first duration")
+            code.put_at(register, base, offset + 4, comment="SYST_CVR: from now on")
 
         ground.begin(self.waves, self.score.begin, first)
         ground.run()
-        code.state.pop("LOAD", None)
         if not self.wide:
             code.have(silicon.address("SCB_ICSR") & ~0xFF)
         at, step, shadow = code.take(), code.take(), code.take()
@@ -340,8 +342,8 @@ class _Table:
                 code.op(f"adds {at}, #1")
                 code.op(f"cmp {step}, #0")
                 code.branch("beq", again)
-                # One count less than a unit for each: off by less than a millionth.
-                unit = code.have(counts - 1, ground.counts_text(counts))
+                # A count more than it should be, each time: less than a millionth.
+                unit = code.have(counts, over_clock(counts, silicon.clock_hz))
                 code.op(f"muls {step}, {unit}")
                 code.save(step, load, comment="SYST_RVR: after this tick")
                 ground.tick()
