@@ -58,6 +58,8 @@ REACTION = 60 * MS  # after a press: contacts bounce, firmware waits until they 
 BOUNCE = 4 * MS
 TOLERANCE_PPM = 20_000
 PRESSES = 3
+ENOUGH_NUMBERS = 12  # that a number has two digits
+LONGEST = 60 * SECOND  # to wait for that
 TAP = 150 * MS
 TAIL = 2 * SECOND  # what has come to rest is seen to stay so
 ENOUGH = 4  # periods
@@ -91,7 +93,7 @@ def specify(program: Program, board: Board, title: str) -> Contract:
     if holds:
         span = max(span, last_up + spec.tail + 2 * REACTION)
     starts = [getattr(e, "window", Window()).start_ps for e in expectations]
-    span = max(span, max(starts) + TAIL)
+    span = max(span, max(starts) + TAIL, _two_digits(program))
     expectations = tuple(spec.closed(expectations, span))
     return Contract(
         title=title,
@@ -127,15 +129,37 @@ def _plan_presses(program: Program) -> dict[Line, tuple[_Hold, ...]]:
     at = begin
     for source in sources:
         presses = []
-        for i in range(PRESSES):
-            length = hold + i * 37 * MS  # no two alike, so that nothing matches by accident
+        for i in range(ENOUGH_NUMBERS if _numbers_presses(program) else PRESSES):
+            length = hold + i % PRESSES * 37 * MS  # no two alike, so that nothing matches by accident
             presses.append(_Hold(at, at + length))
-            at += length + gap + i * 53 * MS
+            at += length + gap + i % PRESSES * 53 * MS
         if not any(rule.gate for rule in program.rules):
             presses.append(_Hold(at, at + TAP))  # a press counts however short it is
             at += hold + gap
         made[source] = tuple(presses)
     return made
+
+
+def _numbers_presses(program: Program) -> bool:
+    """Whether a number is said that grows with presses."""
+    return any(
+        isinstance(part, Presses) or (isinstance(part, Count) and isinstance(rule.start, OnEdge))
+        for rule in program.rules
+        if isinstance(rule.action, Say)
+        for part in rule.action.parts
+    )
+
+
+def _two_digits(program: Program) -> int:
+    """How long it takes until every number that grows with time has two digits."""
+    longest = 0
+    for rule in program.rules:
+        if isinstance(rule.action, Say) and isinstance(rule.start, AtBoot) and rule.every_ps:
+            if any(isinstance(part, Count) for part in rule.action.parts):
+                longest = max(longest, rule.start.after_ps + ENOUGH_NUMBERS * rule.every_ps)
+            if Uptime("s") in rule.action.parts:
+                longest = max(longest, 10 * SECOND + 2 * rule.every_ps)
+    return min(longest, LONGEST)
 
 
 def _shown_ps(rule: Rule) -> int:
