@@ -79,9 +79,10 @@ def specify(program: Program, board: Board, title: str) -> Contract:
     stimuli: tuple[Stimulus, ...] = tuple(
         sorted(
             (
-                Press(source.name, hold.down, hold.up - hold.down, BOUNCE)
+                # Every other contact is clean: chatter has both edges, a clean press only one.
+                Press(source.name, hold.down, hold.up - hold.down, 0 if i % 2 else BOUNCE)
                 for source, presses in holds.items()
-                for hold in presses
+                for i, hold in enumerate(presses)
             ),
             key=lambda press: press.at_ps,
         )
@@ -130,7 +131,8 @@ def _plan_presses(program: Program) -> dict[Line, tuple[_Hold, ...]]:
     for source in sources:
         presses = []
         for i in range(ENOUGH_NUMBERS if _numbers_presses(program) else PRESSES):
-            length = hold + i % PRESSES * 37 * MS  # no two alike, so that nothing matches by accident
+            # No two neighbours alike, so that nothing matches by accident.
+            length = hold + i % PRESSES * 37 * MS
             presses.append(_Hold(at, at + length))
             at += length + gap + i % PRESSES * 53 * MS
         if not any(rule.gate for rule in program.rules):
