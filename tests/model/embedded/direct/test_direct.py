@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[1] / "compose"))
 
-from harness import BOARD, LED, MS, S, blink, expect, line
+from harness import B1, BOARD, LED, MS, S, blink, expect, line
 from harness import _compare as compare
 from harness import program as rules_of
 from reference import Hold
@@ -22,8 +23,13 @@ from fwgen.machine.machine import Machine
 from fwgen.model.embedded.behaviour import (
     AtBoot,
     Count,
+    Follow,
+    Held,
     Line,
+    OnEdge,
+    Part,
     Play,
+    Presses,
     Program,
     Put,
     Rule,
@@ -178,6 +184,9 @@ CLAIMED = (
     'print "hello" every second',
     'print "count" and a counter every 500 ms',
     "print the uptime every second",
+    "toggle LED on each press of the button",
+    "print the press count on each press of the button",
+    "while the button is held blink LED at 5 Hz, otherwise at 1 Hz",
 )
 
 
@@ -197,10 +206,6 @@ def test_what_is_offered_is_smaller_and_sleeps_longer(prompt: str):
 
 
 def test_what_it_cannot_do_is_not_offered():
-    from harness import B1
-
-    from fwgen.model.embedded.behaviour import Follow
-
     for what in (
         rules_of(Rule(Follow(LED, B1))),
         rules_of(Rule(Say("USART2", ("x",)), AtBoot(), 20 * S)),
@@ -208,3 +213,57 @@ def test_what_it_cannot_do_is_not_offered():
     ):
         offer = offers(what, Silicon(BOARD))
         assert offer is None or offer.waves
+
+
+@st.composite
+def presses(draw):
+    """Presses of B1 far enough apart for a contact to come to rest in between."""
+    made, at = [], 0
+    for _ in range(draw(st.integers(1, 5))):
+        at += draw(st.integers(60, 700)) * MS
+        down = at
+        at += draw(st.integers(60, 500)) * MS
+        made.append(Hold(B1, down, at, draw(st.integers(0, 10)) * MS))
+    return tuple(made)
+
+
+@st.composite
+def reactions(draw):
+    """Lines that a button's edges put on, off or round."""
+    pins = list(draw(st.permutations(PINS)))
+    made = []
+    for _ in range(draw(st.integers(1, 3))):
+        what = line(pins.pop(), draw(st.integers(0, 1)))
+        levels = draw(st.lists(st.sampled_from(["on", "off", "toggle"]), min_size=1, max_size=2))
+        for level in levels:
+            made.append(Rule(Put(what, level), OnEdge(B1, draw(st.booleans()))))
+    return Program(tuple(made))
+
+
+@given(reactions(), presses())
+@settings(max_examples=25, deadline=None)
+def test_random_reactions_do_what_they_mean(what: Program, holds: tuple[Hold, ...]):
+    check(what, holds[-1].up + 100 * MS, holds)
+
+
+@given(presses(), st.sampled_from([Presses(B1), Count(), Count(5, -2), "x"]))
+@settings(max_examples=12, deadline=None)
+def test_random_presses_are_told(holds: tuple[Hold, ...], part: Part):
+    what = rules_of(Rule(Say("USART2", ("pressed ", part)), OnEdge(B1)))
+    check(what, holds[-1].up + 100 * MS, holds)
+
+
+half = st.sampled_from([(100, 100), (50, 50), (20, 80), (333, 111)])
+
+
+@given(presses(), half, half, st.sampled_from(["held", "free", "both"]), st.integers(0, 1))
+@settings(max_examples=15, deadline=None)
+def test_random_holds_switch_the_rate(holds, one, two, which: str, active: int):
+    what = Line("PA5", "PA5", active)
+    slow, fast = (Rule(blink(what, on * MS, off * MS)) for on, off in (one, two))
+    rules = []
+    if which != "free":
+        rules.append(replace(fast, gate=Held(B1)))
+    if which != "held":
+        rules.append(replace(slow, gate=Held(B1, invert=True)))
+    check(rules_of(*rules), holds[-1].up + 900 * MS, holds)

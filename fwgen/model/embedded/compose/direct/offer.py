@@ -9,6 +9,7 @@ from fwgen.errors import ModelError
 from fwgen.image.emission import CodeLine, Emission
 from fwgen.model.embedded.compose.blocks.wave import WaveBlock, deal, fits
 from fwgen.model.embedded.compose.direct.play import Made, play
+from fwgen.model.embedded.compose.direct.press import press
 from fwgen.model.embedded.compose.direct.score import score
 from fwgen.model.embedded.compose.direct.tell import tell, telling
 from fwgen.model.embedded.compose.jobs import Walk, lower, split, still
@@ -111,6 +112,8 @@ def offers(program: Program, silicon: Silicon) -> Offer | None:
 
 def _offers(program: Program, silicon: Silicon) -> Iterator[Offer]:
     jobs = tuple(still(job) for job in lower(program))
+    for way in press(jobs, silicon):
+        yield Offer((), jobs, way)
     for waves, rest in _shares(jobs, silicon):
         if (line := telling(rest, waves, silicon)) is not None:
             for way in tell(line, silicon):

@@ -305,7 +305,11 @@ class _Table:
             unit = gcd(unit, beat.duration_ps)
         counts = cycles(unit, silicon.clock_hz)
         longest = max(beat.duration_ps // unit for beat in score.round)
-        if counts.denominator > 1 or longest > _BYTE or not _FINE <= counts and longest * counts < RELOADS:
+        if (
+            counts.denominator > 1
+            or longest > _BYTE
+            or (not counts >= _FINE and longest * counts < RELOADS)
+        ):
             return None
         return cls(score, waves, unit, ports.pop())
 

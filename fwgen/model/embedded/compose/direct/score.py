@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from itertools import pairwise
 from math import lcm
 from typing import TYPE_CHECKING
 
@@ -193,8 +194,7 @@ def _levels(lines: tuple[Line, ...], levels: Levels) -> tuple[tuple[Line, int], 
 
 def _beats(moments: list[tuple[int, Levels]]) -> list[Beat]:
     return [
-        Beat(tuple(levels.items()), after - at)
-        for (at, levels), (after, _) in zip(moments, moments[1:], strict=False)
+        Beat(tuple(levels.items()), after - at) for (at, levels), (after, _) in pairwise(moments)
     ]
 
 

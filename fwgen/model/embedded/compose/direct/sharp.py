@@ -124,12 +124,24 @@ class Sharp(Assembler):
         super().put(register, value, "", comment)
         self._known.pop(register, None)
 
+    def op_literal(self, register: str, value: int, text: str = "") -> None:
+        """A constant into a variable's register, without touching the flags."""
+        label = self._literal(value, text)
+        self._append(_Line(f"ldr {register}, {label}", text, label, "THM_PC8"))
+        self._known.pop(register, None)
+
+    def fix(self, register: str, value: int, comment: str = "") -> None:
+        """From now on this register holds this constant, and nothing else."""
+        super().put(register, value, "", comment)
+        self._busy.add(register)
+
     def _touch(self, register: str) -> None:
         if register in self._order:
             self._order.remove(register)
         self._order.append(register)
 
     def put(self, register: str, value: int, text: str = "", comment: str = "") -> None:
+        """Load a constant; loops around learn that they load it."""
         value &= _MASK
         if self._known.get(register) != value:
             for loop in self._loops:
@@ -141,6 +153,7 @@ class Sharp(Assembler):
         self._touch(register)
 
     def have(self, value: int, text: str = "", comment: str = "", avoid: str = "") -> str:
+        """A low register that holds a constant; loops around learn that they use it."""
         register = super().have(value, text, comment, avoid)
         self._touch(register)
         self._used_here(value & _MASK)
@@ -149,6 +162,7 @@ class Sharp(Assembler):
     def place(
         self, address: int, width: int = 4, avoid: str = "", text: str = ""
     ) -> tuple[str, int]:
+        """A base register and an offset; loops around learn that they use the base."""
         register, offset = super().place(address, width, avoid, text)
         if register in self._known:
             self._touch(register)
@@ -199,6 +213,7 @@ class Sharp(Assembler):
         self._reachable = True
 
     def branch(self, name: str, target: str, comment: str = "") -> None:
+        """A branch; what is known here is carried to the label."""
         loop = next((x for x in self._loops if x.name == target), None)
         if loop is None:
             self._carried.setdefault(target, []).append((dict(self._known), dict(self.state)))
@@ -215,6 +230,8 @@ class Sharp(Assembler):
 
     def call(self, target: str) -> None:
         """``bl`` to a subroutine that touches no register that anything is known of."""
+        for register in ("r0", "r1"):
+            self._known.pop(register, None)
         self._carried.setdefault(target, []).append((dict(self._known), dict(self.state)))
         self._append_branch(f"bl {target}", target, "", "THM_CALL")
 
@@ -252,6 +269,7 @@ class Sharp(Assembler):
         self._loops.pop()
 
     def units(self, label: str, purpose: str, tables: Iterable[Unit]) -> tuple[Unit, ...]:
+        """The code, its literals and the tables. Raises ModelError where a branch is too short."""
         behind = tuple(tables)
         made = super().units(label, purpose, behind)
         at = self._layout(label, behind)

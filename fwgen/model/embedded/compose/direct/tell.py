@@ -108,15 +108,17 @@ class Speaker:
     def begin(self) -> None:
         """Load what stays in registers, and make room for digits."""
         code, silicon = self.code, self.silicon
-        code.op_put("r5", 1 << 25, "PENDSTCLR")
-        code.op_put("r3", silicon.chip.peripherals[self.say.port].base, self.say.port)
-        code.op_put("r4", silicon.address("SYST_CSR") & ~0xFFF)
-        for register in ("r3", "r4", "r5"):
-            code.occupy(register)
+        code.fix("r5", 1 << 25, "PENDSTCLR")
+        code.fix("r3", silicon.chip.peripherals[self.say.port].base, self.say.port)
+        self.settle()
         if self.numbers:
             code.op(f"sub sp, #{_DIGITS}", "room for digits")
             code.op_put("r0", 0)
             code.op(f"str r0, [sp, #{_DIGITS - 4}]", "what ends them")
+
+    def settle(self) -> None:
+        """The core's own registers have a base for ever."""
+        self.code.fix("r4", self.silicon.address("SYST_CSR") & ~0xFFF, "the core's registers")
 
     def tick(self) -> None:
         """Sleep until the tick, and note it."""
@@ -278,7 +280,12 @@ class _Teller:
         pace = what.line.pace
         counted = speaker.numbers or not what.at_once
         sent = sum(len(p.encode()) for p in speaker.parts if isinstance(p, str))
-        ground.begin(what.waves, {}, lambda: ground.reload(pace))
+
+        def meanwhile() -> None:
+            speaker.settle()
+            ground.reload(pace)
+
+        ground.begin(what.waves, {}, meanwhile)
         ground.run()
         speaker.begin()
         if speaker.numbers:
