@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fwgen.errors import BoardError, ContractError, ModelError
-from fwgen.interrupt import held
-from fwgen.units import PS_PER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from fwgen.bench import Bench
     from fwgen.board.types import Board
-    from fwgen.contract import Contract, Stimulus
+    from fwgen.contract import Contract
     from fwgen.image.emission import Emission
     from fwgen.image.types import Image
     from fwgen.model.protocol import Model, Reading
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from fwgen.verdict import Verdict
 
 ATTEMPTS = 3
-STEP_PS = 100 * PS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +158,14 @@ def prove(image: Image, board: Board, contract: Contract, *, bench: Bench | None
     the RAM's contents at power-on, what floating inputs read, how contacts chatter. When it fails
     then, it passed by luck: the Proof is that of the second run, with a Hazard that says so.
     """
+    from fwgen.machine.machine import Machine
     from fwgen.verdict import judge
 
-    trace = (bench or _Emulated(board)).run(image, contract.stimuli, contract.span_ps)
+    trace = (bench or Machine(board)).run(image, contract.stimuli, contract.span_ps)
     proof = Proof(board, contract, image, trace, judge(contract, trace, board))
     if bench is not None or not proof.passed:
         return proof
-    trace = _Emulated(board, chance=1).run(image, contract.stimuli, contract.span_ps)
+    trace = Machine(board, chance=1).run(image, contract.stimuli, contract.span_ps)
     verdict = judge(contract, trace, board)
     if verdict.passed:
         return proof
@@ -189,27 +187,6 @@ def _by_luck(trace: Trace, verdict: Verdict) -> Trace:
     )  # fmt: skip
     events = sorted((*trace.events, hazard), key=lambda event: event.t_ps)
     return replace(trace, events=tuple(events))
-
-
-class _Emulated:
-    """The machine, in steps short enough for a Ctrl-C to be heard between two of them."""
-
-    def __init__(self, board: Board, *, chance: int = 0) -> None:
-        self._board = board
-        self._chance = chance
-
-    def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
-        """As any bench."""
-        from fwgen.machine.machine import Machine
-
-        with Machine(self._board, chance=self._chance) as machine:
-            machine.load(image)
-            for stimulus in stimuli:
-                machine.stimulate(stimulus)
-            for until_ps in range(STEP_PS, span_ps + STEP_PS, STEP_PS):
-                with held():
-                    machine.advance(min(until_ps, span_ps))
-            return machine.trace()
 
 
 def find_board(board: Board | str) -> Board:

@@ -6,11 +6,13 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from fwgen.errors import BenchError
+from fwgen.interrupt import held
 from fwgen.machine import parts
 from fwgen.machine.armv7m.core import Core
 from fwgen.machine.memory import MemoryMap
 from fwgen.machine.soc import Soc
 from fwgen.trace import Gap, Trace
+from fwgen.units import PS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from fwgen.contract import Stimulus
     from fwgen.image.types import Image
     from fwgen.trace import Event
+
+PATIENCE_S = 60.0
+MOST_EVENTS = 2_000_000  # some 500 MB
+STEP_PS = 100 * PS_PER_MS
 
 
 class Machine:
@@ -43,7 +49,7 @@ class Machine:
         *,
         accelerate: bool = True,
         native: bool | None = None,
-        patience_s: float | None = 120.0,
+        patience_s: float | None = PATIENCE_S,
         chance: int = 0,
     ) -> None:
         self.board = board
@@ -60,17 +66,28 @@ class Machine:
     # ------------------------------------------------------------------ the bench
 
     def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
-        """Power on, run for ``span_ps`` while doing the stimuli, and tell what was seen."""
+        """Power on, run for ``span_ps`` while doing the stimuli, and tell what was seen.
+
+        Firmware that takes more than ``patience_s`` of wall time, or more events than can be
+        kept, ends the run early: the trace says so with a Gap and a shorter span.
+        """
         self.load(image)
-        for stimulus in stimuli:
-            self.stimulate(stimulus)
-        if self._patience_s is not None:
-            give_up_at = monotonic() + self._patience_s
-            self.core.patience = lambda: monotonic() < give_up_at
-        self.advance(span_ps)
-        trace = self.trace()
-        self.close()
-        return trace
+        try:
+            for stimulus in stimuli:
+                self.stimulate(stimulus)
+            if self._patience_s is not None:
+                give_up_at = monotonic() + self._patience_s
+                events = self.soc.recorder.events
+                self.core.patience = lambda: monotonic() < give_up_at and len(events) < MOST_EVENTS
+            # In steps short enough for a Ctrl-C to be heard between two of them.
+            for until_ps in range(STEP_PS, span_ps + STEP_PS, STEP_PS):
+                with held():
+                    self.advance(min(until_ps, span_ps))
+                if self.core.gave_up:
+                    break
+            return self.trace()
+        finally:
+            self.close()
 
     # ------------------------------------------------------------------ a live board
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
 from fwgen.machine.time import NEVER
+
+if TYPE_CHECKING:
+    from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.soc import Soc
 
 _WORD = 0xFFFFFFFF
 
 
 class Dwt(Peripheral, registers="armv7m.dwt"):
-    """CYCCNT counts core cycles while CTRL.CYCCNTENA is set; asleep, it stands still.
+    """CYCCNT counts core cycles while CTRL.CYCCNTENA and DEMCR.TRCENA are set.
+
+    Asleep, it stands still. ``on_clock`` hears of TRCENA.
 
     Source: Arm ARM DDI0403 C1.8.7, C1.8.8.
-    Not modelled: DEMCR.TRCENA as the unit's enable (taken as set), the event counters,
-    comparators and trace packets.
+    Not modelled: the event counters, comparators and trace packets.
     """
 
     ctrl, cyccnt = (
@@ -26,17 +33,32 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
         Reg(),
     )  # fmt: skip
 
+    def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
+        super().__init__(spec, soc)
+        self.on_reset(0)
+
     def on_reset(self, t_ps: int) -> None:
         """Stopped at 0."""
         self._value = 0
         self._since = 0
+        self._counting = False
 
     @ctrl.on_write
     def _enable(self, t_ps: int, written: int, before: int) -> None:
-        if (written ^ before) & 1:
-            if before & 1:
+        self.on_clock(t_ps)
+
+    def on_clock(self, t_ps: int) -> None:
+        """What enables the counter may have changed."""
+        counting = bool(self.ctrl.CYCCNTENA) and self._enabled()
+        if counting != self._counting:
+            if self._counting:
                 self._value += self._cycles() - self._since
             self._since = self._cycles()
+            self._counting = counting
+
+    def _enabled(self) -> bool:
+        dcb = self.soc.peripherals.get("DCB")
+        return dcb is None or bool(dcb.states["DEMCR"].TRCENA)
 
     @cyccnt.on_write
     def _set(self, t_ps: int, written: int, before: int) -> None:
@@ -44,7 +66,7 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
 
     @cyccnt.on_peek
     def _count(self, t_ps: int) -> Peek:
-        if not self.ctrl.CYCCNTENA:
+        if not self._counting:
             return Peek(self._value & _WORD, NEVER)
         return Peek((self._value + self._cycles() - self._since) & _WORD, t_ps)
 

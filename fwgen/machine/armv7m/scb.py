@@ -72,7 +72,7 @@ class Scb(Peripheral, registers="armv7m.scb"):
     @vtor.on_write
     def _move_table(self, t_ps: int, written: int, before: int) -> None:
         needed = 4 << (self.exceptions.count - 1).bit_length()
-        if self.vtor.value & (needed - 1):
+        if written & (needed - 1):
             self.soc.hazard(
                 "vtor-misaligned",
                 "error",

@@ -197,6 +197,9 @@ WAITS = {
         bhi wait
     """,
     "CYCCNT": """
+        ldr r5, =0xe000edfc
+        mov.w r1, #0x1000000
+        str r1, [r5]
         ldr r5, =0xe0001000
         movs r1, #1
         str r1, [r5, #0]

@@ -194,6 +194,9 @@ def test_tail_chaining_spares_the_stacking(lab):
             ldr r0, =0xe000e100
             movs r1, #3
             str r1, [r0, #0]
+            ldr r5, =0xe000edfc
+            mov.w r1, #0x1000000
+            str r1, [r5]
             ldr r5, =0xe0001000
             movs r1, #1
             str r1, [r5, #0]
@@ -218,6 +221,9 @@ def test_entry_takes_twelve_cycles(lab):
     lab.run(
         """
         start:
+            ldr r5, =0xe000edfc
+            mov.w r1, #0x1000000
+            str r1, [r5]
             ldr r5, =0xe0001000
             movs r1, #1
             str r1, [r5, #0]

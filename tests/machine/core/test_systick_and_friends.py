@@ -25,6 +25,9 @@ def test_the_period_is_load_plus_one_ticks(lab, control, divider):
         f"""
         start:
             {TICK.format(load=999, control=control)}
+            ldr r5, =0xe000edfc
+            mov.w r1, #0x1000000
+            str r1, [r5]
             ldr r5, =0xe0001000
             movs r1, #1
             str r1, [r5, #0]
@@ -100,6 +103,9 @@ def test_the_cycle_counter_stands_still_in_sleep(lab):
     lab.run(
         f"""
         start:
+            ldr r5, =0xe000edfc
+            mov.w r1, #0x1000000
+            str r1, [r5]
             ldr r5, =0xe0001000
             movs r1, #1
             str r1, [r5, #0]
@@ -192,6 +198,9 @@ def test_wait_states_slow_a_core_without_caches(lab):
             str r1, [r0, #0]
             b.w go
         go:
+            ldr r5, =0xe000edfc
+            mov.w r1, #0x1000000
+            str r1, [r5]
             ldr r5, =0xe0001000
             movs r1, #1
             str r1, [r5, #0]
@@ -229,6 +238,9 @@ def test_the_core_follows_the_clock_that_firmware_selects(lab):
             ldr r0, =0x40023800
             movs r1, #0x80
             str r1, [r0, #8]
+            ldr r5, =0xe000edfc
+            mov.w r1, #0x1000000
+            str r1, [r5]
             ldr r5, =0xe0001000
             movs r1, #1
             str r1, [r5, #0]

@@ -46,6 +46,9 @@ _READ = f"""
 """
 _START = f"""
     push.w {{r0, r1}}
+    set r0, 0xE000EDFC
+    set r1, 0x01000000
+    str r1, [r0]
     set r0, {CYCCNT - 4}
     movs r1, #1
     str r1, [r0]
