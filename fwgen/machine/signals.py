@@ -373,9 +373,13 @@ class Pad:
                 # A wave can be handed on only from a whole picosecond at which it begins anew.
                 again = source.wave.again(source.scheduler.now_ps)
                 self._rejoin = source.scheduler.at(again.t_ps, self._join(source.wave, again))
-        elif not waves and self._following:
-            self._settle()
-            self._take_edges()
+        elif not waves:
+            if self._rejoin is not None:
+                self._rejoin.cancel()
+                self._rejoin = None
+            if self._following:
+                self._settle()
+                self._take_edges()
 
     def _join(self, wave: SquareWave, again: SquareWave) -> Callable[[int], None]:
         def join(_t_ps: int) -> None:

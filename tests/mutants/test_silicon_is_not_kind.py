@@ -79,7 +79,7 @@ CASES = [
     ("the latch was set through a byte of RAM", GOOD,
      GOOD.replace("0x40020000", "0x20000000"), LED_ON, "floating"),
     ("no pin carries TX", uart(), uart(moder=0xA8000000), SAYS, "nothing comes out"),
-    ("TX has the wrong alternate function", uart(), uart(afrl=0x1100), SAYS, "nothing comes out"),
+    ("TX has the wrong alternate function", uart(), uart(afrl=0x7100), SAYS, "nothing comes out"),
     ("TX is an open drain without a pull", uart(),
      uart(before="movs r1, #4\nstr r1, [r2, #4]\n"), SAYS, "sends with an open drain"),
     ("the baud rate is 2.4 % off", uart(), uart(brr=0x8E), SAYS, "baud"),
