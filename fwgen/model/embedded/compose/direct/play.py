@@ -278,8 +278,9 @@ class _Straight:
         with code.loop("turn", code.weight * 4) as head:
             ground.ticks(ground.beating.of(times)[0] if ground.beating else 1)
             code.op(f"subs {left}, #1", "one turn less")
-            code.op(f"lsls {level}, {left}, #{bit}", "odd: on")
-            code.save(level, odr, comment=", ".join(x.name for x in pair.turned))
+            if bit:
+                code.op(f"lsls {level}, {left}, #{bit}", "odd: on")
+            code.save(level if bit else left, odr, comment=", ".join(x.name for x in pair.turned))
             code.branch("bne", head)
         code.release(level)
 

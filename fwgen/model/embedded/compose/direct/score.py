@@ -73,7 +73,7 @@ def score(jobs: Sequence[Job]) -> Score | None:
         if rounds:
             period = lcm(period, rounds)
     endless = period > 1
-    stop = settled + 3 * period if endless else settled + 1
+    stop = settled + 4 * period if endless else settled + 1
     moments = _play(jobs, lines, stop)
     if moments is None or not moments:
         return None
@@ -204,12 +204,13 @@ def _cut(
     """The finite part and one round: the earliest moment from which all repeats itself."""
     beats = _beats(moments)
     times = [at for at, _ in moments]
-    late = next((i for i, at in enumerate(times) if at >= settled), None)
-    if late is None:
-        return None
+    # What changes at that very moment may be the end of something finite.
+    late = next((i for i, at in enumerate(times) if at > settled), None)
+    if late is None:  # nothing changes any more
+        return Score(lines, tuple(beats), (), _levels(lines, moments[-1][1]))
     after = next((i for i, at in enumerate(times) if at == times[late] + period), None)
-    if after is None:  # nothing changes any more
-        return Score(lines, tuple(beats[:late]), (), _levels(lines, moments[-1][1]))
+    if after is None:
+        return None
     size = after - late
     if beats[late:after] != beats[after : after + size][:size]:
         return None
