@@ -1093,13 +1093,17 @@ class Core:
             return frame & ~7, frame >> 2 & 1, fp
         return frame, 0, fp
 
-    def frame_of_thread(self) -> tuple[int, int, bool]:
-        """``_frame_at`` an exception now, in Thread mode. Raises NotLinear where it is told of."""
-        sp, control = self.engine.read_many((eng.SP, eng.CONTROL))
+    def frame_of_thread(self, sp: int) -> tuple[int, int, bool]:
+        """``_frame_at`` an exception in Thread mode. Raises NotLinear where it is told of."""
+        control = self.engine.read(eng.CONTROL)
         made = self._frame_at(sp, control)
         if control & 2 or bool(control & 4) != made[2] or self._in_data(made[0]):
             raise NotLinear("an exception that is not plain")
         return made
+
+    def fp_words(self) -> tuple[int, ...]:
+        """What of the floating-point registers goes into a frame."""
+        return (*self.engine.read_many(_FP), self.engine.read(eng.FPSCR))
 
     def stacking_cycles(self, *, fp: bool) -> int:
         """What entry to and return from an exception cost together."""

@@ -6,10 +6,9 @@ core comes to such a place again, the round is read symbolically (``symbolic``):
 adds is the same each time round and every condition on the way keeps its outcome for n rounds,
 the state after n rounds is their closed form.
 
-Nothing else may be due meanwhile, and the last round is always left to the engine: it writes
-again what the skipped ones would have left below the stack pointer. Where in a polling loop the
-interrupt falls differs from round to round: that is worked out round by round, in cycles, and
-each place that is met is read symbolically by itself.
+Nothing else may be due meanwhile, and the last round is always left to the engine. Where in a
+polling loop the interrupt falls differs from round to round: that is worked out round by round, in
+cycles, and each place that is met is read symbolically by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m.accelerate import MOST_ITEMS, REGISTERS, instructions, settle
-from fwgen.machine.armv7m.symbolic import ENDLESS, LR, PC, SP, M, NotLinear, Walk
+from fwgen.machine.armv7m.engine import XPSR
+from fwgen.machine.armv7m.symbolic import ENDLESS, LR, OPAQUE, PC, SP, M, NotLinear, Walk, at
 from fwgen.trace import Sleep, Wake
 
 if TYPE_CHECKING:
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.accelerate import Loop
     from fwgen.machine.armv7m.blocks import Block
     from fwgen.machine.armv7m.core import Core
-    from fwgen.machine.armv7m.symbolic import Step
+    from fwgen.machine.armv7m.symbolic import Carry, Pair, Step
 
 FEWEST = 4  # rounds to come before one is read
 LONGEST_REST = 1 << 10  # rounds
 _STACKED = (0, 1, 2, 3, 12, LR)
-_OPAQUE = 0  # the size of a cell of which only the core knows the value
 _ZEROS = [0] * 16
 
 
@@ -182,34 +181,43 @@ class Rounds:
     def _skip_polling(
         self, reading: _Reading, loop: Loop, cycle: int, first: int, limit: int
     ) -> int:
-        core, spent = self._core, reading.tour.spent
+        core, length, steps = self._core, loop.cycles, loop.steps
         period = core.systick.period
-        places: dict[int, tuple[Walk, int]] = {}
+        # By cycles into the iteration: what the round that begins there does, and how long it is.
+        starts: dict[int, tuple[_Round, int]] = {}
+        rounds: dict[int, _Round] = {}
         # ``here``: cycle at the head, ``due``: of the tick that begins the round being looked at.
-        here, due, times = cycle, first, 0
-        before: tuple[int, Walk] | None = None
-        done: tuple[int, Walk] | None = None
-        while here + loop.cycles <= due:
-            into = (due - here) % loop.cycles
-            index, more = loop.place_from(into)
-            if index not in places:
-                count = loop.marks[index][2]
-                steps = loop.steps
-                walk = reading.round(steps[:count], (*steps[count:], *steps))
-                places[index] = walk, loop.rest_of(index, core)
-            walk, rest = places[index]
-            here = due + more + spent + rest
-            # It is there for the engine to run: then those before it may be skipped.
-            if times >= reading.bound or here + loop.cycles > min(limit, reading.until()):
+        here, due, times, bound = cycle, first, 0, 0
+        last: _Round | None = None
+        done = cycle
+        while here + length <= due:
+            into = (due - here) % length
+            if into not in starts:
+                index, more = loop.place_from(into)
+                if index not in rounds:
+                    _, pc, count = loop.marks[index]
+                    before = (*steps, *steps[:count])  # an iteration more, to know the flags
+                    rounds[index] = reading.round(before, (*steps[count:], *steps), pc)
+                    bound = reading.bound
+                    limit = min(limit, reading.until())
+                taken = more + reading.tour.spent + loop.rest_of(index, core)
+                starts[into] = rounds[index], taken
+            this, taken = starts[into]
+            # This round is there for the engine to run: then those before it may be skipped.
+            if times >= bound or due + taken + length > limit:
                 break
-            done, before = before, (here, walk)
+            if last is not None:
+                last.last = times - 1
+            last, done, here = this, here, due + taken
             times += 1
             due += period
-        if done is None:
+        if times < 2:
             return 0
-        here, walk = done
-        self._after(walk, times - 1)
-        return here + loop.cycles - cycle
+        seen = sorted((one for one in rounds.values() if one.last >= 0), key=lambda one: one.last)
+        for one in seen:
+            reading.leave(one)
+        self._after(seen[-1].walk, times - 1)
+        return done + length - cycle
 
     def _skip_sleeping(self, tour: Tour) -> None:
         """Just woken by SysTick at the place that a known round starts from: skip rounds."""
@@ -222,7 +230,7 @@ class Rounds:
         if not sleeps or not self._ready(pending=1 << exc.SYSTICK) or room < FEWEST:
             return
         reading = _Reading(core, tour, cycle)
-        walk = reading.round((), tour.steps)
+        walk = reading.round((), tour.steps, core.pc).walk
         times = min(reading.bound, room, (reading.until() - cycle) // period) - 1
         if times <= 0:
             return
@@ -269,6 +277,20 @@ class Rounds:
             self._refuse()
 
 
+class _Round:
+    """A round as it was read: where its frame is, what ``pc`` and flags go there.
+
+    ``last``: the last round that was skipped and was like this one.
+    """
+
+    __slots__ = ("flags", "frame", "last", "padded", "pc", "walk")
+
+    def __init__(self, walk: Walk, pc: int) -> None:
+        self.walk, self.pc, self.last = walk, pc, -1
+        self.frame = self.padded = 0
+        self.flags: tuple[Pair | None, Carry | None, Carry | None] = (None, None, None)
+
+
 class _Reading:
     """Rounds read symbolically, from the state that the core is in at ``cycle``.
 
@@ -284,15 +306,16 @@ class _Reading:
         self._registers.append(0)
         self._slopes: list[int] | None = None
         self._cells: dict[int, int] = {}
-        self._written: set[int] | None = None
         self._stable_ps = ENDLESS
-        self._frame = core.frame_of_thread()
-        vector = core.memory.word(core.vector_base() + 4 * exc.SYSTICK)
-        if vector != tour.vector or tour.overhead != core.stacking_cycles(fp=self._frame[2]):
-            raise NotLinear("another handler")
-        if tour.link != (0xFFFFFFE9 if self._frame[2] else 0xFFFFFFF9):
-            raise NotLinear("another frame")
+        self._xpsr = core.engine.read(XPSR)
         self._idle: Sequence[Step] = ()
+        fp = core.frame_of_thread(self._registers[SP])[2]
+        self._moved = core.fp_words() if fp else ()
+        vector = core.memory.word(core.vector_base() + 4 * exc.SYSTICK)
+        if vector != tour.vector or tour.overhead != core.stacking_cycles(fp=fp):
+            raise NotLinear("another handler")
+        if tour.link != (0xFFFFFFE9 if fp else 0xFFFFFFF9):
+            raise NotLinear("another frame")
 
     def idle(self, steps: Sequence[Step]) -> bool:
         """Whether an iteration of the polling loop leaves everything as it was."""
@@ -307,20 +330,20 @@ class _Reading:
         return (
             walk.r[:15] == self._registers[:15]
             and walk.s[:15] == slopes[:15]
-            and all(walk.cells[at][1:] == before for at, before in walk.first.items())
+            and all(walk.cells[address][1:] == before for address, before in walk.first.items())
         )
 
     def until(self) -> int:
         """The cycle until which what was read of peripherals holds."""
         return self._core.cycle_of(self._stable_ps)
 
-    def round(self, before: Sequence[Step], after: Sequence[Step]) -> Walk:
-        """The first round: ``before`` the interrupt, the handler, and what comes ``after``.
+    def round(self, before: Sequence[Step], after: Sequence[Step], pc: int) -> _Round:
+        """The first round: ``before`` the interrupt at ``pc``, the handler, what comes ``after``.
 
         Raises NotLinear when rounds do not all add the same.
         """
         if self._slopes is None:
-            walk = self._walk(before, after, _ZEROS, {})
+            walk = self._walk(before, after, _ZEROS, {}, pc).walk
             self._slopes = [
                 (now - then) & M for then, now in zip(self._registers, walk.r, strict=True)
             ]
@@ -332,7 +355,8 @@ class _Reading:
             if not self._rests(self._slopes, self._cells):
                 raise NotLinear("a wait that goes on")
         slopes = self._slopes
-        walk = self._walk(before, after, slopes, self._cells)
+        made = self._walk(before, after, slopes, self._cells, pc)
+        walk = made.walk
         for number in range(15):
             grown = self._registers[number] + slopes[number] & M
             if walk.s[number] != slopes[number] or walk.r[number] != grown:
@@ -341,13 +365,29 @@ class _Reading:
             size, now, growth = walk.cells[address]
             if not size or growth != slope or (now - value - slope) & M:
                 raise NotLinear("growth that changes")
-        written = set(walk.cells)
-        if self._written is None:
-            self._written = written
-        elif self._written != written:
-            raise NotLinear("another path")
         self._hold(walk)
-        return walk
+        return made
+
+    def leave(self, one: _Round) -> None:
+        """Put into memory what the last round like this one left there."""
+        k, memory = one.last, self._core.memory
+        for address, (size, value, slope) in one.walk.cells.items():
+            if size != OPAQUE:
+                cell = (value + slope * k) & ((1 << (8 * size)) - 1)
+                memory.write_ram(address, cell.to_bytes(size, "little"))
+        nz, carry, overflow = one.flags
+        flags = self._xpsr >> 28
+        if nz is not None:
+            value = at(nz, k)
+            flags = flags & 3 | (value >> 31) << 3 | (value == 0) << 2
+        if carry is not None:
+            flags = flags & ~2 | carry[0](*(at(pair, k) for pair in carry[1])) << 1
+        if overflow is not None:
+            flags = flags & ~1 | overflow[0](*(at(pair, k) for pair in overflow[1]))
+        xpsr = self._xpsr & 0x0FFFFDFF | flags << 28 | one.padded << 9
+        for address, word in ((one.frame + 24, one.pc), (one.frame + 28, xpsr)):
+            if one.walk.cells[address][0] == OPAQUE:
+                memory.write_ram(address, word.to_bytes(4, "little"))
 
     def _hold(self, walk: Walk) -> None:
         self.bound = min(self.bound, walk.bound)
@@ -359,41 +399,41 @@ class _Reading:
         after: Sequence[Step],
         slopes: list[int],
         cells: dict[int, int],
-    ) -> Walk:
+        pc: int,
+    ) -> _Round:
         walk = Walk(list(self._registers), list(slopes), cells, self._fetch)
         for step in before:
             step(walk)
-        sp, flags = self._enter(walk), (walk.nz, walk.c, walk.v)
+        made, sp = _Round(walk, pc), walk.r[SP]
+        self._enter(made)
         for step in self.tour.handler:
             step(walk)
-        self._leave(walk, sp)
-        walk.nz, walk.c, walk.v = flags
+        if walk.s[SP] or walk.r[SP] != made.frame:
+            raise NotLinear("a handler that moves the stack")
+        if walk.cells[made.frame + 24][0] or walk.cells[made.frame + 28][0]:
+            raise NotLinear("a handler that returns elsewhere")
+        for place, number in enumerate(_STACKED):
+            walk.r[number], walk.s[number] = walk.load(made.frame + 4 * place, 4)
+        walk.r[SP] = sp
+        walk.nz, walk.c, walk.v = made.flags
         for step in after:
             step(walk)
-        return walk
+        return made
 
-    def _enter(self, walk: Walk) -> int:
-        """Stack the frame; gives what SP was."""
-        frame, _, fp = self._frame
-        sp = walk.r[SP]
-        if walk.s[SP] or sp != self._registers[SP]:
+    def _enter(self, made: _Round) -> None:
+        """Stack the frame, and go to the handler."""
+        walk = made.walk
+        if walk.s[SP]:
             raise NotLinear("a stack that grows")
+        made.frame, made.padded, _ = self._core.frame_of_thread(walk.r[SP])
+        made.flags = walk.nz, walk.c, walk.v
         for place, number in enumerate(_STACKED):
-            walk.store(frame + 4 * place, 4, (walk.r[number], walk.s[number]))
-        for place in (6, 7, *(range(8, 25) if fp else ())):
-            walk.store(frame + 4 * place, 4, (0, 0))
-            walk.cells[frame + 4 * place] = _OPAQUE, 0, 0
-        walk.r[SP], walk.r[LR], walk.s[LR] = frame, self.tour.link, 0
-        return sp
-
-    def _leave(self, walk: Walk, sp: int) -> None:
-        """Take the registers from the frame again."""
-        frame = self._frame[0]
-        if walk.s[SP] or walk.r[SP] != frame:
-            raise NotLinear("a handler that moves the stack")
-        for place, number in enumerate(_STACKED):
-            walk.r[number], walk.s[number] = walk.load(frame + 4 * place, 4)
-        walk.r[SP] = sp
+            walk.store(made.frame + 4 * place, 4, (walk.r[number], walk.s[number]))
+        walk.hide(made.frame + 24)
+        walk.hide(made.frame + 28)
+        for place, word in enumerate(self._moved):
+            walk.store(made.frame + 4 * (8 + place), 4, (word, 0))
+        walk.r[SP], walk.r[LR], walk.s[LR] = made.frame, self.tour.link, 0
 
 
 def _compile(blocks: Sequence[Block], target: int | None) -> tuple[Step, ...] | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 M = 0xFFFFFFFF
 TOP = 1 << 32
 ENDLESS = 1 << 62
+OPAQUE = 0  # the size of a cell of which only the core knows the value
 SP, LR, PC = 13, 14, 15
 EQ, NE, CS, CC, MI, PL, VS, VC, HI, LS, GE, LT, GT, LE, AL = range(15)
 
@@ -135,9 +136,14 @@ class Walk:
             if found is None or found[1] is not None:
                 raise NotLinear("a store outside RAM", for_good=True)
             self._claim(address, size)
-        elif cell[0] != size:
+        elif cell[0] != size and (cell[0] != OPAQUE or size != 4):
             raise NotLinear("two sizes at one address", for_good=True)
         self.cells[address] = size, value, slope
+
+    def hide(self, address: int) -> None:
+        """A word of RAM takes a value that cannot be read until it is stored over."""
+        self.store(address, 4, (0, 0))
+        self.cells[address] = OPAQUE, 0, 0
 
     def _claim(self, address: int, size: int) -> None:
         if address & (size - 1):

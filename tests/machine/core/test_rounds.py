@@ -1,0 +1,396 @@
+"""Rounds of SysTick's interrupt that are skipped leave everything as if they had been run."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fwgen.errors import EmissionError
+from fwgen.machine import Machine
+from tests.machine.core.firmware import GPIOA, firmware
+from tests.machine.core.test_equivalence import BOARD, plain, same_run
+
+MILLIS = 0x2000_0400
+VECTORS = {15: "tick", 44: "overflow"}
+PS = 10**12
+
+START = """
+start:
+    {gpio}
+    ldr r1, =0x40021000
+    ldr r4, ={millis}
+    movs r1, #0
+    str r1, [r4, #0]
+    str r1, [r4, #4]
+    str r1, [r4, #8]
+    ldr r0, =0xe000e010
+    ldr r1, ={reload}
+    str r1, [r0, #4]
+    movs r1, #0
+    str r1, [r0, #8]
+    movs r1, #{control}
+    str r1, [r0, #0]
+    ldr r0, =0x40020000
+    movs r6, #0
+    {extra}
+again:
+    ldr r5, [r4, #0]
+"""
+TOGGLE = """
+    ldr r1, [r0, #0x14]
+    eor r1, r1, #0x20
+    str r1, [r0, #0x14]
+    b.w again
+"""
+
+# r4 points at the count, r5 is where it was, {n} is how long to wait.
+WAITS = {
+    "a poll": "wait:\n ldr r1, [r4, #0]\n subs r1, r1, r5\n cmp r1, #{n}\n blo wait",
+    "a poll of equality": "wait:\n ldr r1, [r4, #0]\n subs r1, r1, r5\n cmp r1, #{n}\n bne wait",
+    "a poll that reads twice": """
+    wait:
+        ldr r1, [r4, #0]
+        ldr r2, [r4, #0]
+        subs r3, r2, r1
+        bne torn
+        subs r1, r1, r5
+        cmp r1, #{n}
+        blo wait
+    torn:
+        str r1, [r4, #12]
+    """,
+    "a poll through calls": """
+    wait:
+        bl now
+        mov r7, r1
+        bl now
+        subs r1, r1, r5
+        cmp r1, #{n}
+        blo wait
+    """,
+    "a poll that keeps things": """
+    wait:
+        ldr r1, [r4, #0]
+        subs r2, r1, r5
+        str r2, [r4, #16]
+        lsls r3, r2, #3
+        push {{r2, r3}}
+        cmp r2, #{n}
+        pop {{r2, r3}}
+        bls wait
+    """,
+    "a poll of two counts": """
+    wait:
+        ldr r1, [r4, #4]
+        cmp r1, #200
+        bhi over
+        ldr r1, [r4, #0]
+        subs r1, r1, r5
+        cmp r1, #{n}
+        blo wait
+    over:
+    """,
+    "a poll that counts": """
+    wait:
+        adds r6, #1
+        ldr r1, [r4, #0]
+        subs r1, r1, r5
+        cmp r1, #{n}
+        blo wait
+    """,
+    "a poll of a pin": "wait:\n ldr r1, [r0, #0x10]\n lsls r1, r1, #26\n bpl wait",
+    "nothing": "wait:\n b wait",
+    "WFI": "wait:\n wfi\n ldr r1, [r4, #0]\n subs r1, r1, r5\n cmp r1, #{n}\n blo wait",
+    "WFI after a look": """
+    wait:
+        ldr r1, [r4, #0]
+        subs r1, r1, r5
+        cmp r1, #{n}
+        bhs over
+        wfi
+        b wait
+    over:
+    """,
+    "WFI in a call": """
+    wait:
+        bl doze
+        subs r1, r1, r5
+        cmp r1, #{n}
+        blo wait
+    """,
+    "WFI with interrupts off": """
+    wait:
+        cpsid i
+        wfi
+        cpsie i
+        nop
+        ldr r1, [r4, #0]
+        subs r1, r1, r5
+        cmp r1, #{n}
+        blo wait
+    """,
+    "WFE": "wait:\n wfe\n ldr r1, [r4, #0]\n subs r1, r1, r5\n cmp r1, #{n}\n blo wait",
+    "WFI for ever": "wait:\n wfi\n b wait",
+    "WFI and work": """
+    wait:
+        wfi
+        movs r2, #40
+    work:
+        subs r2, #1
+        bne work
+        ldr r1, [r4, #0]
+        subs r1, r1, r5
+        cmp r1, #{n}
+        blo wait
+    """,
+}
+CALLED = """
+now:
+    ldr r1, [r4, #0]
+    bx lr
+doze:
+    push {r4, lr}
+    wfi
+    ldr r1, [r4, #0]
+    pop {r4, pc}
+"""
+
+HANDLERS = {
+    "counts": "ldr r0, ={millis}\n ldr r1, [r0, #0]\n adds r1, #1\n str r1, [r0, #0]",
+    "counts in threes": "ldr r2, ={millis}\n ldr r3, [r2, #0]\n adds r3, #3\n str r3, [r2, #0]",
+    "counts bytes": """
+        ldr r0, ={millis}
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+        ldrb r1, [r0, #8]
+        adds r1, #7
+        strb r1, [r0, #8]
+        ldrh r2, [r0, #10]
+        subs r2, #9
+        strh r2, [r0, #10]
+    """,
+    "counts to ten": """
+        ldr r0, ={millis}
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+        ldr r1, [r0, #4]
+        adds r1, #1
+        cmp r1, #10
+        bne fewer
+        movs r1, #0
+    fewer:
+        str r1, [r0, #4]
+    """,
+    "counts two": """
+        ldr r0, ={millis}
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+        ldr r2, [r0, #4]
+        adds r2, r2, r1
+        str r2, [r0, #4]
+    """,
+    "toggles now and then": """
+        ldr r0, ={millis}
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+        lsls r1, r1, #28
+        bne over2
+        ldr r0, =0x40020000
+        ldr r1, [r0, #0x14]
+        eor r1, r1, #0x40
+        str r1, [r0, #0x14]
+    over2:
+    """,
+    "reads a pin": """
+        ldr r0, =0x40020000
+        ldr r1, [r0, #0x10]
+        ldr r0, ={millis}
+        str r1, [r0, #8]
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+    """,
+    "reads COUNTFLAG": """
+        ldr r0, =0xe000e010
+        ldr r1, [r0, #0]
+        ldr r0, ={millis}
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+    """,
+    "sees what it interrupts": """
+        ldr r0, ={millis}
+        ldr r1, [sp, #24]
+        str r1, [r0, #8]
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+    """,
+    "sees the flags": """
+        ldr r0, ={millis}
+        bcs over3
+        ldr r1, [r0, #4]
+        adds r1, #1
+        str r1, [r0, #4]
+    over3:
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+    """,
+    "waits": """
+        ldr r0, ={millis}
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+        movs r2, #14
+    spin:
+        subs r2, #1
+        bne spin
+    """,
+}
+EXTRAS = {
+    "": "",
+    "floating point": """
+        ldr r1, =0xe000ed88
+        ldr r2, =0x00f00000
+        str r2, [r1, #0]
+        dsb
+        isb
+        ldr r2, =0x40490fdb
+        vmov s3, r2
+    """,
+    "an odd stack": "sub sp, #4",
+    "a timer": """
+        ldr r1, =0x40023840
+        movs r2, #1
+        str r2, [r1, #0]
+        nop
+        nop
+        ldr r1, =0x40000000
+        ldr r2, =77777
+        str r2, [r1, #0x2c]
+        movs r2, #1
+        str r2, [r1, #0x0c]
+        str r2, [r1, #0]
+        ldr r1, =0xe000e100
+        ldr r2, =0x10000000
+        str r2, [r1, #0]
+        ldr r1, =0xe000e41c
+        movs r2, #0x80
+        strb r2, [r1, #0]
+    """,
+}
+OVERFLOW = """
+overflow:
+    ldr r0, =0x40000000
+    movs r1, #0
+    str r1, [r0, #0x10]
+    dsb
+    bx lr
+"""
+
+FRAMES = {
+    "plain": ("", "bx lr"),
+    "pushes": ("push {r4, r5, lr}", "pop {r4, r5, pc}"),
+    "has locals": (
+        "push {r7, lr}\n sub sp, #8\n mov r7, sp\n str r3, [sp, #4]",
+        "add sp, #8\n pop {r7, pc}",
+    ),
+}
+
+
+def program(
+    wait: str,
+    handler: str,
+    frame: str,
+    *,
+    n: int,
+    reload: int,
+    control: int = 7,
+    more: str = "",
+    extra: str = "",
+) -> str:
+    """Firmware that toggles PA5 each time that the wait is over."""
+    before, after = FRAMES[frame]
+    start = START.format(
+        gpio=GPIOA, millis=MILLIS, reload=reload, control=control, extra=EXTRAS[extra]
+    )
+    body = HANDLERS[handler].format(millis=MILLIS)
+    waits = re.sub(r"\bwait:", f"wait:\n {more}", WAITS[wait].format(n=n))
+    waits = re.sub(r"(\bb\w*) (wait|over|torn)$", r"\1.w \2", waits, flags=re.MULTILINE)
+    return f"{start}\n{waits}\n{TOGGLE}\n{CALLED}\n{OVERFLOW}\ntick:\n {before}\n {body}\n {after}"
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    wait=st.sampled_from(sorted(WAITS)),
+    handler=st.sampled_from(sorted(HANDLERS)),
+    frame=st.sampled_from(sorted(FRAMES)),
+    n=st.integers(2, 255),
+    reload=st.integers(150, 4000),
+    control=st.sampled_from([7, 7, 7, 3]),
+    more=st.lists(plain(), max_size=3),
+    extra=st.sampled_from(sorted(EXTRAS)),
+    spans=st.lists(st.integers(10**6, PS // 50), min_size=1, max_size=4),
+)
+@example(  # a loop whose length does not divide the period: the interrupt wanders through it
+    wait="a poll through calls", handler="counts", frame="pushes", n=200, reload=1002, control=7,
+    more=[], extra="", spans=[PS // 30, PS // 30 + 1],
+)  # fmt: skip
+def test_random_waits_for_a_tick_run_the_same(
+    wait, handler, frame, n, reload, control, more, extra, spans
+) -> None:
+    lines = "\n ".join(re.sub(r"\br0\b", "r4", one) for one in more)
+    text = program(
+        wait, handler, frame, n=n, reload=reload, control=control, more=lines, extra=extra
+    )
+    try:
+        firmware(text, VECTORS)
+    except EmissionError:
+        return  # a register that an encoding does not take
+    same_run(text, VECTORS, sorted(set(spans)))
+
+
+SKIPS = [
+    "a poll", "a poll of equality", "a poll of a pin", "a poll that keeps things",
+    "a poll through calls", "nothing", "WFI", "WFI after a look", "WFI in a call", "WFI for ever",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("frame", sorted(FRAMES))
+@pytest.mark.parametrize("wait", SKIPS)
+def test_rounds_are_skipped(wait, frame) -> None:
+    machine = Machine(BOARD, native=False)
+    machine.load(firmware(program(wait, "counts", frame, n=250, reload=15_999), VECTORS))
+    machine.advance(PS)
+    assert machine.core.rounds.skipped > 900
+    assert machine.core.memory.word(MILLIS) == 999
+    machine.close()
+
+
+@pytest.mark.parametrize("wait", ["a poll through calls", "WFI"])
+@pytest.mark.parametrize("extra", ["floating point", "an odd stack", "a timer"])
+def test_rounds_are_skipped_beside(extra, wait) -> None:
+    text = program(wait, "counts", "pushes", n=250, reload=1599, extra=extra)
+    machine = Machine(BOARD, native=False)
+    machine.load(firmware(text, VECTORS))
+    machine.advance(PS // 10)
+    assert machine.core.rounds.skipped > 800
+    machine.close()
+    same_run(text, VECTORS, [PS // 77])
+
+
+@pytest.mark.parametrize("handler", ["reads COUNTFLAG", "sees what it interrupts"])
+def test_rounds_that_cannot_be_foreseen_are_run(handler) -> None:
+    machine = Machine(BOARD, native=False)
+    machine.load(firmware(program("a poll", handler, "plain", n=250, reload=15_999), VECTORS))
+    machine.advance(PS // 10)
+    assert machine.core.rounds.skipped == 0
+    machine.close()
