@@ -23,7 +23,7 @@ from fwgen.model.embedded.compose.blocks.mirror import Copy
 from fwgen.model.embedded.compose.blocks.solo import Solo, timeline
 from fwgen.model.embedded.compose.blocks.walk import Beats, Steps, Toggler
 from fwgen.model.embedded.compose.blocks.wave import Dealt, WaveBlock, deal, fits
-from fwgen.model.embedded.compose.direct import offers
+from fwgen.model.embedded.compose.direct import better
 from fwgen.model.embedded.compose.jobs import Do, Mirror, Walk, lower, merged, split, still
 from fwgen.model.embedded.compose.rates import Tick, choose_tick
 from fwgen.model.embedded.compose.runtime import Alarm, Runtime
@@ -93,9 +93,9 @@ def plan(program: Program, board: Board) -> Plan:
 def _chosen(program: Program, board: Board) -> tuple[Plan, Emission]:
     """The better of two strategies: blocks around a loop, or one thing straight after another."""
     made, emission = _composed(program, board)
-    offer = offers(program, Silicon(board))
     used = [choice.uses for choice in made.choices]
-    if offer is None or not offer.beats(emission, used, hands_off=made.hands_off):
+    offer = better(program, Silicon(board), emission, used)
+    if offer is None:
         return made, emission
     choices = tuple(Choice(*choice) for choice in offer.choices)
     direct = Plan(choices, False, made.clock_hz)

@@ -57,22 +57,6 @@ class Offer:
         clauses = "; ".join(dict.fromkeys(job.clause for job in self.rest if job.clause))
         return (*made, (clauses, self.made.how, (*uses, "SysTick")))
 
-    def beats(
-        self, emission: Emission, used: Iterable[tuple[str, ...]], *, hands_off: bool
-    ) -> bool:
-        """Whether this is to be preferred to another firmware for the same program.
-
-        ``used``: what each of the other's jobs uses. Bytes decide; but a core that never wakes is
-        better still, unless lines that take turns were dealt out to timers that begin one after
-        the other, which would let them overlap.
-        """
-        timer_of = {pin: timer for timer, *pins in (u for u in used if len(u) == 2) for pin in pins}
-        for job in self.rest:
-            timers = {timer_of.get(line.pin) for line in job.lines}
-            if _take_turns(job) and timers != {None} and len(timers) > 1:
-                return True
-        return not hands_off and self.bytes <= VECTORS + _size(emission)
-
     def emission(self, plan: str) -> Emission:
         """The firmware."""
         units = self.made.code.units(
@@ -86,6 +70,12 @@ def _take_turns(job: Job) -> bool:
     return isinstance(job, Walk) and any(
         len({level for _, level in step.levels}) > 1 for step in job.steps
     )
+
+
+def _hands_off(emission: Emission) -> bool:
+    """Whether nothing ever wakes the core: who wakes it masks interrupts first."""
+    lines = (line for unit in emission.units for line in unit.lines)
+    return not any(isinstance(line, CodeLine) and line.asm == "cpsid i" for line in lines)
 
 
 def _size(emission: Emission) -> int:
@@ -108,6 +98,28 @@ def offers(program: Program, silicon: Silicon) -> Offer | None:
     except ModelError:
         return None  # the general strategy tells why
     return min(found, key=lambda offer: (offer.made.price, offer.bytes), default=None)
+
+
+def better(
+    program: Program, silicon: Silicon, other: Emission, used: Iterable[tuple[str, ...]]
+) -> Offer | None:
+    """An offer to be preferred to another firmware for the same program, or None.
+
+    ``used``: what each of the other's jobs uses. Bytes decide; but a core that never wakes is
+    better still, unless lines that take turns were dealt out to timers that begin one after the
+    other, which would let them overlap.
+    """
+    timer_of = {pin: timer for timer, *pins in (u for u in used if len(u) == 2) for pin in pins}
+    torn = False
+    for job in lower(program):
+        timers = {timer_of.get(line.pin) for line in job.lines}
+        torn |= _take_turns(job) and timers != {None} and len(timers) > 1
+    if _hands_off(other) and not torn:
+        return None
+    offer = offers(program, silicon)
+    if offer is None or (not torn and offer.bytes > VECTORS + _size(other)):
+        return None
+    return offer
 
 
 def _offers(program: Program, silicon: Silicon) -> Iterator[Offer]:

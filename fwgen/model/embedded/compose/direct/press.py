@@ -11,6 +11,7 @@ matters. It listens before it looks, so that no change is missed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fwgen.model.embedded.behaviour import AtBoot, Count, OnEdge, Presses, Put, Say
@@ -133,10 +134,10 @@ class _Edges:
         code.branch("bpl", same)
         code.op(f"lsls {level}, {level}, #{shift}", "is it high?")
 
-    def pressed(self, ground: Ground, was: str, level: str, other: str) -> None:
-        """Code: go to ``other`` unless it has just been pressed."""
+    def went(self, ground: Ground, was: str, level: str, other: str, *, high: bool) -> None:
+        """Code: go to ``other`` unless the level has just gone high (or low)."""
         code = ground.code
-        if self.source.active:
+        if high:
             scratch = code.take()
             code.op(f"bic.w {scratch}, {level}, {was}")
             code.op(f"mov {was}, {level}")
@@ -187,15 +188,10 @@ class _Reactions(_Edges):
             self.rest(ground)
             self.look(ground, level)
             if not reactions[True]:
-                was_active = self.source
-                self.source = type(was_active)(
-                    was_active.pin, was_active.name, 1 - was_active.active, was_active.pull
-                )
-                self.pressed(ground, was, level, head)
-                self.source = was_active
+                self.went(ground, was, level, head, high=not self.source.active)
                 self._do(ground, reactions[False])
             elif not reactions[False]:
-                self.pressed(ground, was, level, head)
+                self.went(ground, was, level, head, high=bool(self.source.active))
                 self._do(ground, reactions[True])
             else:
                 self.changed(ground, was, level, head)
@@ -285,7 +281,9 @@ class _Waves(_Edges):
         for output in silicon.outputs(both[0].lines[0].pin):
             made = [cls._wave(job, silicon, output.timer.limit) for job in both]
             if len({w.prescale for w in made}) == 1 and not output.timer.advanced:
-                block = WaveBlock(both[-1], output, made[-1])
+                # While nothing is held there is the wave for that, or none: a compare with 0.
+                wave_now = made[-1] if free is not None else replace(made[-1], first=0)
+                block = WaveBlock(both[-1], output, wave_now)
                 return cls(gates.pop(), silicon, held, free, block)
         return None
 
@@ -298,15 +296,7 @@ class _Waves(_Edges):
         """The whole program."""
         code = ground.code
         self.watch(ground)
-        if self.free is None:  # dark until the button is held: compare with 0
-            self.block.prepare(ground.setup, self.silicon.clock_hz)
-            timer = self.block.output.timer.name
-            register = f"{timer}_CCR{self.block.output.channel}"
-            known = ground.setup._registers[register]
-            known.bits, known.texts[:], known.notes[:] = 0, [], ["off until it is held"]
-            ground.begin((), {}, lambda: self.meanwhile(ground))
-        else:
-            ground.begin((self.block,), {}, lambda: self.meanwhile(ground))
+        ground.begin((self.block,), {}, lambda: self.meanwhile(ground))
         was, level = self.begin_was(ground), code.take()
         with code.loop("edge", _EDGES) as head:
             self.rest(ground)
@@ -413,7 +403,7 @@ class _Counting(_Edges):
             with code.loop("look", _EDGES) as look:
                 level = code.take()
                 self.look(ground, level)
-                self.pressed(ground, was, level, head)
+                self.went(ground, was, level, head, high=bool(self.source.active))
                 code.release(level)
                 self.deaf(ground)
                 ground.reload(line.pace)
