@@ -52,7 +52,9 @@ class Loop:
     Raises NotLinear when the path holds an instruction that has no step.
     """
 
-    __slots__ = ("_parts", "_slopes", "cycles", "live", "marks", "steps", "whole", "written")
+    __slots__ = (
+        "_parts", "_rests", "_slopes", "cycles", "live", "marks", "steps", "whole", "written",
+    )  # fmt: skip
 
     def __init__(self, items: Sequence[Block | Inner], refill: int) -> None:
         blocks = [item for item in items if not isinstance(item, Inner)]
@@ -63,6 +65,7 @@ class Loop:
         # Each place where the core may pause: cycles into the iteration, address, steps before.
         self.marks: list[tuple[int, int, int]] = []
         self._parts: list[tuple[Block, int]] = []  # for each mark: its block, and when that ends
+        self._rests: dict[int, int] = {}
         # All of it is blocks that end in a branch: what goes on within one ends where it does.
         self.whole = len(blocks) == len(items)
         steps: list[Step] = []
@@ -108,8 +111,11 @@ class Loop:
 
     def rest_of(self, index: int, core: Core) -> int:
         """Cycles from a mark to the head, when the core goes on from there."""
-        block, end = self._parts[index]
-        return core.cost_from(block, self.marks[index][1]) + self.cycles - end
+        if index not in self._rests:
+            block, end = self._parts[index]
+            rest = core.cost_from(block, self.marks[index][1]) + self.cycles - end
+            self._rests[index] = rest
+        return self._rests[index]
 
     # ------------------------------------------------------------------ jumping
 

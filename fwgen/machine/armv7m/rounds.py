@@ -13,7 +13,7 @@ cycles, and each place that is met is read symbolically by itself.
 
 from __future__ import annotations
 
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import exceptions as exc
@@ -23,7 +23,7 @@ from fwgen.machine.armv7m.symbolic import ENDLESS, LR, OPAQUE, PC, SP, M, NotLin
 from fwgen.trace import Sleep, Wake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from fwgen.machine.armv7m.accelerate import Loop
     from fwgen.machine.armv7m.blocks import Block
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 FEWEST = 4  # rounds to come before one is read
 LONGEST_REST = 1 << 10  # rounds
+PATIENCE = 3  # refusals in a row until another round is recorded
 _STACKED = (0, 1, 2, 3, 12, LR)
 _ZEROS = [0] * 16
 
@@ -142,16 +143,16 @@ class Rounds:
 
     def _refuse(self) -> None:
         """A round cannot be skipped: this one may be another than the others."""
-        if self._failed:
-            self._fail()
+        if self._failed < PATIENCE:
+            self._failed += 1
         else:
-            self._failed = 1
+            self._fail()
 
     def _fail(self) -> None:
         """What was recorded is of no use: another round may be, later."""
         self.tour = self._known = self._sleeper = None
-        self._failed += 1
-        self._rest = min(1 << self._failed, LONGEST_REST)
+        self._failed = max(self._failed, PATIENCE) + 1
+        self._rest = min(1 << self._failed - PATIENCE, LONGEST_REST)
 
     # ------------------------------------------------------------------ skipping
 
@@ -196,8 +197,7 @@ class Rounds:
                 index, more = loop.place_from(into)
                 if index not in rounds:
                     _, pc, count = loop.marks[index]
-                    before = (*steps, *steps[:count])  # an iteration more, to know the flags
-                    rounds[index] = reading.round(before, (*steps[count:], *steps), pc)
+                    rounds[index] = reading.round(count, (*steps[count:], *steps), pc)
                     bound = reading.bound
                     limit = min(limit, reading.until())
                 taken = more + reading.tour.spent + loop.rest_of(index, core)
@@ -217,6 +217,7 @@ class Rounds:
         for one in seen:
             reading.leave(one)
         self._after(seen[-1].walk, times - 1)
+        self._rest = 2 if times == bound else 0  # the one left, and the one that differs
         return done + length - cycle
 
     def _skip_sleeping(self, tour: Tour) -> None:
@@ -230,7 +231,7 @@ class Rounds:
         if not sleeps or not self._ready(pending=1 << exc.SYSTICK) or room < FEWEST:
             return
         reading = _Reading(core, tour, cycle)
-        walk = reading.round((), tour.steps, core.pc).walk
+        walk = reading.round(0, tour.steps, core.pc).walk
         times = min(reading.bound, room, (reading.until() - cycle) // period) - 1
         if times <= 0:
             return
@@ -245,6 +246,7 @@ class Rounds:
         at.cycle += times * period
         core.asleep_cycles += times * (period - tour.asleep)
         self._after(walk, times)
+        self._rest = 1 if times + 1 == reading.bound else 0  # the one that differs
         core.soc.scheduler.catch_up(core.now_ps)
 
     def _after(self, walk: Walk, times: int) -> None:
@@ -309,6 +311,7 @@ class _Reading:
         self._stable_ps = ENDLESS
         self._xpsr = core.engine.read(XPSR)
         self._idle: Sequence[Step] = ()
+        self._ahead: list[Walk] = []
         fp = core.frame_of_thread(self._registers[SP])[2]
         self._moved = core.fp_words() if fp else ()
         vector = core.memory.word(core.vector_base() + 4 * exc.SYSTICK)
@@ -337,13 +340,24 @@ class _Reading:
         """The cycle until which what was read of peripherals holds."""
         return self._core.cycle_of(self._stable_ps)
 
-    def round(self, before: Sequence[Step], after: Sequence[Step], pc: int) -> _Round:
-        """The first round: ``before`` the interrupt at ``pc``, the handler, what comes ``after``.
+    def _before(self, slopes: list[int], cells: dict[int, int]) -> Iterator[Walk]:
+        """An iteration of the wait, to know the flags; then before each step of the next."""
+        walk = Walk(list(self._registers), list(slopes), cells, self._fetch)
+        for step in self._idle:
+            step(walk)
+        for step in self._idle:
+            yield walk
+            step(walk)
+        yield walk
+
+    def round(self, count: int, after: Sequence[Step], pc: int) -> _Round:
+        """The first round: the wait, interrupted at ``pc`` after ``count`` steps, and ``after``.
 
         Raises NotLinear when rounds do not all add the same.
         """
         if self._slopes is None:
-            walk = self._walk(before, after, _ZEROS, {}, pc).walk
+            start = next(islice(self._before(_ZEROS, {}), count, None))
+            walk = self._walk(start, after, pc).walk
             self._slopes = [
                 (now - then) & M for then, now in zip(self._registers, walk.r, strict=True)
             ]
@@ -354,8 +368,9 @@ class _Reading:
                     self._cells[address] = growth
             if not self._rests(self._slopes, self._cells):
                 raise NotLinear("a wait that goes on")
+            self._ahead = [one.copy() for one in self._before(self._slopes, self._cells)]
         slopes = self._slopes
-        made = self._walk(before, after, slopes, self._cells, pc)
+        made = self._walk(self._ahead[count].copy(), after, pc)
         walk = made.walk
         for number in range(15):
             grown = self._registers[number] + slopes[number] & M
@@ -393,17 +408,8 @@ class _Reading:
         self.bound = min(self.bound, walk.bound)
         self._stable_ps = min(self._stable_ps, walk.stable_ps)
 
-    def _walk(
-        self,
-        before: Sequence[Step],
-        after: Sequence[Step],
-        slopes: list[int],
-        cells: dict[int, int],
-        pc: int,
-    ) -> _Round:
-        walk = Walk(list(self._registers), list(slopes), cells, self._fetch)
-        for step in before:
-            step(walk)
+    def _walk(self, walk: Walk, after: Sequence[Step], pc: int) -> _Round:
+        """From where the interrupt comes."""
         made, sp = _Round(walk, pc), walk.r[SP]
         self._enter(made)
         for step in self.tour.handler:

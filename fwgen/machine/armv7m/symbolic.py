@@ -97,6 +97,14 @@ class Walk:
         self.stable_ps = ENDLESS
         self.strict = False  # within an inner loop: nothing may bound the outer one
 
+    def copy(self) -> Walk:
+        """The same state, to go on from in another way."""
+        other = Walk(list(self.r), list(self.s), self.slopes, self.fetch)
+        other.cells, other.first, other.owner = dict(self.cells), dict(self.first), dict(self.owner)
+        other.nz, other.c, other.v = self.nz, self.c, self.v
+        other.bound, other.stable_ps, other.strict = self.bound, self.stable_ps, self.strict
+        return other
+
     # ------------------------------------------------------------------ memory
 
     def load(self, address: int, size: int) -> Pair:

@@ -358,10 +358,50 @@ def test_random_waits_for_a_tick_run_the_same(
     same_run(text, VECTORS, sorted(set(spans)))
 
 
+@st.composite
+def settled(draw) -> str:
+    """One instruction that a waiting loop may hold and still wait."""
+    d, i, slot = draw(st.integers(2, 3)), draw(st.integers(0, 255)), 4 * draw(st.integers(5, 7))
+    return draw(
+        st.sampled_from(
+            [
+                f"movs r{d}, #{i}", f"mov r{d}, r5", f"ldr r{d}, [r4, #0]",
+                f"str r5, [r4, #{slot}]", f"ldr r{d}, [r4, #4]\n lsls r{d}, r{d}, #2",
+                f"ldr r{d}, [r4, #0]\n str r{d}, [r4, #{slot}]", f"cmp r5, #{i}",
+                f"ldr r{d}, [r4, #0]\n adds r{d}, #{i}",
+                f"ldr r{d}, [r4, #0]\n subs r{d}, r{d}, r5\n push {{r{d}}}\n nop\n pop {{r{d}}}",
+                "nop", f"movw r7, #{i * 7}", f"mvns r{d}, r5", f"add.w r{d}, r5, #{i}",
+            ]
+        )
+    )  # fmt: skip
+
+
 SKIPS = [
     "a poll", "a poll of equality", "a poll of a pin", "a poll that keeps things",
     "a poll through calls", "nothing", "WFI", "WFI after a look", "WFI in a call", "WFI for ever",
 ]  # fmt: skip
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    wait=st.sampled_from(SKIPS),
+    handler=st.sampled_from(["counts", "counts in threes", "counts bytes", "counts to ten"]),
+    frame=st.sampled_from(sorted(FRAMES)),
+    n=st.integers(5, 255),
+    reload=st.integers(200, 1200),
+    control=st.sampled_from([7, 7, 3]),
+    more=st.lists(settled(), max_size=4),
+    extra=st.sampled_from(sorted(EXTRAS)),
+    spans=st.lists(st.integers(PS // 1000, PS // 60), min_size=1, max_size=3),
+)
+def test_random_waits_that_settle_run_the_same(
+    wait, handler, frame, n, reload, control, more, extra, spans
+) -> None:
+    lines = "\n ".join(more)
+    text = program(
+        wait, handler, frame, n=n, reload=reload, control=control, more=lines, extra=extra
+    )
+    same_run(text, VECTORS, sorted(set(spans)))
 
 
 @pytest.mark.parametrize("frame", sorted(FRAMES))
