@@ -128,7 +128,9 @@ def test_random_sequences_do_what_they_mean(what: Program):
 def test_random_alternations_do_what_they_mean(units: list[int], unit: int):
     units = units[: len(units) // 2 * 2]
     steps = tuple(Step(((LED, 1 - n % 2),), k * unit * MS) for n, k in enumerate(units))
-    check(rules_of(Rule(Play(steps))), 3 * S)
+    what = rules_of(Rule(Play(steps)))
+    if offers(what, Silicon(BOARD)) is not None:  # a plain blink is a timer's affair
+        check(what, 3 * S)
 
 
 @given(

@@ -138,8 +138,7 @@ def _offers(program: Program, silicon: Silicon) -> Iterator[Offer]:
 def _shares(
     jobs: tuple[Job, ...], silicon: Silicon
 ) -> Iterator[tuple[tuple[WaveBlock, ...], tuple[Job, ...]]]:
-    """Ways to share out the work between timers and the core."""
-    yield (), jobs
+    """Ways to share out the work: what timers can do by themselves is theirs."""
     parts = tuple(part for job in jobs for part in split(job))
     count: dict[str, int] = {}
     for part in parts:
@@ -152,3 +151,5 @@ def _shares(
         dealt = deal(jobs, free, silicon, frozenset())
         if dealt.waves:
             yield dealt.waves, dealt.rest
+            return
+    yield (), jobs
