@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cli.firmware import hex_of
 
 from fwgen.cli.main import run
+from tests.cli.firmware import hex_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields, replace
 from typing import get_args
 
 import pytest
-from trace_painter import BOARD, MS, SETUP, US, Painter, S, found
 
 from fwgen.contract import (
     Asleep,
@@ -40,6 +39,7 @@ from fwgen.contract import (
     check_contract,
 )
 from fwgen.verdict import Outcome
+from tests.verdict.trace_painter import BOARD, MS, SETUP, US, Painter, S, found
 
 
 @dataclass(frozen=True)
@@ -744,7 +744,7 @@ def test_another_expectation_does_not_pass(case: Case, field: str, value: object
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_contract_of_each_case_makes_sense(case: Case) -> None:
-    from trace_painter import contract
+    from tests.verdict.trace_painter import contract
 
     made = contract(case.expectation, span_ps=case.good.span_ps, stimuli=case.stimuli)
     check_contract(made, BOARD)

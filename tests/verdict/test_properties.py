@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from trace_painter import BOARD, MS, SETUP, US, Painter, contract, found
 
 from fwgen.contract import (
     Blinks,
@@ -26,6 +25,7 @@ from fwgen.contract import (
 )
 from fwgen.trace import Edge, Trace, Wave
 from fwgen.verdict import Outcome, judge
+from tests.verdict.trace_painter import BOARD, MS, SETUP, US, Painter, contract, found
 
 quick = settings(max_examples=60, deadline=None)
 TOLERANCE = 20_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import pytest
-from trace_painter import BOARD, MS, SETUP, US, Painter, S, contract, found
 
 from fwgen.contract import (
     Blinks,
@@ -28,6 +27,7 @@ from fwgen.contract.types import Bound, Send
 from fwgen.errors import ContractError
 from fwgen.trace import Fault, Gap, Hazard, Reset
 from fwgen.verdict import Outcome, judge
+from tests.verdict.trace_painter import BOARD, MS, SETUP, US, Painter, S, contract, found
 
 BLINK = Blinks("LD2", 500 * MS)
 

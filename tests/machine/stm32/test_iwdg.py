@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from alone import gaps, hazards, soc_with
 
 from fwgen.machine.soc import Soc
+from tests.machine.stm32.alone import gaps, hazards, soc_with
 
 LSI = 32_000
 TICK = 10**12 // LSI  # 31.25 us

@@ -7,13 +7,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from alone import MHZ, Requests, Wire, gaps, hazards, soc_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fwgen.machine.signals import SquareWave
 from fwgen.machine.stm32.tim_v1.lines import dead_ticks
 from fwgen.machine.time import NEVER
+from tests.machine.stm32.alone import MHZ, Requests, Wire, gaps, hazards, soc_with
 
 if TYPE_CHECKING:
     from fwgen.machine.soc import Soc

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from alone import MHZ, Requests, Wire, soc_with
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from tests.machine.stm32.alone import MHZ, Requests, Wire, soc_with
 
 TICK = 1_000_000  # picoseconds: the kernel runs at 1 MHz
 MASK = 0x3F  # a short counter, so that overruns of ARR come round in a test

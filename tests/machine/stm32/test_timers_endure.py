@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from alone import MHZ, soc_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fwgen.machine.peripheral import Peek
+from tests.machine.stm32.alone import MHZ, soc_with
 
 NAMES = ("TIM1", "TIM2", "TIM3", "TIM9", "TIM10", "USART1", "USART2", "IWDG")
 LINES = ("TIM1_CH1", "TIM1_BKIN", "TIM1_ETR", "TIM2_CH2", "TIM3_CH1", "TIM9_CH1", "USART2_RX")

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from alone import MHZ, US, Requests, Wire, gaps, hazards, soc_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fwgen.machine.stm32.usart_v2 import Usart
 from fwgen.trace import SerialByte
+from tests.machine.stm32.alone import MHZ, US, Requests, Wire, gaps, hazards, soc_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from reference import Expected, Hold, Reference
-
 from fwgen.board import load_board
 from fwgen.contract import Press
 from fwgen.image.link import link
@@ -16,6 +14,7 @@ from fwgen.model.embedded.behaviour import Follow, Line, Play, Program, Put, Rul
 from fwgen.model.embedded.compose import compose
 from fwgen.model.embedded.compose.blocks.edges import SETTLE_PS
 from fwgen.trace import Fault, Gap, Hazard, SerialByte, Trace
+from tests.model.embedded.compose.reference import Expected, Hold, Reference
 
 US, MS, S = 10**6, 10**9, 10**12
 BOARD = load_board("nucleo-f401")

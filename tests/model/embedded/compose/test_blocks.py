@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from harness import B1, BOARD, LED, MS, US, S, blink, check, line, program, run
-from reference import Hold
 
 from fwgen.errors import ModelError
 from fwgen.model.embedded.behaviour import (
@@ -24,6 +22,20 @@ from fwgen.model.embedded.behaviour import (
     Uptime,
 )
 from fwgen.model.embedded.compose import compose, plan
+from tests.model.embedded.compose.harness import (
+    B1,
+    BOARD,
+    LED,
+    MS,
+    US,
+    S,
+    blink,
+    check,
+    line,
+    program,
+    run,
+)
+from tests.model.embedded.compose.reference import Hold
 
 PRESSES = (Hold(B1, 300 * MS, 400 * MS, 4 * MS), Hold(B1, 900 * MS, 1200 * MS, 4 * MS))
 C0, C1, D2, D4, D7 = (line(pin) for pin in ("PC0", "PC1", "PA10", "PB5", "PA8"))
@@ -82,7 +94,7 @@ def test_four_lines_share_a_timer_when_they_share_a_period():
 
 
 def test_more_rates_than_the_chip_has_channels_share_one():
-    pins = ("PC0", "PC1", "PC2", "PC3", "PC4", "PC5", "PC10", "PC11", "PC12", "PB12", "PH0", "PH1")
+    pins = ("PC0", "PC1", "PC2", "PC3", "PC4", "PC5", "PC10", "PC11", "PC12", "PB12", "PD2", "PB2")
     rules = [Rule(blink(line(p), (20 + 3 * i) * MS, (20 + 3 * i) * MS)) for i, p in enumerate(pins)]
     check(program(*rules), S // 2)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from harness import B1, BOARD, LED, MS, S, blink, check, line, program
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import Hold
 
 from fwgen.model.embedded.behaviour import (
     AtBoot,
@@ -21,6 +19,8 @@ from fwgen.model.embedded.behaviour import (
     Step,
     Uptime,
 )
+from tests.model.embedded.compose.harness import B1, BOARD, LED, MS, S, blink, check, line, program
+from tests.model.embedded.compose.reference import Hold
 
 PINS = ("PA5", "PA8", "PA9", "PB5", "PC0", "PC1", "PC9", "PB0", "PB12", "PA6", "PC3", "PB14")
 ms = st.integers(2, 400).map(lambda n: n * MS)
@@ -120,7 +120,8 @@ def slack(what: Program) -> int:
 def test_the_reference_sees_a_wrong_program():
     """The comparison can fail: a blink held against another is refused."""
     import pytest
-    from harness import _compare, expect, run
+
+    from tests.model.embedded.compose.harness import _compare, expect, run
 
     seen = run(program(Rule(blink(LED, 100 * MS, 100 * MS))), S)
     other = expect(program(Rule(blink(LED, 100 * MS, 101 * MS))), S)

@@ -12,11 +12,6 @@ from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).parents[1] / "compose"))
 
-from harness import B1, BOARD, LED, MS, S, blink, expect, line
-from harness import _compare as compare
-from harness import program as rules_of
-from reference import Hold
-
 from fwgen.contract import Press
 from fwgen.image.link import link
 from fwgen.machine.machine import Machine
@@ -42,6 +37,10 @@ from fwgen.model.embedded.compose.direct import Offer, offers
 from fwgen.model.embedded.compose.silicon import Silicon
 from fwgen.model.embedded.model import EmbeddedModel
 from fwgen.trace import Fault, Gap, Hazard
+from tests.model.embedded.compose.harness import B1, BOARD, LED, MS, S, blink, expect, line
+from tests.model.embedded.compose.harness import _compare as compare
+from tests.model.embedded.compose.harness import program as rules_of
+from tests.model.embedded.compose.reference import Hold
 
 PINS = ("PA5", "PA8", "PB5", "PB12", "PC0", "PC1", "PA10")
 US = 10**6
@@ -55,7 +54,7 @@ def offered(what: Program) -> Offer:
 
 def check(what: Program, span: int, holds: tuple[Hold, ...] = ()) -> int:
     """Run the offer against the reference; how many cycles the core was awake."""
-    from harness import Seen
+    from tests.model.embedded.compose.harness import Seen
 
     offer = offered(what)
     image = link(offer.emission("plan"), BOARD)
