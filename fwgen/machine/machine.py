@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60.0
 MOST_EVENTS = 2_000_000  # some 500 MB
-STEP_PS = 100 * PS_PER_MS
+FIRST_STEP_PS = 10 * PS_PER_MS
+STEP_S = 0.05  # of wall time
 
 
 class Machine:
@@ -79,12 +80,14 @@ class Machine:
                 give_up_at = monotonic() + self._patience_s
                 events = self.soc.recorder.events
                 self.core.patience = lambda: monotonic() < give_up_at and len(events) < MOST_EVENTS
-            # In steps short enough for a Ctrl-C to be heard between two of them.
-            for until_ps in range(STEP_PS, span_ps + STEP_PS, STEP_PS):
+            # In steps short enough, on the wall, for a Ctrl-C to be heard between two of them.
+            until_ps, step_ps = 0, FIRST_STEP_PS
+            while until_ps < span_ps and not self.core.gave_up:
+                began = monotonic()
+                until_ps = min(until_ps + step_ps, span_ps)
                 with held():
-                    self.advance(min(until_ps, span_ps))
-                if self.core.gave_up:
-                    break
+                    self.advance(until_ps)
+                step_ps = step_ps * 2 if monotonic() - began < STEP_S else max(step_ps // 2, 1)
             return self.trace()
         finally:
             self.close()
