@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
+from fwgen.board.pinmap import pin_uses
 from fwgen.errors import PromptError
 from fwgen.model.embedded.behaviour import (
     AtBoot,
@@ -990,6 +991,13 @@ class Interpreter:
                 f"{name} is wired to the button {part.name}",
                 words=(name,),
                 hint="driving it could short it when the button is pressed: use another pin",
+            )
+        use = pin_uses(self.board).get(pin, "")
+        if use.startswith(("console", "debug probe", "oscillator")):
+            raise PromptError(
+                f"{name} is taken on this board: {use}",
+                words=(name,),
+                hint=f"use another pin: fwgen boards show {self.board.name}",
             )
         return Line(pin, name, part.active if part is not None else 1)
 
