@@ -38,6 +38,18 @@ class Peek(NamedTuple):
     stable_until_ps: int
 
 
+class Latch(NamedTuple):
+    """What a 32-bit write to a register does, where all it does is move pins.
+
+    ``home`` is the offset of the register that holds the outcome. ``outcome(held, written)`` gives
+    what it holds then, and the pins that change, as (name, level) in the order of their edges;
+    None where more would follow from the write.
+    """
+
+    home: int
+    outcome: Callable[[int, int], tuple[int, list[tuple[str, int]]] | None]
+
+
 class Register:
     """The state of one register of one peripheral.
 
@@ -267,6 +279,10 @@ class Peripheral:
         else:
             value, until = state.value, NEVER
         return Peek(((value & state.readable) >> (8 * lane)) & ((1 << (8 * size)) - 1), until)
+
+    def latch(self, offset: int) -> Latch | None:
+        """What a write would do, purely; None when it does more than move pins."""
+        return None
 
     def declared(self) -> Iterator[RegisterSpec]:
         """The registers that are modelled."""

@@ -290,6 +290,11 @@ class Pad:
         """Whether anything outside drives or pulls the pin."""
         return bool(self._outside) or self._resistor is not None
 
+    @property
+    def unattended(self) -> bool:
+        """Whether the level is what the port drives, if it does, and only the trace looks."""
+        return not self._outside and not self._listeners and self._source is None
+
     def listen(self, listener: Callable[[int, int | None], None]) -> Callable[[], None]:
         """Hear each change of level; returns how to stop."""
         self._listeners.append(listener)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from fwgen.board.types import Board, PeripheralSpec
-    from fwgen.machine.peripheral import Peripheral
+    from fwgen.machine.peripheral import Latch, Peripheral
     from fwgen.machine.signals import SquareWave
 
 
@@ -263,6 +263,15 @@ class Soc:
         if peripheral is not None:
             return peripheral.peek(offset, size, t_ps)
         return None
+
+    def bus_latch(self, spec: PeripheralSpec, offset: int) -> Latch | None:
+        """What a 32-bit write would do, purely; None when it does more than move pins."""
+        peripheral = self.peripherals.get(spec.name)
+        if peripheral is None or spec.name in self.settling:
+            return None
+        if spec.gate is not None and not self.gated.get(spec.name, False):
+            return None
+        return peripheral.latch(offset)
 
     def _clock_off(self, spec: PeripheralSpec) -> bool:
         if spec.gate is None or self.gated.get(spec.name, False):

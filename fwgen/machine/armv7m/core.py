@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import PeripheralSpec
     from fwgen.image.types import Image
+    from fwgen.machine.armv7m.symbolic import Outcome
     from fwgen.machine.armv7m.watch import Watch
     from fwgen.machine.memory import MemoryMap
     from fwgen.machine.soc import Soc
@@ -536,6 +537,12 @@ class Core:
             return self.soc.bus_peek(spec, address - spec.base, size, t_ps)
 
         return fetch
+
+    def latch_at(self, address: int) -> tuple[int, Outcome] | None:
+        """Where a write only moves pins: the register that holds its outcome, and what it is."""
+        spec = self._spec_at(address)
+        latch = None if spec is None else self.soc.bus_latch(spec, address - spec.base)
+        return None if spec is None or latch is None else (spec.base + latch.home, latch.outcome)
 
     def _running(self) -> Block | None:
         """The block that runs, also when what was known of blocks was just forgotten."""
@@ -1105,10 +1112,10 @@ class Core:
         """What of the floating-point registers goes into a frame."""
         return (*self.engine.read_many(_FP), self.engine.read(eng.FPSCR))
 
-    def stacking_cycles(self, *, fp: bool) -> int:
-        """What entry to and return from an exception cost together."""
-        moved = 2 * FP_STACK_CYCLES if fp and self._fp_dirty() else 0
-        return ENTRY_CYCLES + RETURN_CYCLES + moved
+    def stacking_cycles(self, *, fp: bool) -> tuple[int, int]:
+        """What entry to and return from an exception cost."""
+        moved = FP_STACK_CYCLES if fp and self._fp_dirty() else 0
+        return ENTRY_CYCLES + moved, RETURN_CYCLES + moved
 
     def takes(self, number: int) -> bool:
         """Whether an exception would be taken now if it were pending."""

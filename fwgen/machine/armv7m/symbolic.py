@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Pair = tuple[int, int]
     Step = Callable[["Walk"], None]
     Carry = tuple[Callable[..., int], tuple[Pair, ...]]
+    Fetch = Callable[[int, int], tuple[int, int | None] | None]
+    Outcome = Callable[[int, int], tuple[int, list[tuple[str, int]]] | None]
 
 M = 0xFFFFFFFF
 TOP = 1 << 32
@@ -69,12 +71,75 @@ def until_flips(difference: int, slope: int) -> int:
     return ENDLESS if slope <= 0 else -(difference // slope)
 
 
+class Moves:
+    """What a path does to pins: each write to a latch that moves some, and when.
+
+    ``latch`` gives, for an address, that of the register which holds the outcome of a write and
+    what the outcome is (``fwgen.machine.peripheral.Latch``). Set ``cycle`` before each step.
+    """
+
+    __slots__ = ("_before", "_held", "_latch", "_looked", "cycle", "made")
+
+    def __init__(self, latch: Callable[[int], tuple[int, Outcome] | None]) -> None:
+        self._latch = latch
+        self._before: dict[int, int] = {}
+        self._held: dict[int, int] = {}
+        self._looked: set[int] = set()  # the kilobytes of peripherals that were read
+        self.cycle = 0
+        self.made: list[tuple[int, str, int]] = []  # cycle, pin, level
+
+    def copy(self) -> Moves:
+        """The same, to go on from in another way."""
+        other = Moves(self._latch)
+        other._before, other._held = dict(self._before), dict(self._held)
+        other._looked, other.made = set(self._looked), list(self.made)
+        return other
+
+    def read(self, address: int, size: int, value: int) -> int:
+        """What a read gives, where nothing written on the path would make it ``value``."""
+        found = self._latch(address)
+        if found is None or found[0] != address or size != 4:
+            self._looked.add(address >> 10)
+            return value
+        return self._held.get(address, value)
+
+    def write(self, address: int, size: int, pair: Pair, fetch: Fetch) -> None:
+        """Raises NotLinear where a write does more than move pins."""
+        found = self._latch(address)
+        value, slope = pair
+        if found is None or slope or size != 4:
+            raise NotLinear("a store that does more than move pins")
+        home, outcome = found
+        if home not in self._held:
+            now = fetch(home, 4)
+            assert now is not None
+            self._before[home] = self._held[home] = now[0]
+        after = outcome(self._held[home], value)
+        if after is None:
+            raise NotLinear("a store that does more than move pins")
+        self._held[home], moves = after
+        self.made += [(self.cycle, pin, level) for pin, level in moves]
+
+    @property
+    def settled(self) -> bool:
+        """Whether all latches hold what they held before the path."""
+        return self._held == self._before
+
+    @property
+    def seen(self) -> bool:
+        """Whether the path also reads what its own writes may have changed."""
+        return any(home >> 10 in self._looked for home in self._held)
+
+
 class Walk:
-    """The state during one iteration. ``r`` and ``s`` are the registers' values and slopes."""
+    """The state during one iteration. ``r`` and ``s`` are the registers' values and slopes.
+
+    With ``moves`` the path may write to latches; without, only to RAM.
+    """
 
     __slots__ = (
-        "bound", "c", "cells", "fetch", "first", "nz", "owner", "r", "s", "slopes", "stable_ps",
-        "strict", "v",
+        "bound", "c", "cells", "fetch", "first", "moves", "nz", "owner", "r", "s", "slopes",
+        "stable_ps", "strict", "v",
     )  # fmt: skip
 
     def __init__(
@@ -82,11 +147,13 @@ class Walk:
         registers: list[int],
         slopes: list[int],
         cell_slopes: dict[int, int],
-        fetch: Callable[[int, int], tuple[int, int | None] | None],
+        fetch: Fetch,
+        moves: Moves | None = None,
     ) -> None:
         self.r, self.s = registers, slopes
         self.slopes = cell_slopes
         self.fetch = fetch  # (address, size) -> value, until when it holds (None: it is RAM)
+        self.moves = moves
         self.cells: dict[int, tuple[int, int, int]] = {}  # address -> size, value, slope
         self.first: dict[int, tuple[int, int]] = {}  # cells read before written: value, slope
         self.owner: dict[int, int] = {}  # byte -> address of its cell
@@ -99,7 +166,8 @@ class Walk:
 
     def copy(self) -> Walk:
         """The same state, to go on from in another way."""
-        other = Walk(list(self.r), list(self.s), self.slopes, self.fetch)
+        moves = None if self.moves is None else self.moves.copy()
+        other = Walk(list(self.r), list(self.s), self.slopes, self.fetch, moves)
         other.cells, other.first, other.owner = dict(self.cells), dict(self.first), dict(self.owner)
         other.nz, other.c, other.v = self.nz, self.c, self.v
         other.bound, other.stable_ps, other.strict = self.bound, self.stable_ps, self.strict
@@ -121,7 +189,7 @@ class Walk:
         if until is not None:  # a peripheral or constant memory: nothing to remember
             if until < self.stable_ps:
                 self.stable_ps = until
-            return value, 0
+            return value if self.moves is None else self.moves.read(address, size, value), 0
         slope = self.slopes.get(address, 0)
         self._claim(address, size)
         self.cells[address] = size, value, slope
@@ -131,7 +199,7 @@ class Walk:
         return value, slope
 
     def store(self, address: int, size: int, pair: Pair) -> None:
-        """A store to a fixed address of RAM."""
+        """A store to a fixed address of RAM, or of a latch."""
         value, slope = pair
         if size < 4:
             if slope:
@@ -142,7 +210,10 @@ class Walk:
         if cell is None:
             found = self.fetch(address, size)
             if found is None or found[1] is not None:
-                raise NotLinear("a store outside RAM", for_good=True)
+                if self.moves is None:
+                    raise NotLinear("a store outside RAM", for_good=True)
+                self.moves.write(address, size, pair, self.fetch)
+                return
             self._claim(address, size)
         elif cell[0] != size and (cell[0] != OPAQUE or size != 4):
             raise NotLinear("two sizes at one address", for_good=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fwgen.machine.peripheral import Peek, Peripheral, Reg
+from fwgen.machine.peripheral import Latch, Peek, Peripheral, Reg
 from fwgen.machine.time import NEVER
 from fwgen.trace import Gap, Hazard
 from fwgen.units import PS_PER_US
@@ -185,9 +185,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
 
     @bsrr.on_write
     def _set_and_reset(self, t_ps: int, written: int, before: int) -> None:
-        # "If both BSx and BRx are set, BSx has priority" (§8.4.7): clear, then set.
         old = self.odr.value
-        self.odr.value = old & ~(written >> 16) | written & 0xFFFF
+        self.odr.value = _set_clear(old, written)
         self._latch(t_ps, old ^ self.odr.value)
 
     def _latch(self, t_ps: int, changed: int) -> None:
@@ -197,6 +196,27 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             line = self.lines.get(bit.bit_length() - 1)
             if line is not None and self.mode(line.index) == OUTPUT:
                 self._drive(line, t_ps)
+
+    def latch(self, offset: int) -> Latch | None:
+        """A write to ODR or BSRR moves the pins that are outputs, and that is all."""
+        home = self.odr.spec.offset
+        if offset == home:
+            return Latch(home, self._foresee)
+        if offset == self.bsrr.spec.offset:
+            return Latch(home, lambda held, new: self._foresee(held, _set_clear(held, new)))
+        return None
+
+    def _foresee(self, before: int, after: int) -> tuple[int, list[tuple[str, int]]] | None:
+        if after >> 16:  # reserved bits: told of when they are really written
+            return None
+        changed, moves = before ^ after, []
+        for index in sorted(self.lines):
+            if changed >> index & 1 and self.mode(index) == OUTPUT:
+                pad = self.lines[index].pad
+                if self.otyper.value >> index & 1 or not pad.unattended:
+                    return None
+                moves.append((pad.name, after >> index & 1))
+        return after, moves
 
     def used(self, mask: int) -> None:
         """Whoever knows which bits of IDR decided something says so: floating ones did not."""
@@ -386,6 +406,11 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
                 section="DS10086, alternate function mapping", cure=f"{name} offers {offers}",
             )  # fmt: skip
             self.soc.recorder.add_once(hazard, ("wrong-alternate-function", name, number))
+
+
+def _set_clear(odr: int, written: int) -> int:
+    # "If both BSx and BRx are set, BSx has priority" (§8.4.7): clear, then set.
+    return odr & ~(written >> 16) | written & 0xFFFF
 
 
 PERIPHERAL = Gpio

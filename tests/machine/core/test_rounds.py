@@ -8,13 +8,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fwgen.contract import Drive
 from fwgen.errors import EmissionError
 from fwgen.machine import Machine
+from fwgen.trace import Edge, Hazard
 from tests.machine.core.firmware import GPIOA, firmware
 from tests.machine.core.test_equivalence import BOARD, plain, same_run
 
 MILLIS = 0x2000_0400
-VECTORS = {15: "tick", 44: "overflow"}
+VECTORS = {15: "tick", 39: "line", 44: "overflow"}
 PS = 10**12
 
 START = """
@@ -255,8 +257,131 @@ HANDLERS = {
         bne spin
     """,
 }
+MOVERS = {  # handlers that move pins; PA6 is an output where "a second output" is set
+    "toggles": """
+        ldr r0, =0x40020000
+        ldr r1, [r0, #0x14]
+        eor r1, r1, #0x60
+        str r1, [r0, #0x14]
+        ldr r0, ={millis}
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+    """,
+    "pulses": """
+        ldr r0, =0x40020000
+        movs r1, #0x60
+        str r1, [r0, #0x18]
+        ldr r2, ={millis}
+        ldr r3, [r2, #0]
+        adds r3, #1
+        str r3, [r2, #0]
+        lsls r1, r1, #16
+        str r1, [r0, #0x18]
+    """,
+    "by turns": """
+        ldr r2, ={millis}
+        ldr r3, [r2, #0]
+        adds r3, #1
+        str r3, [r2, #0]
+        ldr r0, =0x40020000
+        ldr r1, [r0, #0x14]
+        tst r1, #0x20
+        bne lit
+        movs r1, #0x20
+        b put
+    lit:
+        mov.w r1, #0x200000
+    put:
+        str r1, [r0, #0x18]
+    """,
+    "walks": """
+        ldr r2, ={millis}
+        ldr r3, [r2, #0]
+        adds r3, #1
+        str r3, [r2, #0]
+        ldr r0, =0x40020000
+        ldr r1, [r0, #0x14]
+        cmp r1, #0x20
+        beq second
+        cmp r1, #0x40
+        beq none
+        movs r1, #0x20
+        b put2
+    second:
+        movs r1, #0x40
+        b put2
+    none:
+        movs r1, #0
+    put2:
+        str r1, [r0, #0x14]
+    """,
+    "toggles and looks": """
+        ldr r0, =0x40020000
+        ldr r1, [r0, #0x14]
+        eor r1, r1, #0x20
+        str r1, [r0, #0x14]
+        ldr r2, ={millis}
+        ldr r1, [r0, #0x10]
+        str r1, [r2, #8]
+        ldr r1, [r2, #0]
+        adds r1, #1
+        str r1, [r2, #0]
+    """,
+    "toggles what nobody may": """
+        ldr r0, =0x40020000
+        ldr r1, [r0, #0x14]
+        eor r1, r1, #0x20
+        orr r1, r1, #0x10000
+        str r1, [r0, #0x14]
+        ldr r0, ={millis}
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+    """,
+    "toggles a byte": """
+        ldr r0, =0x40020000
+        ldrb r1, [r0, #0x14]
+        eor r1, r1, #0x20
+        strb r1, [r0, #0x14]
+        ldr r0, ={millis}
+        ldr r1, [r0, #0]
+        adds r1, #1
+        str r1, [r0, #0]
+    """,
+    "toggles for a while": """
+        ldr r2, ={millis}
+        ldr r3, [r2, #0]
+        adds r3, #1
+        str r3, [r2, #0]
+        cmp r3, #90
+        bhs over4
+        ldr r0, =0x40020000
+        ldr r1, [r0, #0x14]
+        eor r1, r1, #0x20
+        str r1, [r0, #0x14]
+    over4:
+    """,
+}
+HANDLERS |= MOVERS
 EXTRAS = {
     "": "",
+    "a second output": "ldr r1, [r0, #0]\n orr r1, r1, #0x1000\n str r1, [r0, #0]",
+    "an open drain": "movs r1, #0x20\n str r1, [r0, #4]",
+    "a listener": """
+        ldr r1, =0x40023844
+        mov.w r2, #0x4000
+        str r2, [r1, #0]
+        nop
+        nop
+        ldr r1, =0x40013c00
+        movs r2, #0x20
+        str r2, [r1, #0]
+        str r2, [r1, #8]
+        ldr r1, =0xe000e100
+        mov.w r2, #0x800000
+        str r2, [r1, #0]
+    """,
     "floating point": """
         ldr r1, =0xe000ed88
         ldr r2, =0x00f00000
@@ -288,6 +413,12 @@ EXTRAS = {
     """,
 }
 OVERFLOW = """
+line:
+    ldr r0, =0x40013c14
+    movs r1, #0x20
+    str r1, [r0, #0]
+    dsb
+    bx lr
 overflow:
     ldr r0, =0x40000000
     movs r1, #0
@@ -425,6 +556,66 @@ def test_rounds_are_skipped_beside(extra, wait) -> None:
     assert machine.core.rounds.skipped > 800
     machine.close()
     same_run(text, VECTORS, [PS // 77])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    wait=st.sampled_from(sorted(one for one in WAITS if one.startswith("WFI"))),
+    handler=st.sampled_from(sorted(MOVERS)),
+    frame=st.sampled_from(sorted(FRAMES)),
+    n=st.integers(2, 255),
+    reload=st.integers(300, 4000),
+    extra=st.sampled_from(sorted(EXTRAS)),
+    spans=st.lists(st.integers(10**6, PS // 50), min_size=1, max_size=4),
+)
+def test_random_rounds_that_move_pins_run_the_same(
+    wait, handler, frame, n, reload, extra, spans
+) -> None:
+    text = program(wait, handler, frame, n=n, reload=reload, extra=extra)
+    same_run(text, VECTORS, sorted(set(spans)))
+
+
+@pytest.mark.parametrize("handler", ["toggles", "pulses", "by turns", "walks"])
+@pytest.mark.parametrize("wait", ["WFI for ever", "WFI after a look"])
+def test_rounds_that_move_pins_are_skipped(wait, handler) -> None:
+    text = program(wait, handler, "pushes", n=250, reload=15_999, extra="a second output")
+    machine = Machine(BOARD, native=False)
+    machine.load(firmware(text, VECTORS))
+    machine.advance(PS)
+    assert machine.core.rounds.skipped > 850
+    assert machine.core.memory.word(MILLIS) == 999
+    machine.close()
+
+
+@pytest.mark.parametrize(
+    ("handler", "extra"),
+    [
+        ("toggles", "a listener"),
+        ("toggles", "an open drain"),
+        ("toggles and looks", ""),
+        ("toggles a byte", ""),
+        ("toggles what nobody may", ""),
+    ],
+)
+def test_rounds_whose_pins_mean_more_are_run(handler, extra) -> None:
+    text = program("WFI for ever", handler, "plain", n=250, reload=15_999, extra=extra)
+    machine = Machine(BOARD, native=False)
+    machine.load(firmware(text, VECTORS))
+    machine.advance(PS // 10)
+    assert machine.core.rounds.skipped == 0
+    machine.close()
+
+
+def test_a_pin_that_is_driven_from_outside_meanwhile_is_seen() -> None:
+    text = program("WFI for ever", "toggles", "plain", n=250, reload=15_999)
+    machine = Machine(BOARD, native=False)
+    machine.load(firmware(text, VECTORS))
+    machine.stimulate(Drive("PA5", PS // 2, 0))
+    machine.advance(PS)
+    seen = machine.trace()
+    machine.close()
+    assert any(hazard.code == "output-fight" for hazard in seen.of(Hazard))
+    assert not any(edge.t_ps > PS // 2 + PS // 500 for edge in seen.of(Edge) if edge.pin == "PA5")
 
 
 @pytest.mark.parametrize("handler", ["reads COUNTFLAG", "sees what it interrupts"])
