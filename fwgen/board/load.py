@@ -42,9 +42,11 @@ def _read_toml(path: Path, where: str) -> dict[str, object]:
     except FileNotFoundError:
         raise BoardError("there is no such file", where=where) from None
     except OSError as error:
-        raise BoardError(f"cannot be read: {error.strerror or error}", where=where) from None
+        raise BoardError(
+            f"the file cannot be read: {error.strerror or error}", where=where
+        ) from None
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, or nested without end
-        raise BoardError(f"not valid TOML: {error}", where=where) from None
+        raise BoardError(f"the file is not valid TOML: {error}", where=where) from None
 
 
 def _raise_first(findings: list[Finding]) -> None:

@@ -73,7 +73,7 @@ def load_contract(source: Path | str, board: Board, *, where: str | None = None)
         except FileNotFoundError:
             raise ContractError("there is no such contract", where=where) from None
         except (OSError, UnicodeDecodeError) as error:
-            raise ContractError(f"cannot be read: {error}", where=where) from None
+            raise ContractError(f"the contract cannot be read: {error}", where=where) from None
     else:
         text, where = source, where or "contract"
     try:
@@ -596,11 +596,13 @@ def _verb(table: _Table, known: tuple[str, ...]) -> str:
         return found[0]
     if found:
         raise ContractError(
-            f"says both {found[0]!r} and {found[1]!r}", where=table.where, hint="make it two tables"
+            f"this says both {found[0]!r} and {found[1]!r}",
+            where=table.where,
+            hint="make it two tables",
         )
     guesses = (did_you_mean(key, known) for key in table.data)
     raise ContractError(
-        f"does not say what: no {', '.join(known[:3])} ...",
+        f"this does not say what: no {', '.join(known[:3])} ...",
         where=table.where,
         hint=next((guess for guess in guesses if guess), f"known: {', '.join(known)}"),
     )

@@ -80,7 +80,8 @@ def checked_image(
     initial_sp, entry = image.word(flash.base), image.word(flash.base + 4)
     if initial_sp is None or entry is None:
         raise ImageError(
-            f"has no vector table at {flash.base:#010x}, the start of {chip.title}'s flash",
+            f"the firmware has no vector table at {flash.base:#010x}, where {chip.title}'s flash "
+            "starts",
             where=where,
             hint=f"it starts at {merged[0].address:#010x}" if merged else None,
         )
@@ -124,7 +125,7 @@ def _check_stack(initial_sp: int, chip: Chip, where: str | None) -> None:
 def _merged(segments: Iterable[Segment], chip: Chip, where: str | None) -> tuple[Segment, ...]:
     ordered = sorted((s for s in segments if s.data), key=lambda s: s.address)
     if not ordered:
-        raise ImageError("holds no bytes for the flash: it is empty", where=where)
+        raise ImageError("the firmware holds no bytes for the flash: it is empty", where=where)
     flash = chip.flash
     for segment in ordered:
         if segment.address < flash.base or segment.end > flash.base + flash.size:
@@ -150,7 +151,9 @@ def _outside(segment: Segment, chip: Chip) -> str:
     flash = chip.flash
     if flash.base <= segment.address < flash.base + flash.size:
         over = segment.end - flash.base - flash.size
-        return f"does not fit: {over} bytes too many for the {flash.size} bytes of flash"
+        return (
+            f"the firmware does not fit: {over} bytes too many for the {flash.size} bytes of flash"
+        )
     place = next(
         (
             f"in the {m.name} memory"
@@ -174,10 +177,11 @@ def _bytes_of(path: Path, chip: Chip) -> bytes:
     try:
         size = path.stat().st_size
         if not path.is_file():
-            raise ImageError("is not a file", where=str(path))
+            raise ImageError("this is not a file", where=str(path))
         if path.suffix.casefold() == ".bin" and size > chip.flash.size:
             raise ImageError(
-                f"does not fit: {size} bytes, and {chip.title} has {chip.flash.size} of flash",
+                f"the file does not fit: {size} bytes, and {chip.title} has {chip.flash.size} of "
+                "flash",
                 where=str(path),
             )
         if size > _MAX_FILE:
@@ -187,9 +191,9 @@ def _bytes_of(path: Path, chip: Chip) -> bytes:
         raise ImageError("there is no such file", where=str(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ImageError(f"cannot be read: {reason}", where=str(path)) from None
+        raise ImageError(f"the file cannot be read: {reason}", where=str(path)) from None
     if not data:
-        raise ImageError("is empty", where=str(path))
+        raise ImageError("the file is empty", where=str(path))
     return data
 
 
@@ -200,7 +204,9 @@ def _read_bin(where: str, data: bytes, chip: Chip) -> _Read:
     if len(data) < 8:
         raise ImageError(f"{len(data)} bytes hold no vector table", where=where)
     if data[:4] == b"\x7fELF":
-        raise ImageError("is an ELF file, not a plain binary", where=where, hint="rename it .elf")
+        raise ImageError(
+            "the file is an ELF file, not a plain binary", where=where, hint="rename it .elf"
+        )
     return [Segment(chip.flash.base, data)], (), 0
 
 
@@ -213,18 +219,24 @@ def _read_hex(where: str, data: bytes, chip: Chip) -> _Read:
         text = data.decode("ascii")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ImageError("is not Intel HEX: not text", where=f"{where}: line {line}") from None
+        raise ImageError(
+            "the file is not Intel HEX: not text", where=f"{where}: line {line}"
+        ) from None
     read = IntelHex()
     try:
         read.loadhex(io.StringIO(text))
     except IntelHexError as error:
-        raise ImageError(f"is not valid Intel HEX: {error}", where=where) from None
+        raise ImageError(f"the file is not valid Intel HEX: {error}", where=where) from None
     lines = [line.strip() for line in text.splitlines()]
     ends = [number for number, line in enumerate(lines, 1) if line.upper() == ":00000001FF"]
     if not ends:
-        raise ImageError("has no end record: truncated", where=f"{where}: line {len(lines)}")
+        raise ImageError(
+            "the file has no end record: truncated", where=f"{where}: line {len(lines)}"
+        )
     if any(lines[ends[0] :]):
-        raise ImageError("goes on after its end record", where=f"{where}: line {ends[0] + 1}")
+        raise ImageError(
+            "the file goes on after its end record", where=f"{where}: line {ends[0] + 1}"
+        )
     segments = [
         Segment(start, bytes(read.tobinarray(start=start, end=end - 1)))
         for start, end in read.segments()
@@ -242,7 +254,7 @@ def _read_elf(where: str, data: bytes, chip: Chip) -> _Read:
     from elftools.elf.elffile import ELFFile
 
     if data[:4] != b"\x7fELF":
-        raise ImageError("is not an ELF file", where=where)
+        raise ImageError("the file is not an ELF file", where=where)
     try:
         elf = ELFFile(io.BytesIO(data))
         _check_machine(elf, where)
@@ -263,24 +275,28 @@ def _read_elf(where: str, data: bytes, chip: Chip) -> _Read:
         RecursionError,
     ) as error:
         reason = str(error) or type(error).__name__
-        raise ImageError(f"is a damaged or truncated ELF file: {reason}", where=where) from None
+        raise ImageError(
+            f"the file is a damaged or truncated ELF file: {reason}", where=where
+        ) from None
 
 
 def _check_machine(elf: Any, where: str) -> None:
     header = elf.header
     machine, kind = str(header["e_machine"]), str(header["e_type"])
     if not elf.little_endian:
-        raise ImageError("is big-endian; a Cortex-M of this family is little-endian", where=where)
+        raise ImageError(
+            "the file is big-endian; a Cortex-M of this family is little-endian", where=where
+        )
     if machine != "EM_ARM" or elf.elfclass != 32:
         name = machine.removeprefix("EM_")
         raise ImageError(
-            f"is for {name} ({elf.elfclass}-bit), not for a 32-bit Arm",
+            f"the file is for {name} ({elf.elfclass}-bit), not for a 32-bit Arm",
             where=where,
             hint="is this a program for your computer, or for another board?",
         )
     if kind != "ET_EXEC":
         raise ImageError(
-            f"is {'an object file' if kind == 'ET_REL' else 'not an executable'} ({kind})",
+            f"the file is {'an object file' if kind == 'ET_REL' else 'not an executable'} ({kind})",
             where=where,
             hint="link it first",
         )
@@ -290,9 +306,11 @@ def _elf_segments(elf: Any, length: int, where: str, chip: Chip) -> tuple[list[S
     segments: list[Segment] = []
     ram = 0
     rams = [m for m in chip.memories.values() if m.kind == "ram"]
-    table_end = elf["e_phoff"] + elf.num_segments() * elf["e_phentsize"]
-    if table_end > length:
-        raise ImageError("is truncated: the program headers are cut off", where=where)
+    for table in ("ph", "sh"):
+        end = elf[f"e_{table}off"] + elf[f"e_{table}num"] * elf[f"e_{table}entsize"]
+        if end > length:
+            what = "program" if table == "ph" else "section"
+            raise ImageError(f"the file is truncated: its {what} headers are cut off", where=where)
     for number in range(elf.num_segments()):
         header = elf.get_segment(number).header
         if header["p_type"] != "PT_LOAD" or not header["p_memsz"]:
@@ -300,7 +318,7 @@ def _elf_segments(elf: Any, length: int, where: str, chip: Chip) -> tuple[list[S
         offset, size = header["p_offset"], header["p_filesz"]
         if offset + size > length:
             raise ImageError(
-                f"is truncated: program header {number} needs {offset + size} bytes, "
+                f"the file is truncated: program header {number} needs {offset + size} bytes, "
                 f"the file has {length}",
                 where=where,
             )
@@ -312,7 +330,7 @@ def _elf_segments(elf: Any, length: int, where: str, chip: Chip) -> tuple[list[S
             home = next(m for m in rams if m.base <= virtual < m.base + m.size)
             if virtual + in_memory > home.base + home.size:
                 raise ImageError(
-                    f"needs RAM up to {virtual + in_memory:#010x}, beyond the end of "
+                    f"the firmware needs RAM up to {virtual + in_memory:#010x}, beyond the end of "
                     f"{chip.title}'s at {home.base + home.size:#010x}",
                     where=where,
                 )

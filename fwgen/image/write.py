@@ -87,6 +87,6 @@ def write_atomic(path: str | Path, data: bytes) -> Path:
         with contextlib.suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
         raise OutputError(
-            f"cannot be written: {reason}", where=str(path), hint="choose another folder"
+            f"the file cannot be written: {reason}", where=str(path), hint="choose another folder"
         ) from None
     return path

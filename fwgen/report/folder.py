@@ -69,7 +69,7 @@ def check_folder(folder: Path) -> None:
     """
     try:
         if folder.exists() and not folder.is_dir():
-            raise OutputError("is a file, not a folder", where=str(folder), hint=_ELSEWHERE)
+            raise OutputError("the output folder is a file", where=str(folder), hint=_ELSEWHERE)
         theirs = [name for name in NAMES if os.path.lexists(folder / name)]
         odd = [name for name in theirs if not (folder / name).is_file()]
     except (OSError, ValueError) as error:
@@ -177,4 +177,8 @@ def _holds(path: Path, content: bytes) -> bool:
 
 def _cannot(folder: Path, error: OSError | ValueError) -> OutputError:
     reason = error.strerror if isinstance(error, OSError) else None
-    return OutputError(f"cannot be written: {reason or error}", where=str(folder), hint=_ELSEWHERE)
+    return OutputError(
+        f"the output folder cannot be written: {reason or error}",
+        where=str(folder),
+        hint=_ELSEWHERE,
+    )

@@ -149,7 +149,7 @@ def test_an_unquoted_prompt_that_begins_with_a_command_is_told_to_use_quotes(fwg
 def test_an_output_path_that_is_a_file(fwgen: Call, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     ran = fwgen(BLINK, "--board", BOARD, "--out", "out")
-    refused(ran, "is a file, not a folder", "where out", "choose another folder with --out")
+    refused(ran, "the output folder is a file", "where out", "choose another folder with --out")
     assert (tmp_path / "out").read_text() == "mine"
 
 
@@ -164,7 +164,7 @@ def test_an_output_folder_of_someone_else(fwgen: Call, tmp_path: Path) -> None:
 def test_an_output_folder_that_cannot_be_written(fwgen: Call) -> None:
     ran = fwgen(BLINK, "--board", BOARD, "--out", "/proc/fwgen")
     assert ran.code == 2
-    assert "error cannot be written: " in ran.said
+    assert "error the output folder cannot be written: " in ran.said
     assert "choose another folder with --out" in ran.said
     said = json.loads(fwgen(BLINK, "--board", BOARD, "--out", "/proc/fwgen", "--json").out)
     assert said["error"]["kind"] == "OutputError"

@@ -134,6 +134,7 @@ def test_what_is_not_a_file_is_refused(board: Board, tmp_path: Path) -> None:
         (16, b"\x03", "not an executable"),
         (28, b"\xff\xff", "truncated"),  # e_phoff
         (44, b"\xff", "truncated"),  # e_phnum
+        (32, b"\xff\xff", "section headers are cut off"),  # e_shoff
         (52 + 4, b"\xff\xff\xff\x0f", "truncated"),  # p_offset
         (52 + 12, b"\0\0\0\x30", "in no memory"),  # p_paddr
     ],

@@ -92,7 +92,7 @@ def test_a_folder_in_the_place_of_a_file(files: dict[str, bytes], tmp_path: Path
 def test_a_file_in_the_place_of_the_folder(files: dict[str, bytes], tmp_path: Path) -> None:
     taken = tmp_path / "out"
     taken.write_text("mine")
-    with pytest.raises(OutputError, match="is a file, not a folder"):
+    with pytest.raises(OutputError, match="the output folder is a file"):
         save(files, taken)
     with pytest.raises(OutputError, match="Not a directory"):
         save(files, taken / "below")
