@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fwgen.machine.armv7m.blocks import Block
-    from fwgen.machine.armv7m.core import Core
+    from fwgen.machine.armv7m.skippable import Core
     from fwgen.machine.armv7m.steps import Compiled
     from fwgen.machine.armv7m.symbolic import Step
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from fwgen.machine.armv7m.accelerate import Loop
     from fwgen.machine.armv7m.blocks import Block
-    from fwgen.machine.armv7m.core import Core
+    from fwgen.machine.armv7m.skippable import Core
     from fwgen.machine.armv7m.symbolic import Carry, Pair, Step
     from fwgen.trace import Event
 

@@ -5,12 +5,19 @@ Source: Arm ARM DDI0403 A3.2.1 (alignment), B3.2.8 (CCR.UNALIGN_TRP, CCR.DIV_0_T
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from unicorn import unicorn_const as uc
+
+from fwgen.machine.armv7m import engine as eng
 from fwgen.thumb.forms import is_wide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fwgen.machine.armv7m.blocks import Block
+    from fwgen.machine.armv7m.state import CoreState
+    from fwgen.machine.armv7m.traps import Traps
 
 SP, PC = 13, 15
 
@@ -105,3 +112,62 @@ def _wide(first: int, second: int, unaligned: bool, divide: bool) -> Watch | Non
             offset = second & 0xFF if second >> 9 & 1 else -(second & 0xFF)
             return Watch("UNALIGNED", n, mask, offset if second >> 10 & 1 else 0)
     return None
+
+
+class Watches:
+    """The watched instructions of a core, each with a hook of the engine.
+
+    ``stale``: what is trapped changed, so all must be looked at anew before code runs.
+    """
+
+    def __init__(self, core: CoreState, traps: Traps) -> None:
+        self._core = core
+        self._engine = core.engine
+        self._traps = traps
+        self._trapped = (False, False)  # UNALIGN_TRP, DIV_0_TRP
+        self._watched: dict[int, Watch] = {}
+        self._hooks: list[Any] = []
+        self.stale = False
+
+    def trap(self, *, unaligned: bool, divide: bool) -> None:
+        """What CCR says is to be trapped."""
+        if (unaligned, divide) != self._trapped:
+            self._trapped = unaligned, divide
+            self.stale = True
+            self._core.attend()
+
+    def add(self, block: Block) -> bool:
+        """Hook what may fault by its values; True when the block must be translated anew."""
+        unaligned, divide = self._trapped
+        new = False
+        for offset, watch in watches(block.code, unaligned=unaligned, divide=divide):
+            address = block.address + offset
+            if address not in self._watched:
+                hook = self._engine.hook(
+                    uc.UC_HOOK_CODE, eng.BLOCK, self._on_watched, address, address
+                )
+                self._hooks.append(hook)
+                new = True
+            self._watched[address] = watch
+        return new
+
+    def renew(self) -> None:
+        """The traps changed: forget what was watched, and all translations."""
+        self.stale = False
+        self._watched.clear()
+        for hook in self._hooks:
+            self._engine.unhook(hook)
+        self._hooks.clear()
+        self._engine.drop_all_code()
+
+    def _on_watched(self, _uc: Any, address: int, _size: int, _user: Any) -> None:
+        """Before a watched instruction: the PC is exact, and it can still be kept from running."""
+        try:
+            watch = self._watched.get(address)
+            if watch is None:
+                return
+            target = watch.faults(self._engine.read_many(eng.GENERAL))
+            if target is not None:
+                self._core.stop(lambda: self._traps.value_fault(address, watch.reason, target))
+        except BaseException as error:  # noqa: BLE001 - re-raised by _step
+            self._core.fail(error)

@@ -1,0 +1,291 @@
+"""The bus: every access of the core that is not plain memory, at its exact cycle.
+
+The engine maps RAM and flash by itself; all else comes here, first to ``on_protected`` (the PC
+is exact there, and the access can still be refused), then to a callback that reads or writes.
+
+Source: Arm ARM DDI0403 B3.1; RM0368 §2.3.
+Not modelled: bus waits of peripherals.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from unicorn import unicorn_const as uc
+
+from fwgen.machine.armv7m import engine as eng
+from fwgen.machine.armv7m.state import NOWHERE_YET
+from fwgen.machine.memory import PAGE
+from fwgen.machine.time import NEVER
+from fwgen.thumb.forms import is_wide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.armv7m.codebook import Codebook
+    from fwgen.machine.armv7m.state import CoreState
+    from fwgen.machine.armv7m.symbolic import Outcome
+    from fwgen.machine.armv7m.traps import Traps
+
+PPB, STIR = 0xE000_0000, 0xE000_EF00
+BITBANDS = ((0x2000_0000, 0x2200_0000), (0x4000_0000, 0x4200_0000))
+BITBAND_SIZE = 32 << 20
+
+
+def _banded(address: int) -> tuple[int, int] | None:
+    """The byte and bit that a bit-band alias means, or None. Arm ARM DDI0403 B3.1."""
+    for region, alias in BITBANDS:
+        if alias <= address < alias + BITBAND_SIZE:
+            return region + (address - alias >> 5), address - alias >> 2 & 7
+    return None
+
+
+def _touches_once(first: int) -> bool:
+    """Whether an instruction that accesses memory does so once: no multiple, no double."""
+    if is_wide(first):
+        return first & 0xFE00 == 0xF800
+    return first >> 12 != 0b1100 and first >> 12 != 0b1011
+
+
+class Bus:
+    """What the core reaches outside its memories."""
+
+    def __init__(self, core: CoreState, book: Codebook, traps: Traps) -> None:
+        self._core = core
+        self._engine = core.engine
+        self._at = core.at
+        self._memory = core.memory
+        self._soc = core.soc
+        self._hclk = core.hclk
+        self._book, self._traps = book, traps
+        self._repeated: int | None = None  # what the access that is run again gives
+        self._pages: dict[int, list[tuple[int, int, PeripheralSpec]]] = {}
+
+    def map(self) -> None:
+        """Map memories; everything else in the 4 GiB is for ``read`` and ``write``."""
+        covered = []
+        for region in self._memory.regions:
+            size = region.size & ~(PAGE - 1)  # a part of a page is served by the bus
+            if size:
+                self._engine.map(region.base, region.buffer, size, write=region.kind == "ram")
+                covered.append((region.base, region.base + size))
+        covered.sort()
+        at = 0
+        for base, end in [*covered, (1 << 32, 1 << 32)]:
+            if at < base:
+                self._map_io(at, base)
+            at = max(at, end)
+        for spec in self._soc.chip.peripherals.values():
+            for page in range(spec.base >> 10, (spec.end + 0x3FF) >> 10):
+                self._pages.setdefault(page, []).append((spec.base, spec.end, spec))
+
+    def _map_io(self, base: int, end: int) -> None:
+        def read(_uc: Any, offset: int, size: int, _user: Any) -> int:
+            try:
+                return self._io_read(base + offset, size)
+            except BaseException as error:  # noqa: BLE001 - re-raised by _step
+                self._core.fail(error)
+                return 0
+
+        def write(_uc: Any, offset: int, size: int, value: int, _user: Any) -> None:
+            try:
+                self._io_write(base + offset, size, value)
+            except BaseException as error:  # noqa: BLE001 - re-raised by _step
+                self._core.fail(error)
+
+        self._engine.map_io(base, end - base, read, write)
+
+    def foresee(self, cycle: int) -> Callable[[int, int], tuple[int, int | None] | None]:
+        """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""
+        memory, t_ps = self._memory, self._hclk.time_of(cycle)
+
+        def fetch(address: int, size: int) -> tuple[int, int | None] | None:
+            region = memory.find(address)
+            if region is not None:
+                at = address - region.base
+                if at + size > region.size:
+                    return None
+                value = int.from_bytes(region.view[at : at + size], "little")
+                return value, None if region.kind == "ram" else NEVER
+            spec = self.spec_at(address)
+            if spec is None or address & (size - 1):
+                return None
+            return self._soc.bus_peek(spec, address - spec.base, size, t_ps)
+
+        return fetch
+
+    def latch_at(self, address: int) -> tuple[int, Outcome] | None:
+        """Where a write only moves pins: the register that holds its outcome, and what it is."""
+        spec = self.spec_at(address)
+        latch = None if spec is None else self._soc.bus_latch(spec, address - spec.base)
+        return None if spec is None or latch is None else (spec.base + latch.home, latch.outcome)
+
+    def on_protected(
+        self, _uc: Any, kind: int, address: int, size: int, value: int, _user: Any
+    ) -> bool:
+        """Before an access outside memory: the PC is exact here. False makes it a fault."""
+        core = self._core
+        try:
+            if kind in (uc.UC_MEM_FETCH_PROT, uc.UC_MEM_FETCH_UNMAPPED):
+                core.stop(lambda: self._traps.fetch_fault(address))
+                return False
+            if self._repeated is not None:
+                return True
+            pc = self._engine.read(eng.PC)
+            at = self._at
+            block = self._book.running()
+            core.access_cycle = at.cycle + (block.before(pc) if block is not None else 0)
+            core.access_pc = pc
+            if block is None or block.has_it:
+                self._engine.write(eng.EPSR, 1 << 24)  # else the engine leaks the IT state
+            if address >= PPB and self._unprivileged(address):
+                core.stop(lambda: self._traps.bus_fault(pc, address))
+                return False
+            if self.spec_at(address) is not None and not address & (size - 1):
+                return True
+            store = kind == uc.UC_MEM_WRITE_PROT
+            if self._memory.find(address) is not None:
+                if store:
+                    self._store_to_rom(address, size, value & ((1 << (8 * size)) - 1))
+                return True
+            if self._reachable(address):
+                if address & (size - 1):
+                    core.stop(lambda: self._traps.value_fault(pc, "UNALIGNED", address))
+                    return False
+                return True
+            if store:
+                # The write buffer took it: the core has gone on when the bus answers.
+                core.imprecise = address, pc
+                core.attend()
+                return True
+            core.stop(lambda: self._traps.bus_fault(pc, address))
+        except BaseException as error:  # noqa: BLE001 - re-raised by _step
+            core.fail(error)
+        return False
+
+    def _unprivileged(self, address: int) -> bool:
+        """Whether the private peripheral bus refuses whoever runs (B3.1.1)."""
+        control, xpsr = self._engine.read_many((eng.CONTROL, eng.XPSR))
+        if not control & 1 or xpsr & 0x1FF:
+            return False
+        return address != STIR or not (
+            self._core.scb is not None and self._core.scb.ccr.USERSETMPEND
+        )
+
+    def _reachable(self, address: int) -> bool:
+        banded = _banded(address)
+        if banded is not None:
+            target = banded[0]
+            return self.spec_at(target) is not None or self._memory.find(target) is not None
+        return self.spec_at(address) is not None
+
+    def spec_at(self, address: int) -> PeripheralSpec | None:
+        """The peripheral at an address, or None."""
+        for base, end, spec in self._pages.get(address >> 10, ()):
+            if base <= address < end:
+                return spec
+        return None
+
+    def _io_read(self, address: int, size: int) -> int:
+        """The engine's read outside memory."""
+        if self._repeated is not None:
+            return self._repeated
+        pc = self._core.access_pc or self._core.next_pc
+        value = self.read(address, size)
+        self._after_access(pc, value)
+        return value
+
+    def _io_write(self, address: int, size: int, value: int) -> None:
+        """The engine's write outside memory."""
+        if self._repeated is not None:
+            return
+        pc = self._core.access_pc or self._core.next_pc
+        self.write(address, size, value)
+        self._after_access(pc, 0)
+
+    def read(self, address: int, size: int) -> int:
+        """A read on the bus, now."""
+        spec = self.spec_at(address)
+        if spec is not None:
+            t_ps = self._hclk.time_of(self._core.access_cycle)
+            return self._soc.bus_read(spec, address - spec.base, size, t_ps)
+        banded = _banded(address)
+        if banded is not None:
+            byte, bit = banded
+            return self.read(byte, 1) >> bit & 1
+        data = self._memory.read(address, size)
+        return int.from_bytes(data, "little") if data is not None else 0
+
+    def write(self, address: int, size: int, value: int) -> None:
+        """A write on the bus, now."""
+        spec = self.spec_at(address)
+        if spec is not None:
+            t_ps = self._hclk.time_of(self._core.access_cycle)
+            self._soc.bus_write(spec, address - spec.base, size, value, t_ps)
+            return
+        banded = _banded(address)
+        if banded is not None:
+            # Reads, changes one bit and writes back, in one go and as wide as the access: B3.1.
+            byte, bit = banded
+            target, bit = byte & ~(size - 1), bit + 8 * (byte & (size - 1))
+            before = self.read(target, size)
+            self.write(target, size, before & ~(1 << bit) | (value & 1) << bit)
+            return
+        self._memory.write_ram(address, value.to_bytes(size, "little"))
+
+    def _after_access(self, pc: int, value: int) -> None:
+        """See whether the access brought something that is due within the block that runs."""
+        core, at = self._core, self._at
+        core.access_pc = None
+        if getattr(core.flash, "busy_until_ps", 0) > self._soc.scheduler.now_ps:
+            core.attend()  # the bus will stall
+        if self._soc.scheduler.next_ps != core.deadline:
+            core.set_limit()
+        if at.attention or core.due < at.cycle + at.cost:
+            self._pause_after(pc, value)
+
+    def _pause_after(self, pc: int, value: int) -> None:
+        """Stop after the access at ``pc``, not only after its block.
+
+        A stop within an access makes the engine go back to the instruction: it is run again by
+        itself, with the access's outcome given (``_repeat_access``).
+        """
+        block = self._book.running()
+        if block is None or block.has_it or not block.address <= pc < block.address + block.size:
+            return
+        code = block.code[pc - block.address :]
+        first = code[0] | code[1] << 8
+        following = pc + (4 if is_wide(first) else 2)
+        if following < self._at.end and _touches_once(first):
+            self._core.stop(lambda: self._repeat_access(pc, following, value))
+
+    def _repeat_access(self, pc: int, following: int, value: int) -> None:
+        core = self._core
+        at, end = self._at, self._at.end
+        if core.next_pc != pc:
+            return  # the engine went on: nothing to repeat
+        self._traps.cut_short(pc)
+        at.start, at.end, at.attention = NOWHERE_YET, pc, 0
+        at.limit = core.due = NEVER
+        self._repeated = value
+        self._engine.drop_code(pc, end)
+        core.reason = None
+        self._engine.start(pc, following)
+        self._repeated = None
+        core.reason = None
+        core.next_pc = self._engine.read(eng.PC)
+
+    def _store_to_rom(self, address: int, size: int, value: int) -> None:
+        """A store into the flash: its controller decides what becomes of it."""
+        core = self._core
+        flash = core.flash
+        region = self._memory.find(address)
+        t_ps = self._hclk.time_of(core.access_cycle)
+        self._soc.scheduler.catch_up(t_ps)
+        if region is not None and region.kind == "flash" and hasattr(flash, "program"):
+            flash.program(self._soc.chip.flash.base + address - region.base, size, value, t_ps)
+        else:
+            core.imprecise = address, core.access_pc or core.next_pc
+            core.attend()
+        self._after_access(core.access_pc or core.next_pc, 0)

@@ -1,0 +1,108 @@
+"""What a core knows of the code it runs: each block once, until its bytes or its cost change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fwgen.machine.armv7m import engine as eng
+from fwgen.machine.armv7m.blocks import Block
+
+if TYPE_CHECKING:
+    from fwgen.machine.armv7m.stack import StackGuard
+    from fwgen.machine.armv7m.state import CoreState
+
+_LINE_CYCLES = 4  # a line of eight 16-bit or four 32-bit instructions runs at least so long
+
+
+class Codebook:
+    """The blocks that were run so far, by address << 12 | size."""
+
+    def __init__(self, core: CoreState, stack: StackGuard) -> None:
+        self._core = core
+        self._engine = core.engine
+        self._at = core.at
+        self._memory = core.memory
+        self._soc = core.soc
+        self._stack = stack
+        self.blocks: dict[int, Block] = {}
+
+    def forget(self) -> None:
+        """What blocks cost changed (flash wait states), or what they must watch."""
+        core = self._core
+        self.blocks.clear()
+        core.rounds.forget()
+        if core.native is not None:
+            core.native.fwgen_clear(self._at)
+
+    def publish(self, key: int, block: Block) -> None:
+        """Let the quick hook know a block."""
+        self.blocks[key] = block
+        if self._core.native is not None:
+            self._core.native.fwgen_put(self._at, key, block.cost, block.entries, block.system)
+
+    def changed(self, start: int, end: int) -> None:
+        """The bytes in [start, end) are new."""
+        self._engine.drop_code(start, end)
+        self._core.rounds.forget()
+        for key in [
+            k for k, b in self.blocks.items() if b.address < end and start < b.address + b.size
+        ]:
+            del self.blocks[key]
+
+    def running(self) -> Block | None:
+        """The block that runs, also when what was known of blocks was just forgotten."""
+        at = self._at
+        block = self.blocks.get(at.start << 12 | at.end - at.start)
+        if block is None and 0 <= at.start < at.end:
+            code = self._memory.read(at.start, at.end - at.start)
+            block = Block(at.start, code, self._core.kind, self._wait_states) if code else None
+        return block
+
+    def must_stop(self, block: Block) -> int:
+        """Offset of the first instruction that must not run; the block's size when all may."""
+        stop = block.size
+        if block.problem is not None and block.problem.kind != "unpredictable":
+            stop = block.problem.offset
+        if block.fp >= 0 and not self._core.fp_enabled:
+            stop = min(stop, block.fp)
+        return stop
+
+    def learn(self, address: int, size: int) -> Block:
+        """Look at code that is about to run for the first time."""
+        code = self._memory.read(address, size) or b""
+        block = Block(address, code, self._core.kind, self._wait_states)
+        if not self._engine.read(eng.CONTROL) & 2:
+            self._stack.check(self._engine.read(eng.SP))
+        problem = block.problem
+        if problem is not None and problem.kind == "unpredictable":
+            self._soc.hazard(
+                "unpredictable",
+                "error",
+                f"at {address + problem.offset:#010x}: {problem.message}",
+                section="Arm ARM DDI0403 A5",
+                cure="use an encoding that the manual defines",
+            )
+        # A block that must not run whole is never found by the quick hook.
+        if self.must_stop(block) == block.size and not block.sends_event:
+            self.publish(address << 12 | size, block)
+        return block
+
+    def _wait_states(self, address: int, cycles_in: int) -> int:
+        """Cycles that fetching the instruction at ``address`` waits for the flash.
+
+        The first instruction of each 128-bit line waits for the line, unless the instruction
+        cache has it (always, once it is on: 64 lines hold any waiting loop) or the prefetch
+        buffer got it while the line before was running. RM0368 §3.4.2.
+        """
+        flash = self._core.flash
+        latency = getattr(flash, "latency", 0)
+        if not latency or address & 15 or not self._core.in_flash(address) or flash.icache:
+            return 0
+        if flash.prefetch:
+            return max(0, latency - min(cycles_in, _LINE_CYCLES))
+        return int(latency)
+
+    def cost_from(self, block: Block, address: int) -> int:
+        """Cycles of the rest of a block when the core goes on within it."""
+        code = block.code[address - block.address :]
+        return Block(address, code, self._core.kind, self._wait_states).cost

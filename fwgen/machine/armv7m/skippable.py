@@ -1,0 +1,54 @@
+"""A core as skipping sees it: its state, and a few questions about what would happen."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from fwgen.machine.armv7m.state import CoreState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fwgen.machine.armv7m.blocks import Block
+    from fwgen.machine.armv7m.symbolic import Outcome
+
+
+class Core(CoreState, ABC):
+    """What ``accelerate`` and ``rounds`` may ask. No answer changes anything."""
+
+    @property
+    @abstractmethod
+    def sleeps_evenly(self) -> bool:
+        """Whether WFI stops nothing but the core's clock."""
+
+    @abstractmethod
+    def foresee(self, cycle: int) -> Callable[[int, int], tuple[int, int | None] | None]:
+        """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""
+
+    @abstractmethod
+    def latch_at(self, address: int) -> tuple[int, Outcome] | None:
+        """Where a write only moves pins: the register that holds its outcome, and what it is."""
+
+    @abstractmethod
+    def cost_from(self, block: Block, address: int) -> int:
+        """Cycles of the rest of a block when the core goes on within it."""
+
+    @abstractmethod
+    def takes(self, number: int) -> bool:
+        """Whether an exception would be taken now if it were pending."""
+
+    @abstractmethod
+    def frame_of_thread(self, sp: int) -> tuple[int, int, bool]:
+        """Of an exception in Thread mode: frame, padding of SP, whether s0-s15 are in it.
+
+        Raises NotLinear where taking it would be told of.
+        """
+
+    @abstractmethod
+    def fp_words(self) -> tuple[int, ...]:
+        """What of the floating-point registers goes into a frame."""
+
+    @abstractmethod
+    def stacking_cycles(self, *, fp: bool) -> tuple[int, int]:
+        """What entry to and return from an exception cost."""

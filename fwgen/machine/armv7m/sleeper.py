@@ -1,0 +1,122 @@
+"""WFI, WFE and what ends them. Time passes there without a cycle being run.
+
+Source: Arm ARM DDI0403 B1.5.18, B1.5.19.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fwgen.trace import Sleep, Wake
+
+if TYPE_CHECKING:
+    from fwgen.machine.armv7m.skipper import Skipper
+    from fwgen.machine.armv7m.state import CoreState
+
+
+class Sleeper:
+    """Puts the core to sleep and wakes it.
+
+    ``woken``: by an exception, and it has not run since.
+    """
+
+    def __init__(self, core: CoreState, skipper: Skipper) -> None:
+        self._core = core
+        self._at = core.at
+        self._soc = core.soc
+        self._exceptions = core.exceptions
+        self._hclk = core.hclk
+        self._skipper = skipper
+        self.woken = False
+        self._standby = self._waits_for_event = False
+
+    def wait(self, *, event: bool) -> None:
+        """WFI or WFE: sleep unless something waits already."""
+        core = self._core
+        if core.recording is not None:
+            self._skipper.not_waiting()  # it sleeps
+        if event and core.event:
+            core.event = False
+            return
+        if self._would_wake():
+            return
+        self._soc.scheduler.catch_up(core.now_ps)
+        if self._would_wake():
+            return
+        deep = core.scb is not None and bool(core.scb.scr.SLEEPDEEP)
+        mode = getattr(core.pwr, "deep_mode", "stop") if deep else "sleep"
+        self._standby = mode == "standby"
+        core.asleep = True
+        self._waits_for_event = event
+        core.asleep_since = self._at.cycle + self._at.cost
+        if event:
+            core.rounds.tour = None
+        else:
+            core.rounds.slept()
+        self._soc.recorder.add(Sleep(core.now_ps, mode))
+        if hasattr(core.rcc, "enter_sleep"):
+            core.rcc.enter_sleep(core.now_ps, mode)
+
+    def _would_wake(self) -> bool:
+        """Whether an interrupt would be taken if PRIMASK were clear (B1.5.19)."""
+        if self._exceptions.best() is None:
+            return False
+        _, basepri, faultmask = self._core.masks()
+        priority = self._exceptions.execution_priority(0, basepri, faultmask)
+        return self._exceptions.preempting(priority) is not None
+
+    def idle(self) -> bool:
+        """Asleep or locked up: let events happen. False when the time is over."""
+        core = self._core
+        scheduler, until = self._soc.scheduler, core.until_ps
+        while True:
+            if core.reset_cause is not None:
+                self._move_to(scheduler.now_ps)
+                return True
+            if (
+                core.asleep
+                and not self._standby
+                and (self._would_wake() or (self._waits_for_event and core.event))
+            ):
+                self._wake_now()
+                return True
+            due = scheduler.next_ps
+            if due > until:
+                scheduler.catch_up(until)
+                self._move_to(until)
+                return False
+            scheduler.catch_up(due)
+
+    def _move_to(self, t_ps: int) -> None:
+        """Asleep: time passes without a cycle being run."""
+        at = self._at
+        at.cycle = max(at.cycle + at.cost, self._core.cycle_of(t_ps) if self._hclk.hz else 0)
+        at.cost = 0
+
+    def _wake_now(self) -> None:
+        core = self._core
+        best = self._exceptions.best()
+        cause = self._exceptions.name(best[1]) if best is not None else "event"
+        t_ps = self._soc.scheduler.now_ps
+        if self._waits_for_event:
+            core.event = False
+        if hasattr(core.rcc, "leave_sleep"):
+            ready = core.rcc.leave_sleep(t_ps)
+            self._soc.scheduler.catch_up(ready)
+        self._move_to(self._soc.scheduler.now_ps)
+        self.end_idle()
+        self.woken = True
+        self._soc.recorder.add(Wake(core.now_ps, cause))
+
+    def end_idle(self) -> None:
+        """The core runs again, or is reset."""
+        core = self._core
+        core.asleep_cycles += self._at.cycle + self._at.cost - core.asleep_since
+        core.asleep = core.locked = False
+
+    @property
+    def sleeps_evenly(self) -> bool:
+        """Whether WFI stops nothing but the core's clock."""
+        core = self._core
+        deep = core.scb is not None and bool(core.scb.scr.SLEEPDEEP)
+        return not deep and not getattr(core.rcc, "sleepers", ())
