@@ -8,6 +8,7 @@ from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m.blocks import Block
 
 if TYPE_CHECKING:
+    from fwgen.machine.armv7m.rounds import Rounds
     from fwgen.machine.armv7m.stack import StackGuard
     from fwgen.machine.armv7m.state import CoreState
 
@@ -17,20 +18,20 @@ _LINE_CYCLES = 4  # a line of eight 16-bit or four 32-bit instructions runs at l
 class Codebook:
     """The blocks that were run so far, by address << 12 | size."""
 
-    def __init__(self, core: CoreState, stack: StackGuard) -> None:
+    def __init__(self, core: CoreState, rounds: Rounds, stack: StackGuard) -> None:
         self._core = core
         self._engine = core.engine
         self._at = core.at
         self._memory = core.memory
         self._soc = core.soc
-        self._stack = stack
+        self._rounds, self._stack = rounds, stack
         self.blocks: dict[int, Block] = {}
 
     def forget(self) -> None:
         """What blocks cost changed (flash wait states), or what they must watch."""
         core = self._core
         self.blocks.clear()
-        core.rounds.forget()
+        self._rounds.forget()
         if core.native is not None:
             core.native.fwgen_clear(self._at)
 
@@ -43,7 +44,7 @@ class Codebook:
     def changed(self, start: int, end: int) -> None:
         """The bytes in [start, end) are new."""
         self._engine.drop_code(start, end)
-        self._core.rounds.forget()
+        self._rounds.forget()
         for key in [
             k for k, b in self.blocks.items() if b.address < end and start < b.address + b.size
         ]:

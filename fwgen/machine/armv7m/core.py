@@ -72,11 +72,11 @@ class Core(skippable.Core):
         self.gave_up = False
         self.rounds = Rounds(self)
         self._stack = StackGuard(self)
-        self._book = Codebook(self, self._stack)
-        self._skipper = Skipper(self, self._book)
-        self._sleeper = Sleeper(self, self._skipper)
+        self._book = Codebook(self, self.rounds, self._stack)
+        self._skipper = Skipper(self, self.rounds, self._book)
+        self._sleeper = Sleeper(self, self.rounds, self._skipper)
         escalation = Escalation(self)
-        self._entry = Entry(self, escalation, self._stack, self._sleeper)
+        self._entry = Entry(self, self.rounds, escalation, self._stack, self._sleeper)
         self._traps = Traps(self, self._book, self._entry, escalation, self._sleeper)
         self._watches = Watches(self, self._traps)
         self._bus = Bus(self, self._book, self._traps)
@@ -215,7 +215,7 @@ class Core(skippable.Core):
                 self.stop(lambda: self.engine.drop_code(address, address + size))
                 return
             at.cost, at.start, at.end = block.cost, address, address + size
-            if self.recording is not None:
+            if self._skipper.recording is not None:
                 self._skipper.record(block)
             self.rounds.ran(block)
             self.event |= block.sends_event
@@ -235,6 +235,12 @@ class Core(skippable.Core):
         if self.native is not None and key in self._book.blocks:
             self._book.publish(key, block)
         return skipped
+
+    def arm(self) -> None:
+        """Tell the block hook by when to look; at once while blocks are being recorded."""
+        recording = self._skipper.recording is not None or self.rounds.tour is not None
+        look = self.at.attention or recording
+        self.at.limit = ATTENTION if look else min(self.due, self.ask_at)
 
     def _ask(self, cycle: int) -> None:
         """Whether to go on: firmware that computes for ever must not hold the bench for ever."""
@@ -285,7 +291,7 @@ class Core(skippable.Core):
             self._sleeper.woken = False
             if at.cost == 0 and self.now_ps >= until_ps:
                 continue
-            at.attention, self.recording = 0, None
+            at.attention, self._skipper.recording = 0, None
             self.set_limit()
             self._step()
 

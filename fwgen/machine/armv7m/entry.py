@@ -13,6 +13,7 @@ from fwgen.machine.armv7m import exceptions as exc
 
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.escalation import Escalation
+    from fwgen.machine.armv7m.rounds import Rounds
     from fwgen.machine.armv7m.sleeper import Sleeper
     from fwgen.machine.armv7m.stack import StackGuard
     from fwgen.machine.armv7m.state import CoreState
@@ -43,7 +44,12 @@ class Entry:
     """Takes exceptions and returns from them."""
 
     def __init__(
-        self, core: CoreState, escalation: Escalation, stack: StackGuard, sleeper: Sleeper
+        self,
+        core: CoreState,
+        rounds: Rounds,
+        escalation: Escalation,
+        stack: StackGuard,
+        sleeper: Sleeper,
     ) -> None:
         self._core = core
         self._engine = core.engine
@@ -51,6 +57,7 @@ class Entry:
         self._memory = core.memory
         self._soc = core.soc
         self._exceptions = core.exceptions
+        self._rounds = rounds
         self._escalation, self._stack, self._sleeper = escalation, stack, sleeper
 
     def enter(self, number: int, priority: int, *, synchronous: bool = False) -> None:
@@ -101,7 +108,7 @@ class Entry:
         """Enter a handler whose frame is in place."""
         core = self._core
         if number != exc.SYSTICK:
-            core.rounds.tour = None
+            self._rounds.tour = None
         core.event = True
         self._exceptions.activate(number)
         self._engine.write_many(
@@ -174,8 +181,8 @@ class Entry:
         if not stacked >> 24 & 1:
             self.fault(exc.USAGE_FAULT, "INVSTATE", core.next_pc)
             return
-        if core.rounds.tour is not None:
-            core.rounds.returned(link, self.stacking_cycles(fp=fp))
+        if self._rounds.tour is not None:
+            self._rounds.returned(link, self.stacking_cycles(fp=fp))
         if not to_handler and core.scb is not None and core.scb.scr.SLEEPONEXIT:
             self._sleeper.wait(event=False)
 

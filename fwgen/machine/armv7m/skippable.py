@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m.state import CoreState
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.symbolic import Outcome
 
 
-class Core(CoreState, ABC):
+class Core(CoreState):
     """What ``accelerate`` and ``rounds`` may ask. No answer changes anything."""
 
     @property

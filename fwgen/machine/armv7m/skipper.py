@@ -14,18 +14,20 @@ from fwgen.machine.armv7m.symbolic import NotLinear
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.blocks import Block
     from fwgen.machine.armv7m.codebook import Codebook
+    from fwgen.machine.armv7m.rounds import Rounds
     from fwgen.machine.armv7m.skippable import Core
 
 REST = 64  # backward entries to let pass before a loop that was not worth it is tried again
 
 
 class Skipper:
-    """Decides where loops are recorded and jumped."""
+    """Decides where loops are recorded and jumped. While ``recording``, every block is seen."""
 
-    def __init__(self, core: Core, book: Codebook) -> None:
+    def __init__(self, core: Core, rounds: Rounds, book: Codebook) -> None:
         self._core = core
         self._at = core.at
-        self._book = book
+        self._rounds, self._book = rounds, book
+        self.recording: list[Block | Inner] | None = None
         self._head: Block | None = None  # of the loop being recorded
 
     def skip(self, head: Block, cycle: int) -> int | None:
@@ -35,8 +37,8 @@ class Skipper:
         """
         core = self._core
         if head.plan is None:
-            if core.recording is None:
-                core.recording, self._head = [], head
+            if self.recording is None:
+                self.recording, self._head = [], head
                 self._at.limit = ATTENTION
             elif self._head is head:
                 self._compile(head)
@@ -45,8 +47,8 @@ class Skipper:
         loop: Loop = head.plan
         if core.due - cycle < 2 * loop.cycles:
             return 0
-        core.rounds.tour = None
-        rounds = core.rounds.polling(loop, cycle)
+        self._rounds.tour = None
+        rounds = self._rounds.polling(loop, cycle)
         if rounds is None:
             return 0
         if rounds:
@@ -59,15 +61,15 @@ class Skipper:
             times, whole, cut = loop.jump(core, cycle, core.due)
         except NotLinear as why:
             self._rest(head, for_good=why.for_good, keep=True)
-            if core.recording is not None and self._head is not head:
+            if self.recording is not None and self._head is not head:
                 self.stop_recording()
             return rounds
         head.refused = 0
         skipped = times * loop.cycles
-        if core.recording is not None and times:
+        if self.recording is not None and times:
             # Cut short by the time, this is not what the outer loop does each time round.
             if whole:
-                core.recording.append(Inner(loop, times))
+                self.recording.append(Inner(loop, times))
             else:
                 self.stop_recording()
         if cut is not None:
@@ -90,10 +92,9 @@ class Skipper:
 
     def record(self, block: Block) -> None:
         """A block runs while a path is recorded."""
-        core = self._core
-        assert core.recording is not None
-        core.recording.append(block)
-        if len(core.recording) > MOST_ITEMS:
+        assert self.recording is not None
+        self.recording.append(block)
+        if len(self.recording) > MOST_ITEMS:
             self.not_waiting()
             self.stop_recording()
 
@@ -104,7 +105,7 @@ class Skipper:
 
     def _compile(self, head: Block) -> None:
         """The path came back to its head: make a loop of it."""
-        items = self._core.recording
+        items = self.recording
         self.stop_recording()
         if not items:
             return
@@ -115,5 +116,5 @@ class Skipper:
 
     def stop_recording(self) -> None:
         """What follows is not what the loop does each time round."""
-        self._core.recording = None
+        self.recording = None
         self._core.arm()

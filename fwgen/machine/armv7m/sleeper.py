@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fwgen.trace import Sleep, Wake
 
 if TYPE_CHECKING:
+    from fwgen.machine.armv7m.rounds import Rounds
     from fwgen.machine.armv7m.skipper import Skipper
     from fwgen.machine.armv7m.state import CoreState
 
@@ -20,20 +21,20 @@ class Sleeper:
     ``woken``: by an exception, and it has not run since.
     """
 
-    def __init__(self, core: CoreState, skipper: Skipper) -> None:
+    def __init__(self, core: CoreState, rounds: Rounds, skipper: Skipper) -> None:
         self._core = core
         self._at = core.at
         self._soc = core.soc
         self._exceptions = core.exceptions
         self._hclk = core.hclk
-        self._skipper = skipper
+        self._rounds, self._skipper = rounds, skipper
         self.woken = False
         self._standby = self._waits_for_event = False
 
     def wait(self, *, event: bool) -> None:
         """WFI or WFE: sleep unless something waits already."""
         core = self._core
-        if core.recording is not None:
+        if self._skipper.recording is not None:
             self._skipper.not_waiting()  # it sleeps
         if event and core.event:
             core.event = False
@@ -50,9 +51,9 @@ class Sleeper:
         self._waits_for_event = event
         core.asleep_since = self._at.cycle + self._at.cost
         if event:
-            core.rounds.tour = None
+            self._rounds.tour = None
         else:
-            core.rounds.slept()
+            self._rounds.slept()
         self._soc.recorder.add(Sleep(core.now_ps, mode))
         if hasattr(core.rcc, "enter_sleep"):
             core.rcc.enter_sleep(core.now_ps, mode)

@@ -7,6 +7,7 @@ The block that runs began at ``at.cycle`` and costs ``at.cost``; the engine goes
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from fwgen.errors import BenchError
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.image.types import Image
-    from fwgen.machine.armv7m.accelerate import Inner
-    from fwgen.machine.armv7m.blocks import Block
-    from fwgen.machine.armv7m.rounds import Rounds
     from fwgen.machine.memory import MemoryMap
     from fwgen.machine.soc import Soc
 
@@ -54,17 +52,14 @@ def look_around() -> None:
     """The reason of a stop that only lets the run loop look; ``next_pc`` is set already."""
 
 
-class CoreState:
+class CoreState(ABC):
     """The state of a core, and the smallest things that can be done to it.
 
     ``until_ps`` is the time up to which the core was asked to run, ``due`` the cycle at which
     something is to be done at the latest. ``access_pc`` and ``access_cycle`` hold within an
     access to the bus. ``event`` is the event register of WFE. ``imprecise`` is the address of a
-    store that failed after the core had gone on, and the store's PC. While a path is
-    ``recording``, every block is looked at.
+    store that failed after the core had gone on, and the store's PC.
     """
-
-    rounds: Rounds
 
     def __init__(self, soc: Soc, memory: MemoryMap, *, native: bool | None) -> None:
         self.soc, self.memory = soc, memory
@@ -88,7 +83,6 @@ class CoreState:
         self.until = NOWHERE
         self.until_ps = self.deadline = self.due = 0
         self.ask_at = GUARD_CYCLES
-        self.recording: list[Block | Inner] | None = None
         self.reason: Callable[[], None] | None = None
         self.failure: BaseException | None = None
         self.access_pc: int | None = None
@@ -201,8 +195,6 @@ class CoreState:
         self.due = self.cycle_of(min(self.deadline, self.until_ps))
         self.arm()
 
+    @abstractmethod
     def arm(self) -> None:
-        """Tell the block hook by when to look; at once while blocks are being recorded."""
-        due = min(self.due, self.ask_at)
-        watch = self.at.attention or self.recording is not None or self.rounds.tour is not None
-        self.at.limit = ATTENTION if watch else due
+        """Tell the block hook by when to look."""
