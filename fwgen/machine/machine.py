@@ -94,23 +94,37 @@ class Machine:
 
     # ------------------------------------------------------------------ a live board
 
-    def load(self, image: Image) -> None:
-        """Program an image into a fresh board and let it out of reset at time 0."""
+    def load(
+        self,
+        image: Image | None = None,
+        *,
+        flash: bytes | None = None,
+        keep_events: bool = True,
+    ) -> None:
+        """Program an image into a fresh board and let it out of reset at time 0.
+
+        Without one the flash holds what ``flash`` says from its first byte on, and is erased
+        beyond that. With ``keep_events`` False events are only told to listeners: ``trace`` has
+        none of them, and a board that runs for days does not fill the memory.
+        """
         self.close()
         soc = Soc(self.board, chance=self._chance)
-        flash = soc.peripherals.get("FLASH")
-        flash_bytes = getattr(flash, "memory", None)
-        memory = MemoryMap(self.board.chip, flash_bytes, chance=self._chance)
-        for segment in image.segments:
+        controller = soc.peripherals.get("FLASH")
+        shared = getattr(controller, "memory", None)
+        memory = MemoryMap(self.board.chip, shared, chance=self._chance)
+        if flash is not None:
+            memory.program(self.board.chip.flash.base, flash)
+        for segment in image.segments if image is not None else ():
             if not memory.program(segment.address, segment.data):
                 raise BenchError(
                     f"{len(segment.data)} bytes at {segment.address:#010x} are not in the memory "
                     f"of {self.board.chip.name}",
-                    where=image.source or None,
+                    where=(image.source or None) if image is not None else None,
                 )
         self._soc, self._memory, self._image = soc, memory, image
         self._core = Core(soc, memory, accelerate=self._accelerate, native=self._native)
         self._core.image = image
+        soc.recorder.keeps = keep_events
         soc.recorder.listeners.extend(self._listeners)
         for part in self.board.parts.values():
             if part.pull is not None:
@@ -120,6 +134,10 @@ class Machine:
             soc.fabric.pads[console.rx].set_resistor(0, 1)
         self._core.power_on()
         soc.recorder.started = True
+
+    def power_cycle(self) -> None:
+        """Take the supply away and give it back, now: what is programmed survives, RAM does not."""
+        self.core.power_cycle()
 
     def advance(self, until_ps: int) -> None:
         """Let time pass up to ``until_ps`` since reset release."""

@@ -78,17 +78,22 @@ class MemoryMap:
 
     def power_on(self) -> None:
         """Give RAM its noise, and everything that is programmed its erased state."""
+        self.lose_power()
+        for region in self.regions:
+            if region.kind in ("flash", "otp", "options"):
+                ctypes.memset(region.buffer, ERASED, region.size)
+
+    def lose_power(self) -> None:
+        """Give RAM its noise."""
         done: set[int] = set()
         for region in self.regions:
-            if id(region.buffer) not in done:
+            if region.kind == "ram" and id(region.buffer) not in done:
                 done.add(id(region.buffer))
-                if region.kind == "ram":
-                    noise = Random(region.base).randbytes(region.size)
-                    if self._chance:
-                        noise = noise.translate(_OPPOSITE)
-                    region.view[: region.size] = noise
-                elif region.kind in ("flash", "otp", "options"):
-                    ctypes.memset(region.buffer, ERASED, region.size)
+                noise = Random(region.base).randbytes(region.size)
+                if self._chance:
+                    noise = noise.translate(_OPPOSITE)
+                region.view[: region.size] = noise
+                self.changed(region.base, region.end)
 
     def find(self, address: int) -> Region | None:
         """The region that holds an address, or None."""

@@ -209,6 +209,9 @@ class Peripheral:
     def on_clock(self, t_ps: int) -> None:
         """Called after the peripheral's clock changed its rate, stopped or started."""
 
+    def freeze(self, t_ps: int, *, frozen: bool) -> None:
+        """Called when a debugger halts the core, and when it goes on."""
+
     def unfinished(self, t_ps: int) -> Iterable[Event]:
         """What a run that ends at ``t_ps`` leaves open, as evidence; told without effects."""
         return ()

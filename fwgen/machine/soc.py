@@ -16,15 +16,54 @@ from fwgen.machine.time import NEVER, ClockDomain, Scheduler
 from fwgen.trace import Edge, Event, Gap, Hazard, Wave
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from fwgen.board.types import Board, PeripheralSpec
+    from fwgen.machine.armv7m.comparators import Break
     from fwgen.machine.peripheral import Latch, Peripheral
     from fwgen.machine.signals import SquareWave
 
 
+CORE_ONLY = "VECTRESET"  # a cause that leaves the peripherals alone
+
+
+class Debugging(Protocol):
+    """What the debug registers of the chip need of the core's halting debug."""
+
+    @property
+    def halted(self) -> bool:
+        """Whether the core is in debug state."""
+
+    def control(self, value: int) -> None:
+        """DHCSR was written."""
+
+    def status(self, *, clear: bool) -> int:
+        """What DHCSR reads; reading clears its sticky bits."""
+
+    def register(self, selector: int) -> int:
+        """A register of the halted core, by DCRSR.REGSEL."""
+
+    def set_register(self, selector: int, value: int) -> None:
+        """Set a register of the halted core, by DCRSR.REGSEL."""
+
+
+class Breaks(Protocol):
+    """Who halts the core where a comparator matches."""
+
+    def set(self, holder: str, breaks: Sequence[Break]) -> None:
+        """What a unit's comparators say now."""
+
+
 class Core(Protocol):
     """What the chip needs of its core."""
+
+    @property
+    def debug(self) -> Debugging:
+        """Its halting debug."""
+
+    @property
+    def breakpoints(self) -> Breaks:
+        """Where it halts for a debugger."""
 
     @property
     def pc(self) -> int:
@@ -53,17 +92,19 @@ class Recorder:
         self.initial: dict[str, int | None] = {}
         self.listeners: list[Callable[[Event], None]] = []
         self.started = False  # before reset release, pads only settle
+        self.keeps = True  # else events are only told
         self._told: set[tuple[object, ...]] = set()
 
     def add(self, event: Event) -> None:
         """Keep an event, and tell whoever watches live."""
-        self.events.append(event)
+        if self.keeps:
+            self.events.append(event)
         for listener in self.listeners:
             listener(event)
 
     def add_all(self, events: Iterable[Event]) -> None:
         """Keep many events."""
-        if self.listeners:
+        if self.listeners or not self.keeps:
             for event in events:
                 self.add(event)
         else:
@@ -156,6 +197,9 @@ class Soc:
         self.settling: dict[str, int] = {}  # peripheral -> until when its new clock may be absent
         self.core: Core | None = None
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
+        self.by_debugger = False  # what happens on the bus now is not the firmware's doing
+        self.reset_cause = "PORRSTF"  # of the reset under way, or the last one
+        self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
         for name in self.chip.pins:
             self.fabric.pads[name] = Pad(name, self.recorder)
         self.peripherals: dict[str, Peripheral] = {}
@@ -195,7 +239,18 @@ class Soc:
         """
         self.reset_cause = cause
         for peripheral in self.peripherals.values():
-            peripheral.reset(t_ps)
+            if cause != CORE_ONLY or peripheral.spec.bus == "PPB":
+                peripheral.reset(t_ps)
+
+    @property
+    def powered_up(self) -> bool:
+        """Whether the reset under way is one of the supply: it clears what outlives the others."""
+        return self.reset_cause in ("PORRSTF", "BORRSTF")
+
+    def freeze(self, t_ps: int, *, frozen: bool) -> None:
+        """The core was halted by a debugger, or goes on: some peripherals stand still."""
+        for peripheral in self.peripherals.values():
+            peripheral.freeze(t_ps, frozen=frozen)
 
     def request_reset(self, t_ps: int, cause: str) -> None:
         """A watchdog or software asks for a system reset; the core does it at its next step."""
@@ -213,6 +268,8 @@ class Soc:
         self, code: str, severity: str, message: str, *, section: str = "", cure: str = ""
     ) -> None:
         """Silicon would misbehave here. Told once per code, place and message."""
+        if self.by_debugger:
+            return
         event = Hazard(self.now_ps, code, severity, message, self.pc, section, cure)
         self.recorder.add_once(event, (code, message, event.pc))
 
@@ -220,6 +277,8 @@ class Soc:
         self, peripheral: str, register: str, access: str, address: int, detail: str = ""
     ) -> None:
         """Firmware touched something not modelled. Told once per register and place."""
+        if self.by_debugger:
+            return
         event = Gap(self.now_ps, peripheral, register, access, address, self.pc, detail)
         self.recorder.add_once(event, ("gap", peripheral, register, access, event.pc))
 

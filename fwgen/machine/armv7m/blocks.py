@@ -26,12 +26,13 @@ class Block:
     ``stops`` are the offsets at which the core may pause, with the cycles before each: every
     instruction but those within an IT block. ``system`` says that the block ends in something
     that may change what interrupts may do. ``problem`` is the first instruction that the core
-    does not have, ``fp`` the offset of the first floating-point one.
+    does not have, ``first`` the size of the first of all, ``fp`` the offset of the first
+    floating-point one.
     """
 
     __slots__ = (
-        "address", "code", "cost", "entries", "fp", "has_it", "last", "plan", "prefix", "problem",
-        "refused", "sends_event", "size", "stops", "system", "watched",
+        "address", "code", "cost", "entries", "first", "fp", "has_it", "last", "plan", "prefix",
+        "problem", "refused", "sends_event", "size", "stops", "system", "watched",
     )  # fmt: skip
 
     def __init__(self, address: int, code: bytes, core: str, wait: Callable[[int, int], int]):
@@ -62,6 +63,7 @@ class Block:
             elif self.fp < 0 and first & 0xEC00 == 0xEC00 and code[offset + 3] >> 1 & 7 == 5:
                 self.fp = offset  # coprocessors 10 and 11
             last = offset
+        self.first = made.prefix[1][0] if len(made.prefix) > 1 else len(code)
         self.cost = made.total + waited
         self.prefix[-1] = self.cost
         self.stops = tuple(stops)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.armv7m.codebook import Codebook
+    from fwgen.machine.armv7m.debug import Debug
     from fwgen.machine.armv7m.state import CoreState
     from fwgen.machine.armv7m.symbolic import Outcome
     from fwgen.machine.armv7m.traps import Traps
@@ -51,14 +52,14 @@ def _touches_once(first: int) -> bool:
 class Bus:
     """What the core reaches outside its memories."""
 
-    def __init__(self, core: CoreState, book: Codebook, traps: Traps) -> None:
+    def __init__(self, core: CoreState, book: Codebook, traps: Traps, debug: Debug) -> None:
         self._core = core
         self._engine = core.engine
         self._at = core.at
         self._memory = core.memory
         self._soc = core.soc
         self._hclk = core.hclk
-        self._book, self._traps = book, traps
+        self._book, self._traps, self._debug = book, traps, debug
         self._repeated: int | None = None  # what the access that is run again gives
         self._pages: dict[int, list[tuple[int, int, PeripheralSpec]]] = {}
 
@@ -137,11 +138,13 @@ class Bus:
             block = self._book.running()
             core.access_cycle = at.cycle + (block.before(pc) if block is not None else 0)
             core.access_pc = pc
-            if block is None or block.has_it:
+            if block is None or block.has_it or core.hold:
                 self._engine.write(eng.EPSR, 1 << 24)  # else the engine leaks the IT state
             if address >= PPB and self._unprivileged(address):
                 core.stop(lambda: self._traps.bus_fault(pc, address))
                 return False
+            if core.watching:
+                self._look_for(address, size, store=kind == uc.UC_MEM_WRITE_PROT)
             if self.spec_at(address) is not None and not address & (size - 1):
                 return True
             store = kind == uc.UC_MEM_WRITE_PROT
@@ -164,6 +167,13 @@ class Bus:
             core.fail(error)
         return False
 
+    def _look_for(self, address: int, size: int, *, store: bool) -> None:
+        """A debugger watches data on the bus: the core halts after the access."""
+        for one in self._core.watching:
+            hit = address < one.end and one.begin < address + size
+            if hit and (one.write if store else one.read) and self._debug.enabled:
+                self._debug.halt(one.why)
+
     def _unprivileged(self, address: int) -> bool:
         """Whether the private peripheral bus refuses whoever runs (B3.1.1)."""
         control, xpsr = self._engine.read_many((eng.CONTROL, eng.XPSR))
@@ -172,6 +182,10 @@ class Bus:
         return address != STIR or not (
             self._core.scb is not None and self._core.scb.ccr.USERSETMPEND
         )
+
+    def reaches(self, address: int) -> bool:
+        """Whether anything is at an address: memory, a peripheral, or an alias of either."""
+        return self._memory.find(address) is not None or self._reachable(address)
 
     def _reachable(self, address: int) -> bool:
         banded = _banded(address)

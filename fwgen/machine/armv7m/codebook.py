@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.stack import StackGuard
     from fwgen.machine.armv7m.state import CoreState
 
+_PAGE = 8  # bits
 _LINE_CYCLES = 4  # a line of eight 16-bit or four 32-bit instructions runs at least so long
 
 
@@ -26,6 +27,7 @@ class Codebook:
         self._soc = core.soc
         self._rounds, self._stack = rounds, stack
         self.blocks: dict[int, Block] = {}
+        self._pages: set[int] = set()  # that code was run from
 
     def forget(self) -> None:
         """What blocks cost changed (flash wait states), or what they must watch."""
@@ -43,6 +45,8 @@ class Codebook:
 
     def changed(self, start: int, end: int) -> None:
         """The bytes in [start, end) are new."""
+        if not any(page in self._pages for page in range(start >> _PAGE, (end - 1 >> _PAGE) + 1)):
+            return  # no code of it was run
         self._engine.drop_code(start, end)
         self._rounds.forget()
         for key in [
@@ -72,6 +76,7 @@ class Codebook:
         """Look at code that is about to run for the first time."""
         code = self._memory.read(address, size) or b""
         block = Block(address, code, self._core.kind, self._wait_states)
+        self._pages.update(range(address >> _PAGE, (address + size - 1 >> _PAGE) + 1))
         if not self._engine.read(eng.CONTROL) & 2:
             self._stack.check(self._engine.read(eng.SP))
         problem = block.problem

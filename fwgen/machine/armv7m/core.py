@@ -28,15 +28,27 @@ from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m import skippable
 from fwgen.machine.armv7m.accelerate import HOT
 from fwgen.machine.armv7m.blocks import WFI
+from fwgen.machine.armv7m.breakpoints import Breakpoints
 from fwgen.machine.armv7m.bus import Bus
 from fwgen.machine.armv7m.codebook import Codebook
+from fwgen.machine.armv7m.debug import Debug
+from fwgen.machine.armv7m.debugger import Debugger
 from fwgen.machine.armv7m.entry import Entry
 from fwgen.machine.armv7m.escalation import Escalation
 from fwgen.machine.armv7m.rounds import Rounds
 from fwgen.machine.armv7m.skipper import Skipper
 from fwgen.machine.armv7m.sleeper import Sleeper
 from fwgen.machine.armv7m.stack import StackGuard
-from fwgen.machine.armv7m.state import ATTENTION, GUARD_CYCLES, NOWHERE, NOWHERE_YET, look_around
+from fwgen.machine.armv7m.state import (
+    ATTENTION,
+    FREE,
+    GUARD_CYCLES,
+    IN_RESET,
+    NOWHERE,
+    NOWHERE_YET,
+    STEPPING,
+    look_around,
+)  # fmt: skip
 from fwgen.machine.armv7m.symbolic import NotLinear
 from fwgen.machine.armv7m.traps import Traps
 from fwgen.machine.armv7m.watch import Watches
@@ -65,8 +77,8 @@ class Core(skippable.Core):
         native: bool | None = None,
     ) -> None:
         super().__init__(soc, memory, native=native)
-        self._accelerates = accelerate
-        self.at.hot = HOT if accelerate else NEVER
+        self._may_accelerate = accelerate
+        self._one_ran = False  # the instruction that a debugger steps
         self.steps = 0  # times the engine was entered: what a runaway costs
         self.patience: Callable[[], bool] | None = None  # asked now and then: go on?
         self.gave_up = False
@@ -75,11 +87,15 @@ class Core(skippable.Core):
         self._book = Codebook(self, self.rounds, self._stack)
         self._skipper = Skipper(self, self.rounds, self._book)
         self._sleeper = Sleeper(self, self.rounds, self._skipper)
-        escalation = Escalation(self)
+        self.debug = Debug(self, self._sleeper)
+        escalation = Escalation(self, self.debug)
         self._entry = Entry(self, self.rounds, escalation, self._stack, self._sleeper)
-        self._traps = Traps(self, self._book, self._entry, escalation, self._sleeper)
+        self._traps = Traps(self, self._book, self._entry, escalation, self._sleeper, self.debug)
+        self.breakpoints = Breakpoints(self, self._traps, self.debug, self._run_one, self._let_skip)
         self._watches = Watches(self, self._traps)
-        self._bus = Bus(self, self._book, self._traps)
+        self._bus = Bus(self, self._book, self._traps, self.debug)
+        self.debugger = Debugger(self, self._bus)
+        self._let_skip(True)
         self._listen()
         self._bus.map()
         self._install()
@@ -155,7 +171,6 @@ class Core(skippable.Core):
 
     def _block_hook(self) -> Callable[..., None]:
         at, blocks, slow = self.at, self._book.blocks, self._slow_block
-        hot = at.hot
 
         def on_block(_uc: Any, address: int, size: int, _user: Any) -> None:
             cycle = at.cycle + at.cost
@@ -167,7 +182,7 @@ class Core(skippable.Core):
                 return
             if address <= at.start:
                 block.entries += 1
-                if block.entries > hot:
+                if block.entries > at.hot:
                     slow(cycle, address, size)
                     return
             at.cycle, at.cost, at.start, at.end = cycle, block.cost, address, address + size
@@ -201,6 +216,11 @@ class Core(skippable.Core):
                     return
                 cycle = at.cycle = cycle + skipped
             stop = book.must_stop(block)
+            if self.hold == STEPPING:
+                stop = min(stop, block.first)
+                self._one_ran = stop in (0, size)
+                if self._one_ran:
+                    self.attend()
             if stop == 0:
                 self.stop(self._traps.bad_instruction)
                 return
@@ -264,6 +284,12 @@ class Core(skippable.Core):
             self.fail(error)
         return False
 
+    def _let_skip(self, yes: bool) -> None:
+        """Loops may be skipped, as far as was asked for; or a debugger must see each access."""
+        self._accelerates = self._may_accelerate and yes
+        self.at.hot = HOT if self._accelerates else NEVER
+        self._book.forget()
+
     # ------------------------------------------------------------------ the run loop
 
     def advance(self, until_ps: int) -> None:
@@ -278,8 +304,8 @@ class Core(skippable.Core):
             if self.reset_cause is not None:
                 self._reset_now()
                 continue
-            if self.asleep or self.locked:
-                if not self._sleeper.idle():
+            if self.asleep or self.locked or self.hold:
+                if not self._held():
                     return
                 continue
             if self.hclk.time_of(at.cycle + at.cost) >= until_ps:
@@ -294,6 +320,39 @@ class Core(skippable.Core):
             at.attention, self._skipper.recording = 0, None
             self.set_limit()
             self._step()
+
+    def _held(self) -> bool:
+        """Asleep, locked up, halted or stepped. False when the time is over."""
+        if self.hold == STEPPING:
+            if self.now_ps >= self.until_ps:
+                return False
+            self._step_by_debugger()
+            return True
+        if self.hold != FREE:
+            self.debug.enter()
+        return self._sleeper.idle()
+
+    def _step_by_debugger(self) -> None:
+        """One instruction; or, where an exception is to be taken, its entry (C1.4)."""
+        if self._watches.stale:
+            self._watches.renew()
+        self._stall()
+        before = self.exceptions.active
+        self._take_pending()
+        if self.exceptions.active == before:
+            self._run_one()
+        self.debug.stepped()
+
+    def _run_one(self) -> None:
+        """Run the instruction at ``next_pc`` by itself."""
+        held, self.hold = self.hold, STEPPING
+        self._one_ran = False
+        while not self._one_ran and self.hold == STEPPING:
+            self.at.attention, self._skipper.recording = 0, None
+            self.due, self.at.limit = NEVER, ATTENTION
+            self._step()
+        if self.hold == STEPPING:
+            self.hold = held
 
     def _step(self) -> None:
         """Let the engine run until something needs us."""
@@ -344,8 +403,29 @@ class Core(skippable.Core):
     def power_on(self) -> None:
         """Come out of power-on reset at time 0."""
         self.reset_cause = None
+        self.breakpoints.clear()
+        self.debug.power_on()
         self.soc.reset(0, "PORRSTF")
         self._restart()
+
+    def power_cycle(self) -> None:
+        """The supply went and came back: what is programmed survives, nothing else does."""
+        self.breakpoints.clear()
+        self.debug.power_on()
+        self.memory.lose_power()
+        self.reset_cause = "PORRSTF"
+        self._reset_now()
+
+    def reset_line(self, *, asserted: bool) -> None:
+        """NRST is driven low, which holds the whole chip in reset, or let go."""
+        if asserted and self.hold != IN_RESET:
+            self.reset_cause = "PINRSTF"
+            self._reset_now()
+            self.hold, self.asleep_since = IN_RESET, self.at.cycle + self.at.cost
+        elif not asserted and self.hold == IN_RESET:
+            self.asleep_cycles += self.at.cycle + self.at.cost - self.asleep_since
+            self.hold = FREE
+            self._restart()
 
     def _reset_now(self) -> None:
         cause, self.reset_cause = self.reset_cause, None
@@ -373,6 +453,7 @@ class Core(skippable.Core):
         stack = self.memory.word(0)
         start = self.memory.word(4)
         engine.write(eng.SP, (stack or 0) & ~3)
+        self.debug.was_reset()
         self._entry.go_to(start if start is not None else 0)
 
     # ------------------------------------------------------------------ what skipping asks

@@ -1,4 +1,4 @@
-"""Debug control block: the part that firmware uses, which switches the DWT on."""
+"""Debug control block: how a debugger holds the core; firmware uses it to switch the DWT on."""
 
 from __future__ import annotations
 
@@ -6,31 +6,54 @@ from fwgen.machine.peripheral import Peripheral, Reg
 
 
 class Dcb(Peripheral, registers="armv7m.dcb"):
-    """DEMCR.TRCENA enables the DWT (and ITM, which is not modelled).
+    """DHCSR halts and steps the core, DCRSR and DCRDR reach its registers, DEMCR catches vectors.
 
-    Source: Arm ARM DDI0403 C1.6.5. TRCENA outlives a system reset.
-    Not modelled: halting debug (DHCSR, DCRSR, DCRDR), vector catch, the debug monitor.
+    DEMCR.TRCENA enables the DWT and the ITM. Only a power reset clears DEMCR and C_DEBUGEN.
+    Firmware reads DHCSR to see whether a debugger is there; it cannot enable halting debug.
+
+    Source: Arm ARM DDI0403 C1.6.
+    Not modelled: the debug monitor; C_SNAPSTALL.
     """
 
-    demcr = Reg(
-        unmodelled=(
-            "VC_CORERESET", "VC_MMERR", "VC_NOCPERR", "VC_CHKERR", "VC_STATERR", "VC_BUSERR",
-            "VC_INTERR", "VC_HARDERR", "MON_EN", "MON_PEND", "MON_STEP", "MON_REQ",
-        )
-    )  # fmt: skip
+    dhcsr, dcrsr, dcrdr = Reg(), Reg(), Reg()
+    demcr = Reg(unmodelled=("MON_EN", "MON_PEND", "MON_STEP", "MON_REQ"))
 
     def reset(self, t_ps: int) -> None:
-        """Only a power reset clears DEMCR (C1.6.5)."""
-        kept = self.demcr.value
-        super().reset(t_ps)
-        if getattr(self.soc, "reset_cause", "PORRSTF") != "PORRSTF":
-            self.demcr.value = kept
+        """Only a power reset clears what a debugger set up (C1.6)."""
+        if self.soc.powered_up:
+            super().reset(t_ps)
+
+    def write(self, offset: int, size: int, value: int, t_ps: int) -> None:
+        """A write by the bus. DHCSR's key lies over its status bits, and needs the whole word."""
+        if offset & ~3 != self.dhcsr.spec.offset:
+            super().write(offset, size, value, t_ps)
+        elif size == 4 and self.soc.core is not None:
+            self.soc.core.debug.control(value)
+
+    @dhcsr.on_read
+    def _status(self, t_ps: int) -> int:
+        return self.soc.core.debug.status(clear=True) if self.soc.core is not None else 0
+
+    @dcrsr.on_write
+    def _transfer(self, t_ps: int, written: int, before: int) -> None:
+        """Moves a register of the halted core to or from DCRDR, at once (S_REGRDY stays)."""
+        core = self.soc.core
+        if core is None:
+            return
+        if not core.debug.halted:
+            self.soc.gap(self.name, "DCRSR", "write", self.spec.base + 4, "the core runs")
+        elif self.dcrsr.field("REGWnR", written):
+            core.debug.set_register(self.dcrsr.field("REGSEL", written), self.dcrdr.value)
+        else:
+            self.dcrdr.value = core.debug.register(self.dcrsr.field("REGSEL", written))
 
     @demcr.on_write
     def _enable(self, t_ps: int, written: int, before: int) -> None:
-        dwt = self.soc.peripherals.get("DWT")
-        if dwt is not None and (written ^ before) & self.demcr.mask("TRCENA"):
-            dwt.on_clock(t_ps)
+        if (written ^ before) & self.demcr.mask("TRCENA"):
+            for name in ("DWT", "ITM"):
+                unit = self.soc.peripherals.get(name)
+                if unit is not None:
+                    unit.on_clock(t_ps)
 
 
 PERIPHERAL = Dcb

@@ -1,9 +1,10 @@
-"""Data watchpoint and trace unit: the cycle counter."""
+"""Data watchpoint and trace unit: the cycle counter, PC samples, comparators."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.machine.armv7m.comparators import Break
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
 from fwgen.machine.time import NEVER
 
@@ -12,15 +13,24 @@ if TYPE_CHECKING:
     from fwgen.machine.soc import Soc
 
 _WORD = 0xFFFFFFFF
+COMPARATORS = 4
+# FUNCTION: what a comparator halts the core for (C1.8.17); the others make trace packets.
+EXECUTE, READ, WRITE, ACCESS = 4, 5, 6, 7
+_TRACE = (
+    "EMITRANGE", "CYCMATCH", "DATAVMATCH", "DATAVSIZE", "DATAVADDR0", "DATAVADDR1",
+)  # fmt: skip
 
 
 class Dwt(Peripheral, registers="armv7m.dwt"):
     """CYCCNT counts core cycles while CTRL.CYCCNTENA and DEMCR.TRCENA are set.
 
-    Asleep, it stands still. ``on_clock`` hears of TRCENA.
+    Asleep or halted, it stands still. ``on_clock`` hears of TRCENA. PCSR gives an instruction
+    just executed. A comparator halts a debugged core before an instruction or after an access;
+    only a power reset clears them.
 
-    Source: Arm ARM DDI0403 C1.8.7, C1.8.8.
-    Not modelled: the event counters, comparators and trace packets.
+    Source: Arm ARM DDI0403 C1.8.
+    Not modelled: the event counters, and whatever makes trace packets: comparators of other
+    functions, data values, PC sampling into the trace.
     """
 
     ctrl, cyccnt = (
@@ -32,10 +42,21 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
         ),
         Reg(),
     )  # fmt: skip
+    pcsr = Reg()
+    comp0, comp1, comp2, comp3 = Reg(), Reg(), Reg(), Reg()
+    mask0, mask1, mask2, mask3 = Reg(), Reg(), Reg(), Reg()
+    function0, function1 = Reg(unmodelled=_TRACE), Reg(unmodelled=_TRACE[2:3])
+    function2, function3 = Reg(unmodelled=_TRACE[2:3]), Reg(unmodelled=_TRACE[2:3])
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
         self.on_reset(0)
+
+    def reset(self, t_ps: int) -> None:
+        """Only a power reset stops it."""
+        if self.soc.powered_up:
+            super().reset(t_ps)
+            self._tell()
 
     def on_reset(self, t_ps: int) -> None:
         """Stopped at 0."""
@@ -49,6 +70,7 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
 
     def on_clock(self, t_ps: int) -> None:
         """What enables the counter may have changed."""
+        self._tell()
         counting = bool(self.ctrl.CYCCNTENA) and self._enabled()
         if counting != self._counting:
             if self._counting:
@@ -69,6 +91,48 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
         if not self._counting:
             return Peek(self._value & _WORD, NEVER)
         return Peek((self._value + self._cycles() - self._since) & _WORD, t_ps)
+
+    @pcsr.on_read
+    def _sample(self, t_ps: int) -> int:
+        core = self.soc.core
+        if core is None or core.debug.halted or not self._enabled():
+            return _WORD
+        return core.pc & ~1
+
+    @comp0.on_write
+    @comp1.on_write
+    @comp2.on_write
+    @comp3.on_write
+    @mask0.on_write
+    @mask1.on_write
+    @mask2.on_write
+    @mask3.on_write
+    @function0.on_write
+    @function1.on_write
+    @function2.on_write
+    @function3.on_write
+    def _compare(self, t_ps: int, written: int, before: int) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        """The comparators that halt the core, as such."""
+        breaks = []
+        for n in range(COMPARATORS if self._enabled() else 0):
+            function = self.states[f"FUNCTION{n}"].FUNCTION
+            size = 1 << self.states[f"MASK{n}"].MASK
+            begin = self.states[f"COMP{n}"].value & ~(size - 1)
+            if function == EXECUTE:
+                breaks.append(Break(begin, begin + size, "DWTTRAP", execute=True))
+            elif function in (READ, WRITE, ACCESS):
+                reads, writes = function != WRITE, function != READ
+                made = Break(begin, begin + size, "DWTTRAP", read=reads, write=writes)
+                breaks.append(made)
+            elif function:
+                register = self.states[f"FUNCTION{n}"].spec
+                address = self.spec.base + register.offset
+                self.soc.gap(self.name, f"{register.name}.FUNCTION", "write", address)
+        if self.soc.core is not None:
+            self.soc.core.breakpoints.set(self.name, breaks)
 
     def _cycles(self) -> int:
         return self.soc.core.awake_cycles if self.soc.core is not None else 0

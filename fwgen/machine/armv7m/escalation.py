@@ -13,6 +13,7 @@ from fwgen.machine.armv7m.faults import Scene, likely_cause, reason_of, report
 from fwgen.trace import Fault
 
 if TYPE_CHECKING:
+    from fwgen.machine.armv7m.debug import Debug
     from fwgen.machine.armv7m.state import CoreState
 
 REGISTER_NAMES = (*(f"r{n}" for n in range(13)), "sp", "lr", "pc")
@@ -21,13 +22,14 @@ REGISTER_NAMES = (*(f"r{n}" for n in range(13)), "sp", "lr", "pc")
 class Escalation:
     """Notes faults, tells of them, and finds the handler that they go to."""
 
-    def __init__(self, core: CoreState) -> None:
+    def __init__(self, core: CoreState, debug: Debug) -> None:
         self._core = core
         self._engine = core.engine
         self._at = core.at
         self._memory = core.memory
         self._soc = core.soc
         self._exceptions = core.exceptions
+        self._debug = debug
 
     def _scene(self) -> Scene:
         at = self._at
@@ -96,6 +98,7 @@ class Escalation:
             self.lock_up(bit, f"{who} while a fault was being handled", address, culprit)
             return None
         self._tell_fault(state.name(number), bit, who, address, culprit)
+        self._debug.fault(number, bit)
         return number
 
     def lock_up(
@@ -122,4 +125,5 @@ class Escalation:
                 number = exc.HARD_FAULT
                 self.note("FORCED", None)
         self._tell_fault(state.name(number), "STKERR", "BusFault", frame)
+        self._debug.fault(number, "STKERR")
         return number

@@ -44,6 +44,7 @@ class Exceptions:
         self._interrupts = interrupts or {}
         self.changed: Callable[[int], None] | None = None
         self.levels = 0  # lines that request right now
+        self.masked = 0  # kept from being taken by a debugger
         self.reset()
 
     def reset(self) -> None:
@@ -127,7 +128,7 @@ class Exceptions:
         Lowest priority value first, then lowest number (B1.5.4).
         """
         if not self._fresh:
-            waiting = self.pending & self.enabled
+            waiting = self.pending & self.enabled & ~self.masked
             best: tuple[int, int] | None = None
             while waiting:
                 low = waiting & -waiting

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
+from fwgen.machine.soc import CORE_ONLY
 from fwgen.machine.time import NEVER
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class Scb(Peripheral, registers="armv7m.scb"):
     The core reads VTOR, SCR, CCR and CPACR from here and reports faults into CFSR and HFSR.
 
     Source: Arm ARM DDI0403 B3.2; PM0214 §4.4.
-    Not modelled: writing SHCSR's active and pended bits, AIRCR.VECTRESET and VECTCLRACTIVE
-    (for debuggers), CCR.NONBASETHRDENA, CCR.BFHFNMIGN, the debug monitor.
+    Not modelled: writing SHCSR's active and pended bits, AIRCR.VECTRESET and VECTCLRACTIVE by
+    firmware, CCR.NONBASETHRDENA, CCR.BFHFNMIGN, the debug monitor.
     """
 
     cpuid, icsr, vtor, aircr, scr = Reg(), Reg(), Reg(), Reg(), Reg()
@@ -90,8 +91,13 @@ class Scb(Peripheral, registers="armv7m.scb"):
             return
         self.aircr.value = _KEY_READS << 16 | (written & 0x700)
         self.exceptions.set_grouping(self.aircr.PRIGROUP, t_ps)
-        if written & 3:
+        halted = self.soc.core is not None and self.soc.core.debug.halted
+        if written & 3 and not halted:  # for a debugger, on a halted core (B3.2.6)
             self.soc.gap(self.name, "AIRCR.VECTRESET", "write", self.spec.base + 0x0C)
+        elif written & 2:
+            self.exceptions.active = 0
+        elif written & 1:
+            self.soc.request_reset(t_ps, CORE_ONLY)
         if written & 4:
             self.soc.request_reset(t_ps, "SFTRSTF")
 
@@ -127,6 +133,13 @@ class Scb(Peripheral, registers="armv7m.scb"):
         self._priorities(12, self.shpr3.value, t_ps)
 
     # ------------------------------------------------------------------ faults
+
+    def reset(self, t_ps: int) -> None:
+        """DFSR keeps why a debugger halted the core; only a power reset clears it."""
+        kept = self.dfsr.value
+        super().reset(t_ps)
+        if not self.soc.powered_up:
+            self.dfsr.value = kept
 
     @shcsr.on_peek
     def _handlers(self, t_ps: int) -> Peek:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.machine.armv7m.state import FREE
 from fwgen.trace import Sleep, Wake
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Sleeper:
         return self._exceptions.preempting(priority) is not None
 
     def idle(self) -> bool:
-        """Asleep or locked up: let events happen. False when the time is over."""
+        """Asleep, locked up or held: let events happen. False when the time is over."""
         core = self._core
         scheduler, until = self._soc.scheduler, core.until_ps
         while True:
@@ -76,6 +77,7 @@ class Sleeper:
                 return True
             if (
                 core.asleep
+                and core.hold == FREE
                 and not self._standby
                 and (self._would_wake() or (self._waits_for_event and core.event))
             ):
@@ -109,11 +111,13 @@ class Sleeper:
         self.woken = True
         self._soc.recorder.add(Wake(core.now_ps, cause))
 
-    def end_idle(self) -> None:
-        """The core runs again, or is reset."""
+    def end_idle(self, told: str | None = None) -> None:
+        """The core runs again, is halted or is reset; ``told`` as what woke it."""
         core = self._core
         core.asleep_cycles += self._at.cycle + self._at.cost - core.asleep_since
         core.asleep = core.locked = False
+        if told is not None:
+            self._soc.recorder.add(Wake(core.now_ps, told))
 
     @property
     def sleeps_evenly(self) -> bool:

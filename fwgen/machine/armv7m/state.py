@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.image.types import Image
+    from fwgen.machine.armv7m.comparators import Break
     from fwgen.machine.memory import MemoryMap
     from fwgen.machine.soc import Soc
 
@@ -29,6 +30,8 @@ NOWHERE = 1  # an ``until`` that no instruction has: odd
 NOWHERE_YET = -1  # a ``start`` from which no entry is backward
 ATTENTION = -1  # a ``limit`` that every block meets
 GUARD_CYCLES = 4_000_000  # between two looks at the wall clock
+# What ``hold`` says; a debugger or the reset line sets it, never the firmware by itself.
+FREE, HALTED, STEPPING, IN_RESET = 0, 1, 2, 3
 _MASKS = (eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK)
 
 
@@ -55,10 +58,11 @@ def look_around() -> None:
 class CoreState(ABC):
     """The state of a core, and the smallest things that can be done to it.
 
-    ``until_ps`` is the time up to which the core was asked to run, ``due`` the cycle at which
-    something is to be done at the latest. ``access_pc`` and ``access_cycle`` hold within an
-    access to the bus. ``event`` is the event register of WFE. ``imprecise`` is the address of a
-    store that failed after the core had gone on, and the store's PC.
+    ``hold`` is FREE unless a debugger halts or steps the core, or the reset line holds it; held,
+    it counts as asleep. ``until_ps`` is the time up to which the core was asked to run, ``due``
+    the cycle at which something is to be done at the latest. ``access_pc`` and ``access_cycle``
+    hold within an access to the bus. ``event`` is the event register of WFE. ``imprecise`` is the
+    address of a store that failed after the core had gone on, and the store's PC.
     """
 
     def __init__(self, soc: Soc, memory: MemoryMap, *, native: bool | None) -> None:
@@ -78,6 +82,7 @@ class CoreState(ABC):
         self.at.limit, self.at.attention = ATTENTION, 1
         self.image: Image | None = None  # for fault reports
         self.asleep = self.locked = self.event = False
+        self.hold = FREE
         self.asleep_cycles = self.asleep_since = 0
         self.next_pc = 0
         self.until = NOWHERE
@@ -90,12 +95,14 @@ class CoreState(ABC):
         self.reset_cause: str | None = None
         self.imprecise: tuple[int, int] | None = None
         self.fp_enabled = False
+        self.watching: tuple[Break, ...] = ()  # data on the bus, for a debugger
         self.scb: Any = soc.peripherals.get("SCB")
         self.fpu: Any = soc.peripherals.get("FPU")
         self.systick: Any = soc.peripherals.get("SYSTICK")
         self.rcc: Any = soc.peripherals.get("RCC")
         self.pwr: Any = soc.peripherals.get("PWR")
         self.flash: Any = soc.peripherals.get("FLASH")
+        self.dcb: Any = soc.peripherals.get("DCB")
 
     # ------------------------------------------------------------------ where it is
 
@@ -116,7 +123,7 @@ class CoreState(ABC):
     def awake_cycles(self) -> int:
         """Cycles not spent asleep so far."""
         asleep = self.asleep_cycles
-        if self.asleep or self.locked:
+        if self.asleep or self.locked or self.hold:
             asleep += self.cycle - self.asleep_since
         return self.cycle - asleep
 

@@ -29,7 +29,7 @@ class SysTick(Peripheral, registers="armv7m.systick"):
         self._hclk = soc.clock("HCLK")
         self._hclk.on_change(self._rearm)
         self._timer: Timer | None = None
-        self._running = self._divided = self._flagged = False
+        self._running = self._divided = self._flagged = self._frozen = False
         self._tick0 = self._value0 = self._reload = 0
 
     def on_reset(self, t_ps: int) -> None:
@@ -37,6 +37,14 @@ class SysTick(Peripheral, registers="armv7m.systick"):
         self._running = self._flagged = False
         self._divided = True
         self._value0 = self._reload = 0
+        self._rearm(t_ps)
+
+    def freeze(self, t_ps: int, *, frozen: bool) -> None:
+        """It does not count while the core is halted (B3.3.1)."""
+        self._settle(t_ps)
+        self._frozen = frozen
+        self._running = bool(self.ctrl.ENABLE) and not frozen
+        self._tick0 = self._tick(t_ps)
         self._rearm(t_ps)
 
     # ------------------------------------------------------------------ counting
@@ -116,7 +124,7 @@ class SysTick(Peripheral, registers="armv7m.systick"):
     @ctrl.on_write
     def _control(self, t_ps: int, written: int, before: int) -> None:
         self._settle(t_ps)
-        self._running = bool(self.ctrl.ENABLE)
+        self._running = bool(self.ctrl.ENABLE) and not self._frozen
         self._divided = not self.ctrl.CLKSOURCE
         self._tick0 = self._tick(t_ps)
         self._rearm(t_ps)

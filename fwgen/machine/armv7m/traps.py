@@ -10,6 +10,7 @@ from fwgen.machine.armv7m.blocks import WFE
 
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.codebook import Codebook
+    from fwgen.machine.armv7m.debug import Debug
     from fwgen.machine.armv7m.entry import Entry
     from fwgen.machine.armv7m.escalation import Escalation
     from fwgen.machine.armv7m.sleeper import Sleeper
@@ -26,6 +27,7 @@ class Traps:
         entry: Entry,
         escalation: Escalation,
         sleeper: Sleeper,
+        debug: Debug,
     ) -> None:
         self._core = core
         self._engine = core.engine
@@ -34,6 +36,7 @@ class Traps:
         self._exceptions = core.exceptions
         self._book, self._entry = book, entry
         self._escalation, self._sleeper = escalation, sleeper
+        self._debug = debug
 
     def value_fault(self, pc: int, bit: str, address: int) -> None:
         """A UsageFault for the values that an instruction met."""
@@ -62,7 +65,11 @@ class Traps:
             self._entry.fault(exc.HARD_FAULT, "SVC", self._core.next_pc)
 
     def _breakpoint(self) -> None:
-        self._entry.fault(exc.HARD_FAULT, "DEBUGEVT", self._core.next_pc)
+        pc = self._core.next_pc
+        if self._debug.enabled:
+            self.cut_short(pc)
+        if not self._debug.breakpoint():
+            self._entry.fault(exc.HARD_FAULT, "DEBUGEVT", pc)
 
     def invalid(self) -> None:
         """An instruction that the engine does not run: WFE, YIELD and SEV are ours."""

@@ -16,11 +16,11 @@ class Dbgmcu(Peripheral, registers="stm32.dbgmcu_v1"):
 
     A system reset leaves it as it is; only a power reset clears it (§23.16.3).
 
-    Not modelled: trace pins (TRACE_IOEN, a Gap). The freeze bits matter to a halted core only.
+    Not modelled: the freeze bits of the timers, the RTC, the WWDG and the I2Cs; synchronous trace.
     """
 
     idcode = Reg()
-    cr = Reg(unmodelled=("TRACE_IOEN",))
+    cr = Reg(unmodelled=("TRACE_MODE",))
     apb1_fz, apb2_fz = Reg(), Reg()
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
@@ -30,8 +30,14 @@ class Dbgmcu(Peripheral, registers="stm32.dbgmcu_v1"):
 
     def reset(self, t_ps: int) -> None:
         """Only a power reset reaches it."""
-        if getattr(self.soc, "reset_cause", "PORRSTF") in ("PORRSTF", "BORRSTF"):
+        if self.soc.powered_up:
             super().reset(t_ps)
+
+    def freezes(self, name: str) -> bool:
+        """Whether a peripheral stands still while the core is halted."""
+        field = f"DBG_{name}_STOP"
+        registers = (self.apb1_fz, self.apb2_fz)
+        return any(bool(getattr(r, field)) for r in registers if field in r.spec.fields)
 
     @property
     def clocks_in_sleep(self) -> bool:

@@ -26,8 +26,10 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
     RLR then with the next reload; both stand still while the LSI does, as PVU and RVU show.
     Feeding costs no event: the deadline is looked at when the first one comes.
 
-    Not modelled: start by the option bytes (hardware watchdog), freezing while the core is
-    halted by a debugger. A reload is taken to restart the prescaler too.
+    While a debugger halts the core it stands still if DBGMCU says so.
+
+    Not modelled: start by the option bytes (hardware watchdog). A reload is taken to restart the
+    prescaler too.
     """
 
     kr, pr, rlr, sr = Reg(), Reg(), Reg(), Reg()
@@ -47,6 +49,7 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         self._prescaler = 4
         self._reload = 0xFFF
         self._started_ps = self._fed_ps = 0
+        self._frozen = False
         self._due: dict[str, int] = {}  # PVU, RVU -> LSI tick at which the value is carried over
 
     def on_reset(self, t_ps: int) -> None:
@@ -57,6 +60,16 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         self._alarm = None
         self._carried.clear()
         self._start()
+
+    def freeze(self, t_ps: int, *, frozen: bool) -> None:
+        """Stand still, where DBG_IWDG_STOP asks for it (§23.16.4)."""
+        dbgmcu = self.soc.peripherals.get("DBGMCU")
+        if frozen and not (dbgmcu is not None and dbgmcu.freezes(self.name)):  # type: ignore[attr-defined]
+            return
+        if frozen != self._frozen:
+            self._count, self._since = self._now(t_ps), self._lsi.ticks_at(t_ps)
+            self._frozen = frozen
+            self._arm()
 
     def unfinished(self, t_ps: int) -> tuple[Hazard, ...]:
         """A run that ends before the first deadline shows no feeding, so the reset is to come."""
@@ -146,6 +159,8 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         self._arm()
 
     def _now(self, t_ps: int) -> int:
+        if self._frozen:
+            return self._count
         return self._count - (self._lsi.ticks_at(t_ps) - self._since) // self._prescaler
 
     def _load(self, t_ps: int, value: int) -> None:
@@ -162,7 +177,7 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        if self._running and self._deadline < NEVER:
+        if self._running and not self._frozen and self._deadline < NEVER:
             self._alarm = self.soc.scheduler.at(self._deadline, self._look)
 
     def _look(self, t_ps: int) -> None:

@@ -59,7 +59,7 @@ class Pwr(Peripheral, registers="stm32.pwr_f4"):
     def reset(self, t_ps: int) -> None:
         """CSR's flags outlive a system reset, not a power reset (§5.4.2)."""
         kept = 0
-        if getattr(self.soc, "reset_cause", "PORRSTF") not in ("PORRSTF", "BORRSTF"):
+        if not self.soc.powered_up:
             kept = self.csr.value & self.csr.mask("SBF", "WUF")
         super().reset(t_ps)
         self.csr.value |= kept

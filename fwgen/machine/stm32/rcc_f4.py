@@ -95,7 +95,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
 
     def reset(self, t_ps: int) -> None:
         """System reset; a power reset when the cause says so. CSR's flags and BDCR outlive it."""
-        cause = getattr(self.soc, "reset_cause", "PORRSTF")
+        cause = self.soc.reset_cause
         power = cause in ("PORRSTF", "BORRSTF")
         csr, bdcr = self.csr.value & ~self.csr.mask("LSION", "LSIRDY"), self.bdcr.value
         self._sleep = ""

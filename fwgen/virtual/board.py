@@ -1,0 +1,267 @@
+"""A powered board in software, as a cable would see it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import time
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from fwgen.errors import BenchError
+from fwgen.machine.machine import Machine
+from fwgen.units import PS_PER_MS, PS_PER_S, PS_PER_US
+from fwgen.virtual.dap import Dap
+from fwgen.virtual.faults import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fwgen.board.types import Board
+    from fwgen.trace import Event
+
+PROBES = {"fwgen": "fwgen.virtual.probe"}
+USB_TRANSACTION_PS = 250 * PS_PER_US  # of a full-speed probe: a command out, its answer in
+_made = itertools.count(1)
+
+TICK_S = 0.002  # of wall time, between two steps of a board that runs by itself
+LONGEST_STEP_PS = 20 * PS_PER_MS  # that others wait for at most, where it keeps up
+MOST_LAG_PS = 100 * PS_PER_MS  # behind the wall; what is beyond is given up
+GUARD_PS = 10 * PS_PER_MS  # of time asked for, between two looks at a Ctrl-C
+
+
+class VirtualBoard:
+    """A board with power on: a chip, its debug port, its pins and its serial lines.
+
+    ``uid`` is the serial number of its debug probe: unique, made here unless given. ``flash``
+    is what the flash holds from its first byte on; without it the chip is as from the factory.
+    The flash, and the option bytes, survive resets and power cycles.
+
+    Time is virtual and stands still unless somebody lets it pass: ``sleep`` does, and every
+    debug access does by a fixed amount, so that the same calls give the same outcome. Programs
+    outside of this process want a board that follows the wall clock: ``start_free_running``.
+
+    Any thread may call anything here; whoever touches ``machine`` by himself holds ``lock``.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        *,
+        uid: str | None = None,
+        flash: bytes | None = None,
+        faults: Faults | None = None,
+    ) -> None:
+        self.board = board
+        self.uid = uid or f"VIRT{os.getpid():06X}{next(_made):04X}"
+        self.faults = faults or Faults()
+        self.lock = threading.RLock()
+        self.machine = Machine(board, patience_s=None)
+        self.machine.load(flash=flash, keep_events=False)
+        self.trace_port: bytearray | None = None  # SWO, while a probe listens
+        self._arm_faults()
+        self.dap = Dap(self.machine.core.debugger, self.faults)
+        self._powered = True
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._pace = 1.0
+        self._origin_s = 0.0
+        self._origin_ps = 0
+        self._failure: BaseException | None = None
+
+    def _arm_faults(self) -> None:
+        """Make the chip what the injected faults say it is."""
+        faults, soc = self.faults, self.machine.soc
+        if faults.idcode is not None:
+            dbgmcu = soc.peripherals.get("DBGMCU")
+            if dbgmcu is None:
+                raise BenchError(f"{self.board.chip.name} has no IDCODE to be wrong")
+            state = dbgmcu.states["IDCODE"]
+            state.reset_value = state.value = faults.idcode
+        flash = soc.peripherals.get("FLASH")
+        inject = getattr(flash, "inject", None)
+        if inject is not None:
+            inject(
+                write_protected=faults.write_protected,
+                read_protected=faults.read_protected,
+                stuck_after=faults.stuck_busy,
+                power_fails_after=faults.power_fails_after,
+                power_fails=self._lose_power,
+            )
+
+    # ------------------------------------------------------------------ time
+
+    @property
+    def now_ps(self) -> int:
+        """Virtual time since the board was made, picoseconds; never goes back."""
+        return max(self.machine.core.now_ps, self.machine.core.until_ps)
+
+    @property
+    def free_running(self) -> bool:
+        """Whether time follows the wall clock by itself."""
+        return self._thread is not None
+
+    def sleep(self, ps: int) -> None:
+        """Let virtual time pass. Of a board that runs by itself: wait for it."""
+        end = self.now_ps + ps
+        if self._thread is not None and self._thread is not threading.current_thread():
+            while self.now_ps < end and self._thread is not None:
+                time.sleep(max(TICK_S, min(0.05, (end - self.now_ps) / PS_PER_S / self._pace)))
+            self._check()
+            return
+        while self.now_ps < end:
+            with self.lock:
+                self.machine.advance(min(self.now_ps + GUARD_PS, end))
+
+    def spend(self, ps: int) -> None:
+        """A debug access took its time. The caller holds ``lock``."""
+        if self._thread is not None:
+            self._follow()
+        else:
+            self.machine.advance(self.now_ps + ps * self.faults.latency)
+
+    def start_free_running(self, pace: float = 1.0) -> None:
+        """Follow the wall clock, ``pace`` times as fast, in a thread of its own.
+
+        A board that cannot keep up runs as fast as it can.
+        """
+        if self._thread is not None:
+            return
+        self._pace, self._failure = pace, None
+        self._stopping.clear()
+        self._set_origin()
+        self._thread = threading.Thread(target=self._run, name=f"board {self.uid}", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stand still again, unless somebody lets time pass. Raises what ended the run, if any."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stopping.set()
+            if thread is not threading.current_thread():
+                thread.join()
+        self._check()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.wait(TICK_S):
+                with self.lock:
+                    self._follow()
+        except BaseException as error:  # noqa: BLE001 - raised where the board is used
+            self._failure = error
+            self._thread = None
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def _set_origin(self) -> None:
+        self._origin_s, self._origin_ps = time.monotonic(), self.now_ps
+
+    def _follow(self) -> None:
+        """Catch up with the wall clock, as far as one step goes."""
+        passed = int((time.monotonic() - self._origin_s) * self._pace * PS_PER_S)
+        due = self._origin_ps + passed
+        now = self.now_ps
+        if due > now:
+            self.machine.advance(min(due, now + LONGEST_STEP_PS))
+        if due - self.now_ps > MOST_LAG_PS:
+            self._set_origin()
+
+    # ------------------------------------------------------------------ supply and reset
+
+    @property
+    def powered(self) -> bool:
+        """Whether the chip has its supply."""
+        return self._powered
+
+    def power_cycle(self) -> None:
+        """Take the supply away and give it back: RAM and debug settings are lost."""
+        with self.lock:
+            self.machine.power_cycle()
+            self.dap.power_on()
+            self._powered = True
+
+    def _lose_power(self) -> None:
+        self._powered = False
+
+    def reset_line(self, asserted: bool) -> None:
+        """Drive nRST low, or let it go. What a debugger set up outlives it."""
+        with self.lock:
+            self.machine.core.reset_line(asserted=asserted)
+
+    # ------------------------------------------------------------------ evidence and stimuli
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Hear each trace event as it comes, in whatever thread lets time pass."""
+        self.machine.listen(listener)
+
+    def flash(self) -> bytes:
+        """What the flash holds."""
+        chip = self.board.chip
+        with self.lock:
+            data = self.machine.core.memory.read(chip.flash.base, chip.flash.size)
+        assert data is not None
+        return data
+
+    # ------------------------------------------------------------------ SWO
+
+    def trace_start(self, baud: int) -> None:
+        """A probe listens on SWO; bytes at another rate than ``baud`` are not understood."""
+        with self.lock:
+            self.trace_port = bytearray()
+            captured = self.trace_port
+
+            def hear(data: bytes, _t_ps: int, sent_at: int) -> None:
+                if abs(sent_at - baud) * 20 <= baud:  # 5 %
+                    captured.extend(data)
+
+            self.machine.soc.on_trace = hear
+
+    def trace_stop(self) -> None:
+        """Nobody listens on SWO."""
+        with self.lock:
+            self.machine.soc.on_trace = None
+            self.trace_port = None
+
+    def trace_read(self, most: int = 1 << 20) -> bytes:
+        """What came on SWO since the last time."""
+        with self.lock:
+            if self.trace_port is None:
+                return b""
+            data = bytes(self.trace_port[:most])
+            del self.trace_port[:most]
+            return data
+
+    # ------------------------------------------------------------------ cables
+
+    @contextmanager
+    def plugged(self, probe: str | None = None) -> Iterator[VirtualBoard]:
+        """While entered, this process's pyocd finds the board's debug probe, by ``uid``.
+
+        ``probe`` is "stlink", "cmsis-dap" or "fwgen"; without it, the one that is on the board.
+        Raises BenchError for a kind that there is not.
+        """
+        kind = PROBES.get(probe or "fwgen")
+        if kind is None:
+            hint = f"there are {', '.join(PROBES)}"
+            raise BenchError(f"a virtual board has no probe {probe!r}", hint=hint)
+        with import_module(kind).plugged(self):
+            yield self
+
+    def close(self) -> None:
+        """Switch off."""
+        try:
+            self.stop()
+        finally:
+            with self.lock:
+                self.machine.close()
+
+    def __enter__(self) -> VirtualBoard:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
