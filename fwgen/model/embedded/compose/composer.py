@@ -23,7 +23,7 @@ from fwgen.model.embedded.compose.blocks.mirror import Copy
 from fwgen.model.embedded.compose.blocks.solo import Solo, timeline
 from fwgen.model.embedded.compose.blocks.walk import Beats, Steps, Toggler
 from fwgen.model.embedded.compose.blocks.wave import Dealt, WaveBlock, deal, fits
-from fwgen.model.embedded.compose.direct import better
+from fwgen.model.embedded.compose.direct import better, unhurried
 from fwgen.model.embedded.compose.jobs import Do, Mirror, Walk, lower, merged, split, still
 from fwgen.model.embedded.compose.rates import Tick, choose_tick
 from fwgen.model.embedded.compose.runtime import Alarm, Runtime
@@ -90,15 +90,25 @@ def plan(program: Program, board: Board) -> Plan:
     return _chosen(program, board)[0]
 
 
+class _TooFastError(ModelError):
+    """Lines would have to be moved by the core more often than it can."""
+
+
 def _chosen(program: Program, board: Board) -> tuple[Plan, Emission]:
     """The better of two strategies: blocks around a loop, or one thing straight after another."""
-    made, emission = _composed(program, board)
-    used = [choice.uses for choice in made.choices]
-    offer = better(program, Silicon(board), emission, used)
-    if offer is None:
-        return made, emission
+    silicon = Silicon(board)
+    try:
+        made, emission = _composed(program, board)
+    except _TooFastError:
+        offer = unhurried(program, silicon)
+        if offer is None:
+            raise
+    else:
+        offer = better(program, silicon, emission, [choice.uses for choice in made.choices])
+        if offer is None:
+            return made, emission
     choices = tuple(Choice(*choice) for choice in offer.choices)
-    direct = Plan(choices, False, made.clock_hz)
+    direct = Plan(choices, False, silicon.clock_hz)
     return direct, offer.emission(str(direct))
 
 
@@ -387,7 +397,7 @@ class _Composer:
         for block in self.blocks:
             for ps in block.durations():
                 if ps < limit:
-                    raise ModelError(
+                    raise _TooFastError(
                         f"{show_duration(ps, 3)} is too short for a line that the core moves",
                         where=block.job.clause or None,
                         hint=f"at least {show_duration(limit, 3)}, or a pin that a free timer "

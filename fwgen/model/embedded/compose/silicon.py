@@ -130,6 +130,22 @@ class Silicon:
                     found.append(Output(timers[name], int(rest), af))
         return tuple(found)
 
+    def masters(self, slave: Timer) -> tuple[tuple[int, Timer], ...]:
+        """Timers whose TRGO a timer hears, each with its number as SMCR.TS names it.
+
+        Source: RM0368 §12.4.3, §13.4.3, Table "TIMx internal trigger connection".
+        """
+        options = self.chip.peripherals[slave.name].options
+        heard = options.get("itr", ())
+        if not options.get("slave", True) or not isinstance(heard, list | tuple):
+            return ()
+        timers = {timer.name: timer for timer in self.timers}
+        return tuple(
+            (number, timers[name])
+            for number, name in enumerate(heard)
+            if name in timers and self.chip.peripherals[name].options.get("master", True)
+        )
+
     # ------------------------------------------------------------------ serial ports and edges
 
     def transmitter(self, port: str, clause: str) -> tuple[str, int]:

@@ -56,6 +56,14 @@ class WaveBlock:
 
     def prepare(self, setup: Setup, clock_hz: int) -> None:
         """Ask for everything: there is no code."""
+        self.form(setup, clock_hz)
+        name = self.output.timer.name
+        if self.wave.prescale > 1:
+            setup.ask(f"{name}_EGR", 1, Stage.MODE, note="the prescaler takes effect")
+        setup.ask(f"{name}_CR1", 1, Stage.START, note=f"{name} counts")
+
+    def form(self, setup: Setup, clock_hz: int) -> None:
+        """Ask for the wave and its pin. A prescaler waits for an update; nothing counts yet."""
         timer, channel = self.output.timer, self.output.channel
         name, made = timer.name, self.wave
         setup.clock(name)
@@ -64,7 +72,6 @@ class WaveBlock:
                 f"{name}_PSC", made.prescale - 1, Stage.VALUE, mask=0xFFFF,
                 note=f"{clock_hz} Hz / {made.prescale}",
             )  # fmt: skip
-            setup.ask(f"{name}_EGR", 1, Stage.MODE, note="the prescaler takes effect")
         whole = (1 << timer.width) - 1
         setup.ask(
             f"{name}_ARR", made.period - 1, Stage.VALUE, mask=whole,
@@ -90,7 +97,6 @@ class WaveBlock:
         if timer.advanced:
             setup.ask(f"{name}_BDTR", _MOE, Stage.MODE, note="outputs enabled")
         setup.pin(self.line.pin, 2, self.output.af, f"{self.line.pin} ({self.line.name}) to {name}")
-        setup.ask(f"{name}_CR1", 1, Stage.START, note=f"{name} counts")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,6 @@ The core sleeps at the very place where the next thing happens, so there is noth
 the SysTick, which needs neither a clock enabled nor an interrupt, says when.
 """
 
-from fwgen.model.embedded.compose.direct.offer import Offer, better, offers
+from fwgen.model.embedded.compose.direct.offer import Offer, better, offers, unhurried
 
-__all__ = ["Offer", "better", "offers"]
+__all__ = ["Offer", "better", "offers", "unhurried"]

@@ -93,11 +93,22 @@ def _size(emission: Emission) -> int:
 
 def offers(program: Program, silicon: Silicon) -> Offer | None:
     """The cheapest direct way to do a program; None where this strategy has none."""
+    return _cheapest(_offers(program, silicon))
+
+
+def unhurried(program: Program, silicon: Silicon) -> Offer | None:
+    """The cheapest direct way in which the core moves no line by the clock, or None.
+
+    Timers may then move lines as fast as they can count.
+    """
+    return _cheapest(_presses(program, silicon))
+
+
+def _cheapest(found: Iterable[Offer]) -> Offer | None:
     try:
-        found = list(_offers(program, silicon))
+        return min(found, key=lambda offer: (offer.made.price, offer.bytes), default=None)
     except ModelError:
         return None  # the general strategy tells why
-    return min(found, key=lambda offer: (offer.made.price, offer.bytes), default=None)
 
 
 def better(
@@ -122,11 +133,15 @@ def better(
     return offer
 
 
+def _presses(program: Program, silicon: Silicon) -> Iterator[Offer]:
+    for waves, rest in _shares(program, silicon):
+        for way in press(rest, waves, silicon):
+            yield Offer(waves, rest, way)
+
+
 def _offers(program: Program, silicon: Silicon) -> Iterator[Offer]:
-    jobs = tuple(still(job) for job in lower(program))
-    for way in press(jobs, silicon):
-        yield Offer((), jobs, way)
-    for waves, rest in _shares(jobs, silicon):
+    yield from _presses(program, silicon)
+    for waves, rest in _shares(program, silicon):
         if (line := telling(rest, waves, silicon)) is not None:
             for way in tell(line, silicon):
                 yield Offer(waves, rest, way)
@@ -136,9 +151,10 @@ def _offers(program: Program, silicon: Silicon) -> Iterator[Offer]:
 
 
 def _shares(
-    jobs: tuple[Job, ...], silicon: Silicon
+    program: Program, silicon: Silicon
 ) -> Iterator[tuple[tuple[WaveBlock, ...], tuple[Job, ...]]]:
     """Ways to share out the work: what timers can do by themselves is theirs."""
+    jobs = tuple(still(job) for job in lower(program))
     parts = tuple(part for job in jobs for part in split(job))
     count: dict[str, int] = {}
     for part in parts:

@@ -4,7 +4,7 @@ The first edge closes the detector's mask, and the SysTick waits until the conta
 rest; then the detector listens again, and whether the level is another than before is all that
 matters. It listens before it looks, so that no change is missed.
 
-    reactions   lines put on, off or round at a press or a release
+    reactions   lines put on, off or round at a press or a release; timers set going (burst.py)
     waves       a timer drives a line, at one rate while the button is held, at another while not
     counting    a line of text at each press
 """
@@ -12,11 +12,13 @@ matters. It listens before it looks, so that no change is missed.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fwgen.model.embedded.behaviour import AtBoot, Count, OnEdge, Presses, Put, Say
 from fwgen.model.embedded.compose.blocks.edges import SETTLE_PS
 from fwgen.model.embedded.compose.blocks.wave import WaveBlock
+from fwgen.model.embedded.compose.direct.burst import bursts
 from fwgen.model.embedded.compose.direct.ground import Beating, Ground
 from fwgen.model.embedded.compose.direct.play import made_of
 from fwgen.model.embedded.compose.direct.sharp import modified
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fwgen.model.embedded.behaviour import Line
+    from fwgen.model.embedded.compose.direct.burst import Burst
     from fwgen.model.embedded.compose.direct.play import Made
     from fwgen.model.embedded.compose.direct.sharp import Sharp
     from fwgen.model.embedded.compose.jobs import Job
@@ -39,12 +42,17 @@ _MANY = 100_000  # counts: of these one more or less is nothing
 _EDGES = 2.0  # ... and edges to come so often a second
 
 
-def press(jobs: Sequence[Job], silicon: Silicon) -> list[Made]:
-    """Every way to do what one button causes; none where there is more to do than that."""
+def press(jobs: Sequence[Job], beside: Sequence[WaveBlock], silicon: Silicon) -> list[Made]:
+    """Every way to do what one button causes, and the waves ``beside`` it.
+
+    None where there is more to do than that.
+    """
+    taken = frozenset(block.output.timer.name for block in beside)
     for kind in (_Reactions, _Waves, _Counting):
-        doer = kind.of(jobs, silicon)
+        doer = kind.of(jobs, silicon, taken)
         if doer is not None:
-            return list(made_of(doer.how, silicon, Beating(1, ()), doer.build, seconds=_SECONDS))
+            build = partial(doer.build, beside=beside)
+            return list(made_of(doer.how, silicon, Beating(1, ()), build, seconds=_SECONDS))
     return []
 
 
@@ -57,7 +65,6 @@ class _Edges:
         self.source, self.silicon = source, silicon
         self.index = silicon.index(source.pin)
         self.irq = silicon.edge_irq(self.index)
-        self.was = ""
 
     def watch(self, ground: Ground) -> None:
         """Edges of the source end sleep."""
@@ -151,69 +158,89 @@ class _Edges:
 
 
 class _Reactions(_Edges):
-    """Lines put on, off or round."""
+    """Lines put on, off or round; timers set going, which then need the core no more."""
 
-    how = "straight code from edge to edge"
-
-    def __init__(self, jobs: Sequence[Do], source: Line, silicon: Silicon) -> None:
+    def __init__(
+        self,
+        puts: dict[bool, list[Put]],
+        bursts: dict[bool, tuple[Burst, ...]],
+        source: Line,
+        silicon: Silicon,
+    ) -> None:
         super().__init__(source, silicon)
-        self.jobs = jobs
+        self.puts, self.bursts = puts, bursts  # at a release, at a press
+        timers = (burst.how for way in bursts.values() for burst in way)
+        self.how = "; ".join(("straight code from edge to edge", *timers))
 
     @classmethod
-    def of(cls, jobs: Sequence[Job], silicon: Silicon) -> _Reactions | None:
-        """Jobs that put lines at edges of one source."""
-        found: list[Do] = []
-        sources = set()
+    def of(cls, jobs: Sequence[Job], silicon: Silicon, taken: frozenset[str]) -> _Reactions | None:
+        """Jobs that put lines at edges of one source, or set timers going on lines of their own."""
+        puts: dict[bool, list[Put]] = {False: [], True: []}
+        walks: dict[bool, list[Walk]] = {False: [], True: []}
+        sources: set[Line] = set()
         for job in jobs:
             start = job.when.start
-            if not isinstance(job, Do) or not isinstance(start, OnEdge) or job.when.gate:
-                return None
-            if start.after_ps or job.every_ps is not None:
-                return None
-            if not all(isinstance(action, Put) for action in job.actions):
+            if not isinstance(start, OnEdge) or start.after_ps or job.when.gate:
                 return None
             sources.add(start.source)
-            found.append(job)
-        return cls(found, sources.pop(), silicon) if len(sources) == 1 else None
+            if isinstance(job, Walk):
+                walks[start.pressed].append(job)
+            elif isinstance(job, Do) and job.every_ps is None:
+                puts[start.pressed] += [action for action in job.actions if isinstance(action, Put)]
+                if not all(isinstance(action, Put) for action in job.actions):
+                    return None
+            else:
+                return None
+        both = (*walks[False], *walks[True])
+        pins = [line.pin for walk in both for line in walk.lines]
+        pins += {put.line.pin for way in puts.values() for put in way}
+        if len(sources) != 1 or len(set(pins)) < len(pins):
+            return None  # what a timer drives, nothing else can: it would have to be stopped
+        found = bursts(both, silicon, taken)
+        if found is None:
+            return None
+        released, pressed = found[: len(walks[False])], found[len(walks[False]) :]
+        return cls(puts, {False: released, True: pressed}, sources.pop(), silicon)
 
-    def build(self, ground: Ground) -> None:
+    def build(self, ground: Ground, beside: Sequence[WaveBlock]) -> None:
         """The whole program."""
         code = ground.code
         self.watch(ground)
-        lines = dict.fromkeys((line for job in self.jobs for line in job.lines), 0)
-        ground.begin((), lines, lambda: self.meanwhile(ground))
+        for way in self.bursts.values():
+            for each in way:
+                each.prepare(ground)
+        lines = {put.line: 0 for way in self.puts.values() for put in way}
+        ground.begin(beside, lines, lambda: self.meanwhile(ground))
         was, level = self.begin_was(ground), code.take()
-        reactions = {True: self._puts(pressed=True), False: self._puts(pressed=False)}
         with code.loop("edge", _EDGES) as head:
             self.rest(ground)
             self.look(ground, level)
-            if not reactions[True]:
+            if not self._reacts(pressed=True):
                 self.went(ground, was, level, head, high=not self.source.active)
-                self._do(ground, reactions[False])
-            elif not reactions[False]:
+                self._do(ground, pressed=False)
+            elif not self._reacts(pressed=False):
                 self.went(ground, was, level, head, high=bool(self.source.active))
-                self._do(ground, reactions[True])
+                self._do(ground, pressed=True)
             else:
                 self.changed(ground, was, level, head)
                 high = bool(self.source.active)
                 other = code.unique("other")
                 code.branch("bpl", other)
-                self._do(ground, reactions[high])
+                self._do(ground, pressed=high)
                 code.branch("b", head)
                 code.label(other)
-                self._do(ground, reactions[not high])
+                self._do(ground, pressed=not high)
             code.branch("b", head)
 
-    def _puts(self, *, pressed: bool) -> list[Put]:
-        return [
-            action
-            for job in self.jobs
-            if isinstance(job.when.start, OnEdge) and job.when.start.pressed == pressed
-            for action in job.actions
-            if isinstance(action, Put)
-        ]
+    def _reacts(self, *, pressed: bool) -> bool:
+        return bool(self.puts[pressed] or self.bursts[pressed])
 
-    def _do(self, ground: Ground, puts: list[Put]) -> None:
+    def _do(self, ground: Ground, *, pressed: bool) -> None:
+        for each in self.bursts[pressed]:
+            each.start(ground)
+        self._put(ground, self.puts[pressed])
+
+    def _put(self, ground: Ground, puts: list[Put]) -> None:
         code, silicon = ground.code, self.silicon
         level: dict[Line, int] = {}
         turned: dict[Line, int] = {}
@@ -259,7 +286,7 @@ class _Waves(_Edges):
         self.held, self.free, self.block = held, free, block
 
     @classmethod
-    def of(cls, jobs: Sequence[Job], silicon: Silicon) -> _Waves | None:
+    def of(cls, jobs: Sequence[Job], silicon: Silicon, taken: frozenset[str]) -> _Waves | None:
         """One or two blinks of one line, while a button is held and while it is not."""
         held: Walk | None = None
         free: Walk | None = None
@@ -279,6 +306,8 @@ class _Waves(_Edges):
         if not both or len(gates) != 1 or len({job.lines for job in both}) != 1:
             return None
         for output in silicon.outputs(both[0].lines[0].pin):
+            if output.timer.name in taken:
+                continue
             made = [cls._wave(job, silicon, output.timer.limit) for job in both]
             if len({w.prescale for w in made}) == 1 and not output.timer.advanced:
                 # While nothing is held there is the wave for that, or none: a compare with 0.
@@ -292,11 +321,11 @@ class _Waves(_Edges):
         one, two = (step.duration_ps for step in job.steps)
         return wave(one, two, silicon.clock_hz, limit, job.clause)
 
-    def build(self, ground: Ground) -> None:
+    def build(self, ground: Ground, beside: Sequence[WaveBlock]) -> None:
         """The whole program."""
         code = ground.code
         self.watch(ground)
-        ground.begin((self.block,), {}, lambda: self.meanwhile(ground))
+        ground.begin((*beside, self.block), {}, lambda: self.meanwhile(ground))
         was, level = self.begin_was(ground), code.take()
         with code.loop("edge", _EDGES) as head:
             self.rest(ground)
@@ -354,8 +383,8 @@ class _Counting(_Edges):
         self.first, self.step = 0, 1
 
     @classmethod
-    def of(cls, jobs: Sequence[Job], silicon: Silicon) -> _Counting | None:
-        """One text at each press, with one number at most."""
+    def of(cls, jobs: Sequence[Job], silicon: Silicon, taken: frozenset[str]) -> _Counting | None:
+        """One text at each press, with one number at most; the SysTick is all the time it needs."""
         if len(jobs) != 1:
             return None
         job = jobs[0]
@@ -377,7 +406,7 @@ class _Counting(_Edges):
                 return None
         return made if modified(abs(made.step)) else None
 
-    def build(self, ground: Ground) -> None:
+    def build(self, ground: Ground, beside: Sequence[WaveBlock]) -> None:
         """The whole program."""
         code, say = ground.code, self.say
         line = wire(say, self.silicon)
@@ -390,7 +419,7 @@ class _Counting(_Edges):
             speaker.settle()
             ground.reload(self.settle)
 
-        ground.begin((), {}, meanwhile)
+        ground.begin(beside, {}, meanwhile)
         speaker.begin()
         was = "r2"
         code.occupy(was)
