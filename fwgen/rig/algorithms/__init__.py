@@ -5,8 +5,8 @@ of code in RAM do it where it is. The code is an emission like any other (machin
 symbols, linked and cross-checked), position independent, and called the way CMSIS-Pack's flash
 algorithms are: arguments in r0 to r2, the result in r0, returning to a breakpoint in word 0.
 
-The module ``fwgen.rig.algorithms.<kind>`` serves the chips whose FLASH peripheral has that kind,
-and has ``make(chip, base, supply_uv)``.
+The module ``fwgen.rig.algorithms.<kind>`` serves the chips whose FLASH peripheral has that kind. It
+has ``make(chip, base, supply_uv)`` and ``protection(chip, read_word)``.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fwgen.errors import BoardError
 from fwgen.image.link import link
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fwgen.board.types import Chip
     from fwgen.image.emission import Emission
@@ -29,6 +29,17 @@ VECTORS = 8  # bytes that the linker puts before the code: a vector table nobody
 STACK = 0x400
 MOST_PAGE = 0x1000
 CALLS = ("init", "uninit", "erase_all", "erase_sector", "program_page")
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What the option bytes keep from us. ``level``: read-out protection, 0 (none) to 2.
+
+    ``sectors`` are the numbers of the sectors that are write-protected.
+    """
+
+    level: int = 0
+    sectors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +78,30 @@ def make_algorithm(chip: Chip, supply_uv: int) -> Algorithm:
 
     Raises BoardError for a controller that no algorithm here serves.
     """
-    kind = chip.peripherals["FLASH"].kind if "FLASH" in chip.peripherals else None
-    name = f"{__name__}.{kind}"
-    if kind is None or find_spec(name) is None:
+    module = _module(chip)
+    if module is None:
         raise BoardError(
             f"the flash of {chip.title} cannot be programmed yet",
             where=f"boards/chips/{chip.name}.toml: peripherals.FLASH",
             hint="an algorithm for its flash controller is one module in fwgen/rig/algorithms",
         )
-    made: Algorithm = import_module(name).make(chip, chip.ram.base, supply_uv)
+    made: Algorithm = module.make(chip, chip.ram.base, supply_uv)
     return made
+
+
+def protection_of(chip: Chip, read_word: Callable[[int], int]) -> Protection:
+    """What the chip's option bytes protect; nothing where we do not know its controller."""
+    module = _module(chip)
+    if module is None:
+        return Protection()
+    found: Protection = module.protection(chip, read_word)
+    return found
+
+
+def _module(chip: Chip) -> Any:
+    kind = chip.peripherals["FLASH"].kind if "FLASH" in chip.peripherals else None
+    name = f"{__name__}.{kind}"
+    return import_module(name) if kind is not None and find_spec(name) is not None else None
 
 
 def place(

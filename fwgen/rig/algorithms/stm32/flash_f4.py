@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from fwgen.image.facts import Facts
 from fwgen.image.wire import parse_emission
-from fwgen.rig.algorithms import Algorithm, place
+from fwgen.rig.algorithms import Algorithm, Protection, place
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fwgen.board.types import Chip
 
 LOCKED, OUTSIDE, ODD, BUSY = 0x1000_0001, 0x1000_0002, 0x1000_0003, 0x1000_0004
@@ -281,6 +284,19 @@ def make(chip: Chip, base: int, supply_uv: int) -> Algorithm:
     return place(
         parse_emission(json.dumps(emission)), chip, base, symbols, unit=unit, results=RESULTS
     )
+
+
+def protection(chip: Chip, read_word: Callable[[int], int]) -> Protection:
+    """Read-out and write protection, from FLASH_OPTCR. RM0368 §3.6.3, §3.6.4, §3.8.6."""
+    facts = Facts(chip)
+    names = ("", "_RDP_Pos", "_nWRP_Pos", "_SPRMOD")
+    at, shift, first, code_only = (facts.get(f"FLASH_OPTCR{name}") or 0 for name in names)
+    options = read_word(at)
+    level = {0xAA: 0, 0xCC: 2}.get(options >> shift & 0xFF, 1)
+    # A 0 protects; with SPRMOD it is a 1, and the sector cannot be read either (§3.6.5).
+    protects = 1 if options & code_only else 0
+    sectors = range(len(chip.flash.sectors))
+    return Protection(level, tuple(n for n in sectors if options >> first + n & 1 == protects))
 
 
 def _unit(label: str, kind: str, lines: list[str]) -> dict[str, object]:
