@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 Kind = Literal["whole", "part"]
 ABOUT, RECORD = "about.json", "record.json"
 VERSION = 1
+_UNREADABLE = (
+    OSError, KeyError, ValueError, TypeError, EOFError, NotImplementedError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 MOST_BYTES = 64 << 20  # of the parts kept for one chip, compressed
 
 
@@ -85,7 +90,7 @@ class Backup:
                     if _digest(data) != region.sha256 or len(data) != region.size:
                         raise _damaged(self.path, f"{region.member} is not what was kept")
                     found[region.address] = data
-        except (OSError, KeyError, zipfile.BadZipFile, ValueError, EOFError) as error:
+        except _UNREADABLE as error:
             raise _damaged(self.path, str(error)) from None
         return found
 
@@ -143,7 +148,7 @@ class Store:
         backup = Backup(
             path=self._free(made, kind),
             name="",
-            made=made.replace(microsecond=0),
+            made=made,
             kind=kind,
             why=why,
             interrupted=interrupted,
@@ -253,7 +258,7 @@ def open_backup(path: Path) -> Backup:
         return _of_data(path, data)
     except FileNotFoundError:
         raise InputError("there is no such file", where=str(path)) from None
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile, EOFError) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, str(error)) from None
 
 

@@ -224,6 +224,8 @@ class _Job:
                 self._compare(dirty, shall)
             except FwgenError as error:
                 raise _incomplete(error, kept) from error
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"the board's flash is incomplete: {AGAIN}") from None
         self._settle(store, interrupted)
         connection.reset()
         return Programmed(

@@ -1,4 +1,4 @@
-"""What tests of the rig start from."""
+"""What tests of the rig start from: nothing of the user's own is read or written."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from fwgen.board import load_board
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fwgen.board.types import Board
 
 
@@ -16,3 +18,11 @@ if TYPE_CHECKING:
 def board() -> Board:
     """nucleo-f401."""
     return load_board("nucleo-f401")
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where backups, records and locks go."""
+    folder = tmp_path / "data"
+    monkeypatch.setenv("FWGEN_DATA", str(folder))
+    return folder
