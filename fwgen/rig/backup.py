@@ -271,7 +271,8 @@ def _of_data(path: Path, data: Mapping[str, object]) -> Backup:
         )
     kind: Kind = "whole" if data["kind"] == "whole" else "part"
     regions = data["regions"]
-    assert isinstance(regions, list)
+    if not isinstance(regions, list):
+        raise TypeError("its regions are no list")
     dev_id = data["dev_id"]
     return Backup(
         path=path,

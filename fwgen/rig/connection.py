@@ -115,8 +115,10 @@ class Connection:
                 self._try_open(way)
             except RigError as error:
                 self._close()
-                if "does not answer" not in error.message or first is not None:
-                    raise first or error from None
+                if "does not answer" not in error.message:
+                    raise
+                if first is not None:
+                    raise first from None
                 first = error
             else:
                 if first is not None:
@@ -222,6 +224,11 @@ class Connection:
         """A word of memory or a register."""
         with self._words(f"reading {address:#010x}"):
             return int(self.target.read32(address))
+
+    def read_half(self, address: int) -> int:
+        """Half a word of memory, or a register of 16 bits."""
+        with self._words(f"reading {address:#010x}"):
+            return int(self.target.read16(address))
 
     def try_word(self, address: int) -> int | None:
         """A word, or None where the chip has nothing to read."""

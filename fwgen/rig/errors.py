@@ -35,6 +35,7 @@ _GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.EIO, errno.EPIPE, errno.ESHU
 _NO_ANSWER = (
     "no ack", "no device connected", "get idcode error", "dp wait", "dp error", "unable to",
     "no cores were discovered", "communication failure", "debug power error", "dap power",
+    "target not detected",
 )  # fmt: skip
 
 

@@ -87,20 +87,15 @@ def identify(connection: Connection, chip: Chip) -> Identity:
     return Identity(
         core=core,
         idcode=idcode,
-        flash_bytes=None if size is None else _half(connection, size) * 1024,
+        flash_bytes=None if size is None else connection.read_half(size) * 1024,
         unique_id="".join(f"{word:08x}" for word in words) or None,
         protection=protection_of(chip, connection.read_word),
     )
 
 
-def _half(connection: Connection, address: int) -> int:
-    return connection.read_word(address & ~3) >> 8 * (address & 2) & 0xFFFF
-
-
 def refuse_wrong_chip(board: Board, identity: Identity) -> None:
     """Raises WrongChipError when the chip is not the board's."""
     chip = board.chip
-    hint = f"is it the board that you mean? nothing was written to it; its {chip.title} would be"
     if chip.idcode is None:
         raise RigError(
             f"the description of {chip.title} has no idcode: the wrong chip could not be told",
@@ -110,7 +105,7 @@ def refuse_wrong_chip(board: Board, identity: Identity) -> None:
     if identity.dev_id != chip.idcode & 0xFFF:
         raise WrongChipError(
             f"there is {identity.name}, not the {chip.title} of {board.title}",
-            hint=f"{hint} device id {chip.idcode & 0xFFF:#05x}",
+            hint="is it the board that you mean? nothing was written to it",
         )
     if identity.flash_bytes is not None and identity.flash_bytes != chip.flash.size:
         raise WrongChipError(

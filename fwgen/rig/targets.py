@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from fwgen.rig.algorithms import Algorithm
 
 OURS = "fwgen_algorithm"  # attribute of the target classes that were made here
+DEVICES = (  # Arm ARM DDI0403 B3.1: what every chip has there
+    ("peripherals", 0x4000_0000, 0x2000_0000),
+    ("ppb", 0xE000_0000, 0x10_0000),
+)
 _lock = RLock()
 
 
@@ -92,9 +96,15 @@ def _device(chip: Chip) -> int | None:
 
 
 def _regions(chip: Chip, algorithm: Algorithm) -> list[Any]:
-    from pyocd.core.memory_map import FlashRegion, RamRegion, RomRegion
+    from pyocd.core.memory_map import DeviceRegion, FlashRegion, RamRegion, RomRegion
 
-    made: list[Any] = []
+    # A debugger reads only what the map has: registers, too.
+    made: list[Any] = [
+        DeviceRegion(name=name, start=start, length=length) for name, start, length in DEVICES
+    ]
+    for spec in chip.peripherals.values():
+        if not any(start <= spec.base < start + length for _, start, length in DEVICES):
+            made.append(DeviceRegion(name=spec.name, start=spec.base, length=spec.size))
     for memory in chip.memories.values():
         common = {"name": memory.name, "start": memory.base, "length": memory.size}
         if memory.kind == "ram":
