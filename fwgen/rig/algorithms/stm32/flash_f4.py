@@ -1,8 +1,11 @@
 """Flash memory interface of the STM32F4 (single bank). RM0368 §3.5 to §3.8.
 
 r3 is the controller's base wherever it is used; ``wait`` returns the error flags of SR, or
-BUSY. Every call feeds the independent watchdog: one that the option bytes started cannot be
-stopped, and the erase of a large sector takes longer than its reset value allows (§15.3, §3.6).
+BUSY. ``pause`` lets 256 cycles pass before, which is as long as a word takes at 16 MHz: asking
+sooner is in vain, and each question goes over two buses (in the machine, through Python).
+
+Every call feeds the independent watchdog: one that the option bytes started cannot be stopped,
+and the erase of a large sector takes longer than its reset value allows (§15.3, §3.6).
 """
 
 from __future__ import annotations
@@ -93,6 +96,10 @@ str r0, [r3, #16] ; 6118 ;  ; CR: LOCK
 movs r0, #0 ; 2000
 bx lr ; 4770
 """
+PAUSE = (
+    "push {r0, r1, r2, r3, r4, r5, r6} ; b47f\npop {r0, r1, r2, r3, r4, r5, r6} ; bc7f\n" * 16
+    + "ldr r4, k_short ; 4c00 ; PC8 k_short"
+)
 WAIT = """
 ldr r5, [r3, #12] ; 68dd
 lsls r6, r5, #15 ; 03ee
@@ -173,8 +180,7 @@ str r4, [r3, #16] ; 611c ;  ; CR: PG
 movs r0, #0 ; 2000
 {store}
 dsb ; f3bf 8f4f ;  ; the store must have reached the flash before BSY tells
-ldr r4, k_short ; 4c00 ; PC8 k_short
-bl wait ; f000 f800 ; CALL wait
+bl pause ; f000 f800 ; CALL pause
 cbnz r0, program_end ; b900 ; J6 program_end
 {further}
 b program_next ; e000 ; J11 program_next
@@ -260,6 +266,7 @@ def make(chip: Chip, base: int, supply_uv: int) -> Algorithm:
         "entry": ENTRY,
         "init": INIT,
         "uninit": UNINIT,
+        "pause": PAUSE,
         "wait": WAIT,
         "erase_all": ERASE_ALL,
         "erase_sector": ERASE_SECTOR,
