@@ -117,7 +117,6 @@ def programmed_data(done: Programmed, board: Board, probe: Probe) -> dict[str, o
         "programmed": list(done.programmed),
         "skipped": list(done.skipped),
         "bytes": done.bytes,
-        "seconds": round(done.seconds, 3),
         "backup": done.backup.name if done.backup else None,
         "notes": list(done.notes),
     }

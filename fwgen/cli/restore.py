@@ -83,7 +83,14 @@ def _list(*, as_json: bool) -> int:
     if as_json:
         from fwgen.report.data import VERSION
 
-        put_json({"fwgen_report": VERSION, "backups": [_data(backup) for backup in found]})
+        put_json(
+            {
+                "fwgen_report": VERSION,
+                "outcome": "listed",
+                "exit_code": 0,
+                "backups": [_data(backup) for backup in found],
+            }
+        )
         return 0
     console = screen()
     console.print()

@@ -227,7 +227,14 @@ class _Job:
             except KeyboardInterrupt:
                 raise KeyboardInterrupt(f"the board's flash is incomplete: {AGAIN}") from None
         self._settle(store, interrupted)
-        connection.reset()
+        try:
+            connection.reset()
+        except FwgenError as error:
+            raise RigError(
+                f"{error.message}; the flash itself is complete and right",
+                where=error.where,
+                hint="press the board's reset button: it runs the new firmware",
+            ) from error
         return Programmed(
             identity=identity,
             erased=tuple(s.number for s in erase),
@@ -359,10 +366,8 @@ def _same_twice(first: dict[Sector, bytes], second: dict[Sector, bytes]) -> None
 
 def _incomplete(error: FwgenError, kept: Backup | None) -> RigError:
     where_it_is = f"; what was there is kept as {kept.name}" if kept else ""
-    told = RigError(
+    return RigError(
         f"{error.message}: the board's flash is incomplete, and may not run{where_it_is}",
         where=error.where,
         hint=f"{error.hint}; {AGAIN}" if error.hint and AGAIN not in error.hint else AGAIN,
     )
-    told.__notes__ = list(getattr(error, "__notes__", ()))
-    return told

@@ -23,7 +23,8 @@ _CORES = {0xC20: "Cortex-M0", 0xC60: "Cortex-M0+", 0xC23: "Cortex-M3", 0xC24: "C
           0xC27: "Cortex-M7", 0xD21: "Cortex-M33"}  # fmt: skip
 RDP_CURE = (
     "only lifting the protection helps, and that erases the whole chip: "
-    '"STM32_Programmer_CLI -c port=SWD -rdu" does it'
+    '"STM32_Programmer_CLI -c port=SWD -rdu" does it; its firmware runs on after the board was '
+    "without power once"
 )
 WRP_CURE = "lift the write protection in the option bytes, with ST's STM32CubeProgrammer"
 
