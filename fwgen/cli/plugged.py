@@ -64,18 +64,26 @@ def the_probe(board: Board, wanted: str) -> Probe:
     try:
         return choose_probe(board, wanted or None, found)
     except RigError:
-        if len(found) < 2 or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        matching = [probe for probe in found if wanted.casefold() in probe.uid.casefold()]
+        at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+        chosen = _ask(matching) if at_terminal and len(matching) > 1 else None
+        if chosen is None:
             raise
-        return _ask([probe for probe in found if wanted.casefold() in probe.uid.casefold()])
+        return chosen
 
 
-def _ask(probes: Sequence[Probe]) -> Probe:
+def _ask(probes: Sequence[Probe]) -> Probe | None:
+    """Which of them is meant; None when the answer is the end of the input."""
     for number, probe in enumerate(probes, 1):
         typer.echo(f" {number}  {probe}", err=True)
     while True:
-        said = typer.prompt("Which one", err=True)
+        typer.echo("which one? ", nl=False, err=True)
+        line = sys.stdin.readline()
+        said = line.strip()
         if said.isdigit() and 1 <= int(said) <= len(probes):
             return probes[int(said) - 1]
+        if not line:
+            return None
 
 
 @contextlib.contextmanager

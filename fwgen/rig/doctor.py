@@ -66,10 +66,10 @@ class UsbDevice:
         return self.product or f"USB {self.vid:04x}:{self.pid:04x}"
 
 
-def usb_probes(folder: Path = SYSFS) -> tuple[UsbDevice, ...]:
+def usb_probes(folder: Path | None = None) -> tuple[UsbDevice, ...]:
     """Debug probes on the USB bus, whether they may be used or not. Linux only; elsewhere none."""
     found = []
-    for path in sorted(folder.glob("*")):
+    for path in sorted((folder or SYSFS).glob("*")):
         vid, pid = _hex(path / "idVendor"), _hex(path / "idProduct")
         if vid is None or pid is None:
             continue
