@@ -10,6 +10,9 @@
     │   └── UnitError       a quantity we could not parse
     ├── ModelError          a model could not be reached or gave no answer
     ├── BenchError          a bench (machine or rig) could not do its work
+    │   └── RigError        the road to the real board: probe, cable, chip, port
+    │       ├── WrongChipError      the chip is another than the board's; nothing was written
+    │       └── ProtectedChipError  the chip's flash is protected; nothing was written
     └── OutputError         a result could not be written
 
 Firmware that misbehaves raises nothing: that is evidence, and goes into the trace.
@@ -88,6 +91,18 @@ class ModelError(FwgenError):
 
 class BenchError(FwgenError):
     """A bench could not do its work (not: the firmware misbehaved)."""
+
+
+class RigError(BenchError):
+    """Something on the road to the real board fails: probe, cable, chip or port."""
+
+
+class WrongChipError(RigError):
+    """The chip is not the one that the board has; nothing was written to it."""
+
+
+class ProtectedChipError(RigError):
+    """The chip's flash is protected against what was asked; nothing was written to it."""
 
 
 class OutputError(FwgenError):

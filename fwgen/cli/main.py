@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fwgen.errors import FwgenError
 
-COMMANDS = ("make", "verify", "run", "explain", "boards")
+COMMANDS = ("make", "verify", "run", "flash", "restore", "doctor", "explain", "boards")
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
 
@@ -37,6 +37,9 @@ Commands:
   make PROMPT     Make a firmware for a prompt and prove it; "make" may be left out.
   verify IMAGE    Prove a firmware, ours or a compiler's, against a contract.
   run IMAGE       Run a firmware live: serial on stdin and stdout, LEDs, buttons.
+  flash IMAGE     Put a firmware onto the board, and see that it is there.
+  restore         Put back what was on the board before, or list what is kept.
+  doctor          Find what stands between this computer and the board.
   explain IMAGE   Show a firmware as an annotated listing.
   boards          List the boards; show one with its pins; check a file of your own.
 
@@ -83,8 +86,8 @@ def run(arguments: list[str]) -> int:
         return _dispatch(arguments)
     except FwgenError as error:
         return _tell(_with_hint(error, arguments), arguments)
-    except KeyboardInterrupt:
-        return _interrupted(arguments)
+    except KeyboardInterrupt as stop:
+        return _interrupted(arguments, str(stop))
     except BrokenPipeError:  # the reader of our output went away ("| head")
         _silence()
         return 0
@@ -100,7 +103,7 @@ def build() -> typer.Typer:
     """The command line, as Typer knows it."""
     import typer
 
-    from fwgen.cli import boards, explain, make, verify
+    from fwgen.cli import boards, doctor, explain, flash, make, restore, verify
     from fwgen.cli import run as run_command
 
     app = typer.Typer(
@@ -113,6 +116,9 @@ def build() -> typer.Typer:
     app.command("make")(make.make)
     app.command("verify")(verify.verify)
     app.command("run")(run_command.run)
+    app.command("flash")(flash.flash)
+    app.command("restore")(restore.restore)
+    app.command("doctor")(doctor.doctor)
     app.command("explain")(explain.explain)
     app.add_typer(boards.app(), name="boards")
     return app
@@ -169,14 +175,14 @@ def _tell(error: FwgenError, arguments: Sequence[str]) -> int:
     return ERROR
 
 
-def _interrupted(arguments: Sequence[str]) -> int:
+def _interrupted(arguments: Sequence[str], said: str) -> int:
     if _wants_json(arguments):
         from fwgen.cli.output import put_json
         from fwgen.report.data import VERSION
 
         put_json({"fwgen_report": VERSION, "outcome": "interrupted", "exit_code": INTERRUPTED})
     else:
-        print("\ninterrupted: nothing was written", file=sys.stderr)  # noqa: T201
+        print(f"\ninterrupted: {said or 'nothing was written'}", file=sys.stderr)  # noqa: T201
     return INTERRUPTED
 
 

@@ -44,6 +44,7 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for name in ("FWGEN_BOARD", "FWGEN_TRACEBACK", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FWGEN_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 
 

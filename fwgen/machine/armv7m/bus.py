@@ -252,7 +252,8 @@ class Bus:
         """See whether the access brought something that is due within the block that runs."""
         core, at = self._core, self._at
         core.access_pc = None
-        if getattr(core.flash, "busy_until_ps", 0) > self._soc.scheduler.now_ps:
+        busy = getattr(core.flash, "busy_until_ps", 0) > self._soc.scheduler.now_ps
+        if busy and core.in_flash(pc):
             core.attend()  # the bus will stall
         if self._soc.scheduler.next_ps != core.deadline:
             core.set_limit()

@@ -98,9 +98,9 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
     def program(self, address: int, size: int, value: int, t_ps: int) -> None:
         """The firmware stores to flash: programs it, or raises the flag that says why not.
 
-        The content changes when the operation ends, after ``busy_until_ps``. §3.5.3, §3.5.4.
+        The operation ends at ``busy_until_ps``; who reads meanwhile waits for it. So the content
+        may change at once, unless something else is due before. §3.5.3, §3.5.4.
         """
-        start = max(t_ps, self.busy_until_ps)
         offset = address - self.base
         error = self._program_error(offset, size)
         if error:
@@ -121,7 +121,11 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         def clear_bits() -> None:
             self._put(offset, (self._word(offset, size) & value).to_bytes(size, "little"))
 
-        self._operate(start, PROGRAM_PS, clear_bits)
+        if t_ps >= self.busy_until_ps and not self.cr.EOPIE:
+            self.busy_until_ps = t_ps + PROGRAM_PS
+            clear_bits()
+        else:
+            self._operate(max(t_ps, self.busy_until_ps), PROGRAM_PS, clear_bits)
 
     # ------------------------------------------------------------------ reset, access time
 

@@ -1,0 +1,67 @@
+"""``fwgen flash``: a firmware onto the board."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fwgen.cli.options import BoardOption, ImageArgument, JsonOption, the_board
+from fwgen.cli.output import put_json, screen
+from fwgen.cli.plugged import (
+    ProbeOption,
+    Rig,
+    RigOption,
+    plugged,
+    programmed_data,
+    progress,
+    show_programmed,
+    the_probe,
+)
+
+
+def flash(
+    image: ImageArgument,
+    *,
+    board: BoardOption = "",
+    probe: ProbeOption = "",
+    backup: Annotated[
+        bool | None,
+        typer.Option(
+            "--backup/--no-backup",
+            help="Keep the whole flash first, or nothing of it. "
+            "[default: the whole the first time, later what is erased]",
+        ),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep what lies beside the image in its sectors.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also erase and program sectors that hold it already.")
+    ] = False,
+    rig: RigOption = Rig.REAL,
+    as_json: JsonOption = False,
+) -> int:
+    """Put a firmware onto the board: erase, program, read back, compare, reset, run.
+
+    Another chip than the board's is refused before anything is written. Exit codes: 0 flashed,
+    2 error.
+    """
+    from fwgen.image.load import load_image
+
+    the = the_board(board)
+    loaded = load_image(image, the)
+    with plugged(the, rig) as virtual:
+        from fwgen.rig.connection import Connection
+        from fwgen.rig.flash import program
+
+        chosen = the_probe(the, probe or virtual)
+        console = screen()
+        with progress(screen(stderr=True)) as tell, Connection(the, chosen) as connection:
+            done = program(connection, loaded, backup=backup, keep=keep, force=force, progress=tell)
+        if as_json:
+            put_json(programmed_data(done, the, chosen))
+        else:
+            console.print()
+            show_programmed(console, done, the, chosen)
+    return 0

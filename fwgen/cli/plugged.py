@@ -1,0 +1,172 @@
+"""What the commands for a real board share: which rig, which probe, how far it is."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fwgen.errors import RigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.console import Console
+
+    from fwgen.board.types import Board
+    from fwgen.rig.flash import Programmed
+    from fwgen.rig.probes import Probe
+
+ProbeOption = Annotated[
+    str, typer.Option("--probe", metavar="UID", help="Serial number of the probe, or a part of it.")
+]
+
+
+class Rig(StrEnum):
+    """Where the board is."""
+
+    REAL = "real"
+    VIRTUAL = "virtual"
+
+
+RigOption = Annotated[
+    Rig, typer.Option("--rig", help="real: plugged in; virtual: the machine behind a probe.")
+]
+
+
+@contextlib.contextmanager
+def plugged(board: Board, rig: Rig) -> Iterator[str]:
+    """With a virtual rig, a board fresh from the factory is plugged in; gives its probe's uid.
+
+    With a real one what is plugged in is plugged in already; gives "".
+    """
+    if rig is Rig.REAL:
+        yield ""
+        return
+    from fwgen.virtual.board import VirtualBoard
+
+    made = VirtualBoard(board)
+    with made.plugged():
+        yield made.uid
+
+
+def the_probe(board: Board, wanted: str) -> Probe:
+    """The probe that is meant; at a terminal, who has several is asked.
+
+    Raises RigError when there is none, or several and nobody to ask.
+    """
+    from fwgen.rig.probes import choose_probe, find_probes
+
+    found = find_probes()
+    try:
+        return choose_probe(board, wanted or None, found)
+    except RigError:
+        matching = [probe for probe in found if wanted.casefold() in probe.uid.casefold()]
+        at_terminal = sys.stdin.isatty() and sys.stderr.isatty()
+        chosen = _ask(matching) if at_terminal and len(matching) > 1 else None
+        if chosen is None:
+            raise
+        return chosen
+
+
+def _ask(probes: Sequence[Probe]) -> Probe | None:
+    """Which of them is meant; None when the answer is the end of the input."""
+    for number, probe in enumerate(probes, 1):
+        typer.echo(f" {number}  {probe}", err=True)
+    while True:
+        typer.echo("which one? ", nl=False, err=True)
+        line = sys.stdin.readline()
+        said = line.strip()
+        if said.isdigit() and 1 <= int(said) <= len(probes):
+            return probes[int(said) - 1]
+        if not line:
+            return None
+
+
+@contextlib.contextmanager
+def progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar while it lasts, where somebody looks."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+    columns = (TextColumn(" {task.description:<10}"), BarColumn(), DownloadColumn())
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        tasks = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=total)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield tell
+
+
+def programmed_data(done: Programmed, board: Board, probe: Probe) -> dict[str, object]:
+    """What a flash did, for programs."""
+    from fwgen.report.data import VERSION
+
+    identity = done.identity
+    return {
+        "fwgen_report": VERSION,
+        "outcome": "flashed",
+        "exit_code": 0,
+        "board": board.name,
+        "probe": probe.uid,
+        "chip": {
+            "name": identity.name,
+            "idcode": identity.idcode,
+            "flash_bytes": identity.flash_bytes,
+            "unique_id": identity.unique_id,
+        },
+        "erased": list(done.erased),
+        "programmed": list(done.programmed),
+        "skipped": list(done.skipped),
+        "bytes": done.bytes,
+        "backup": done.backup.name if done.backup else None,
+        "notes": list(done.notes),
+    }
+
+
+def show_programmed(console: Console, done: Programmed, board: Board, probe: Probe) -> None:
+    """What a flash did, for people."""
+    from rich.text import Text
+
+    from fwgen.report.console import section
+    from fwgen.report.layout import Paragraph
+
+    console.print(section("probe", str(probe)))
+    console.print(section("chip", f"{board.chip.title}, unique id {done.identity.unique_id}"))
+    if done.backup:
+        what = "all of the flash" if done.backup.kind == "whole" else "what is replaced"
+        console.print(
+            section("kept", f"{what}, as it was: fwgen restore {done.backup.name}"),
+            soft_wrap=True,
+        )
+    for note in done.notes:
+        console.print(section("note", note, style="yellow"))
+    console.print(section("flash", *_told(done)))
+    console.print()
+    console.print(Paragraph(Text("✔", style="green"), ["the board runs it"], width=1, hang=0))
+    console.print()
+
+
+def _told(done: Programmed) -> list[str]:
+    if not done.programmed:
+        return ["nothing to do: the chip holds it already"]
+    lines = [
+        f"{done.bytes} bytes programmed, read back and compared in {done.seconds:.2f} s",
+        f"{_counted(done.erased)} erased" + (
+            f", {_counted(done.skipped)} held it already" if done.skipped else ""
+        ),
+    ]  # fmt: skip
+    if not done.erased:
+        lines[1] = "nothing had to be erased"
+    return lines
+
+
+def _counted(sectors: Sequence[int]) -> str:
+    listed = ", ".join(map(str, sectors))
+    return f"sector {listed}" if len(sectors) == 1 else f"sectors {listed}"

@@ -1,0 +1,1 @@
+"""Flash algorithms for the flash controllers of STM32 chips."""
