@@ -234,6 +234,11 @@ class VirtualBoard:
             self.machine.soc.on_trace = None
             self.trace_port = None
 
+    @property
+    def trace_waiting(self) -> int:
+        """Bytes that came on SWO and were not read."""
+        return len(self.trace_port or b"")
+
     def trace_read(self, most: int = 1 << 20) -> bytes:
         """What came on SWO since the last time."""
         with self.lock:

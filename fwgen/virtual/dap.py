@@ -88,11 +88,15 @@ class Dap:
                 return self.read_dp(address)
             self.write_dp(address, value)
             return 0
-        where = self._select & 0xFF00_00F0 | address & 0xC
+        where = self.selected(address)
         if value is None:
             return self.read_ap(where)
         self.write_ap(where, value)
         return 0
+
+    def selected(self, address: int) -> int:
+        """The register of an access port that A[3:2] mean now."""
+        return self._select & 0xFF00_00F0 | address & 0xC
 
     def read_dp(self, address: int) -> int:
         """Read a register of the debug port, its bank above it. Raises FaultAnswerError."""
