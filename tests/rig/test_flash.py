@@ -374,7 +374,7 @@ def test_a_cable_pulled_anywhere_is_told_and_repeating_mends_it(
     whole = plug(flash=before)
     flash(whole, what, backup=False)
     said, states = set(), set()
-    for after in (0, 40, 60, 90, 110, 130, 150, 170, 200):
+    for after in (20, 90, 120, 150, 182, 200, 260, 300, 400, 600):
         made = plug(flash=before, drop_after=after)
         with suppress(RigError), told(said):
             flash(made, what)
@@ -466,7 +466,7 @@ def test_bad_reads_never_pass_for_good_ones(plug: Plug, flash: Flash) -> None:
 
 
 def test_faults_of_every_kind_leave_no_board_in_a_state_that_nobody_knows(board: Board) -> None:
-    tally = Cycles(board, seed=20).run(9)
+    tally = Cycles(board, seed=2).run(9)
     assert tally.flashed >= 2
     assert tally.refused >= 2
 
