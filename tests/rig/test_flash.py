@@ -29,6 +29,7 @@ from fwgen.virtual.board import VirtualBoard
 from fwgen.virtual.faults import Faults
 from tests.machine.core.firmware import GPIOA, firmware
 from tests.rig.cycles import Cycles
+from tests.rig.test_doctor import deaf_unless_in_reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -532,6 +533,52 @@ def test_the_core_runs_after_the_connection(plug: Plug, board: Board) -> None:
     made.listen(lambda event: edges.append(event) if isinstance(event, Edge) else None)
     made.sleep(10 * MS)
     assert edges
+
+
+def test_firmware_that_switched_the_debug_pins_off_is_caught_in_reset(
+    plug: Plug, flash: Flash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf_unless_in_reset(monkeypatch)
+    made = plug(flash=bytes(SIZE))
+    done = flash(made, image(1000))
+    assert any("only while held in reset" in note for note in done.notes)
+    assert made.flash()[:1000] == bytes_of(image(1000))
+
+
+@pytest.mark.parametrize("kind", ["stlink", "cmsis-dap", "fwgen"])
+def test_any_probe_will_do(board: Board, kind: str) -> None:
+    before = Random(12).randbytes(SIZE)
+    with VirtualBoard(board, flash=before) as made, made.plugged(kind):
+        probes = [probe.uid for probe in find_probes() if made.uid in probe.uid]
+        assert len(probes) == 1
+        done = flash_board(board, image(2000), probe=probes[0], clock=made)
+        assert done.backup is not None
+        assert done.backup.read() == {BASE: before}
+        assert made.flash()[:2000] == bytes_of(image(2000))
+
+
+@pytest.mark.parametrize("kind", ["stlink", "cmsis-dap"])
+def test_the_wrong_chip_is_refused_over_any_probe(board: Board, kind: str) -> None:
+    before = Random(12).randbytes(SIZE)
+    faults = Faults(idcode=0x1000_6431)
+    with VirtualBoard(board, flash=before, faults=faults) as made, made.plugged(kind):
+        with pytest.raises(WrongChipError, match="STM32F411"):
+            flash_board(board, image(2000), probe=made.uid, clock=made)
+        assert made.flash() == before
+
+
+@pytest.mark.parametrize("kind", ["stlink", "cmsis-dap"])
+@pytest.mark.parametrize("after", [8, 60, 150, 250, 400])
+def test_any_cable_may_be_pulled(board: Board, kind: str, after: int) -> None:
+    before = Random(12).randbytes(FIRST)
+    made = VirtualBoard(board, flash=before, faults=Faults(drop_after=after, replug=False))
+    with made, made.plugged(kind):
+        with pytest.raises(RigError, match=r"the probe is gone|no debug probe|no probe") as caught:
+            flash_board(board, image(2000), probe=made.uid, clock=made)
+        assert caught.value.hint
+        now = made.flash()
+    kept = [b.read()[BASE] for b in all_backups()]
+    assert now[:FIRST] == before or kept[0][:FIRST] == before
 
 
 def test_after_an_error_the_probe_is_free_again(plug: Plug, flash: Flash, board: Board) -> None:
