@@ -332,3 +332,14 @@ def test_a_port_that_is_not_there_is_told(board: Board) -> None:
 def test_opening_a_port_tells_what_the_system_says(tmp_path: Path) -> None:
     assert "No such file" in (trouble_with_port(str(tmp_path / "tty")) or "")
     assert trouble_with_port("loop://") is None
+
+
+def test_an_st_link_tells_its_firmware_and_the_supply(board: Board) -> None:
+    with VirtualBoard(board) as made, made.plugged("stlink"):
+        checks = found(board, replace(NONE, probes=find_probes), made.uid)
+        by_itself = found(None, replace(NONE, probes=find_probes, boards=lambda _id: board))
+    assert checks["firmware"].state == "ok"
+    assert "the probe's firmware is V2J" in checks["firmware"].said
+    assert checks["power"].state == "ok"
+    assert "3." in checks["power"].said
+    assert checks["chip"].state == by_itself["chip"].state == "ok"

@@ -423,6 +423,26 @@ def test_an_interrupted_flash_is_remembered_until_it_is_repeated(
     assert flash(made, image(1000)).notes == ()
 
 
+@pytest.mark.parametrize("during", ["back up", "erase", "program", "verify"])
+def test_ctrl_c_says_whether_anything_was_written(plug: Plug, flash: Flash, during: str) -> None:
+    made = plug(flash=bytes(SIZE))
+
+    def stop(what: str, _done: int, _total: int) -> None:
+        if what == during:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        flash(made, image(1000), progress=stop)
+    if during == "back up":
+        assert str(caught.value) == ""
+        assert made.flash() == bytes(SIZE)
+    else:
+        assert "incomplete" in str(caught.value)
+        assert Store(all_backups()[0].unique_id).pending == (0,)
+    flash(made, image(1000))
+    assert made.flash()[:1000] == bytes_of(image(1000))
+
+
 def test_the_vector_table_is_gone_first_and_back_last(
     plug: Plug, flash: Flash, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -596,6 +616,21 @@ def test_several_flashes_over_one_connection(plug: Plug, board: Board) -> None:
         for seed in range(3):
             program(connection, image(5000, seed=seed))
             assert made.flash()[:5000] == bytes_of(image(5000, seed=seed))
+
+
+def test_boards_are_flashed_side_by_side(plug: Plug, flash: Flash) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    boards = [plug(flash=Random(n).randbytes(FIRST)) for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda n: flash(boards[n], image(900, seed=n)), range(4)))
+    for n, made in enumerate(boards):
+        assert made.flash()[:900] == bytes_of(image(900, seed=n))
+        assert done[n].programmed == (0,)
+    kept = [b.read() for b in all_backups()]
+    for n in range(4):
+        before = Random(n).randbytes(FIRST)
+        assert any(before in data for regions in kept for data in regions.values())
 
 
 def test_it_is_listed(plug: Plug) -> None:
