@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from fwgen.errors import FwgenError, ImageError, InputError, RigError
 from fwgen.rig.backup import Store
-from fwgen.rig.clock import Clock, WallClock
 from fwgen.rig.connection import BLANK, Connection, Sector
 from fwgen.rig.identity import refuse_protected, refuse_wrong_chip
 from fwgen.rig.probes import choose_probe
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board
     from fwgen.image.types import Image
     from fwgen.rig.backup import Backup
+    from fwgen.rig.clock import Clock
     from fwgen.rig.identity import Identity
 
     Progress = Callable[[str, int, int], None]
@@ -73,10 +73,9 @@ def flash_board(
     Raises RigError (WrongChipError, ProtectedChipError) with the cure, ImageError, OutputError.
     """
     check_image(board, image)
-    with Connection(board, choose_probe(board, probe)) as connection:
+    with Connection(board, choose_probe(board, probe), clock=clock) as connection:
         return program(
-            connection, image, backup=backup, keep=keep, force=force, progress=progress,
-            clock=clock,
+            connection, image, backup=backup, keep=keep, force=force, progress=progress
         )  # fmt: skip
 
 
@@ -88,7 +87,6 @@ def program(
     keep: bool = False,
     force: bool = False,
     progress: Progress | None = None,
-    clock: Clock | None = None,
 ) -> Programmed:
     """Flash an image over an open connection; the board runs it afterwards.
 
@@ -116,7 +114,8 @@ def program(
                 ]
         return bytes(data)
 
-    return _Job(connection, touched, wanted, backup, force, progress, clock).run()
+    job = _Job(connection, touched, wanted, backup, force, progress)
+    return job.run(certain=keep)
 
 
 def restore(
@@ -125,7 +124,6 @@ def restore(
     *,
     keep: bool = True,
     progress: Progress | None = None,
-    clock: Clock | None = None,
 ) -> Programmed:
     """Put a backup back; the board runs it afterwards. ``keep``: what it replaces is kept first.
 
@@ -154,7 +152,7 @@ def restore(
         found = covers(sector)
         return there if found is None else found
 
-    return _Job(connection, touched, wanted, None if keep else False, False, progress, clock).run()
+    return _Job(connection, touched, wanted, None if keep else False, False, progress).run()
 
 
 def check_image(board: Board, image: Image) -> None:
@@ -187,7 +185,6 @@ class _Job:
         backup: bool | None,
         force: bool,
         progress: Progress | None,
-        clock: Clock | None,
     ) -> None:
         self.connection = connection
         self.board = connection.board
@@ -196,10 +193,11 @@ class _Job:
         self.backup = backup
         self.force = force
         self.progress = progress or (lambda _what, _done, _total: None)
-        self.clock: Clock = clock or WallClock()
+        self.clock = connection.clock
         self.notes = list(connection.notes)
 
-    def run(self) -> Programmed:
+    def run(self, *, certain: bool = False) -> Programmed:
+        """Do it. ``certain``: what is there becomes part of what shall be, so read it twice."""
         began = self.clock.now_ps
         connection, identity = self.connection, self.connection.identity
         refuse_wrong_chip(self.board, identity)
@@ -207,6 +205,8 @@ class _Job:
         store = Store(identity.unique_id or connection.probe.uid)
         connection.reset(halt=True)  # clocks as after reset, no watchdog, no handler
         there = self._read("read", self.sectors)
+        if certain:
+            _same_twice(there, self._read("check", self.sectors))
         shall = {s: self.wanted(s, there[s]) for s in self.sectors}
         dirty = [s for s in self.sectors if self.force or there[s] != shall[s]]
         erase = [s for s in dirty if self.force or not _programs_over(there[s], shall[s])]
@@ -367,7 +367,7 @@ def _same_twice(first: dict[Sector, bytes], second: dict[Sector, bytes]) -> None
 def _incomplete(error: FwgenError, kept: Backup | None) -> RigError:
     where_it_is = f"; what was there is kept as {kept.name}" if kept else ""
     return RigError(
-        f"{error.message}: the board's flash is incomplete, and may not run{where_it_is}",
+        f"{error.message}: the board's flash may be incomplete, and not run{where_it_is}",
         where=error.where,
         hint=f"{error.hint}; {AGAIN}" if error.hint and AGAIN not in error.hint else AGAIN,
     )

@@ -19,6 +19,7 @@ CASES = [
     (usb.core.USBError("Input/Output Error", -1, errno.EIO), "is gone", "plug it in again"),
     (usb.core.USBError("Pipe error", -9, errno.EPIPE), "is gone", "plug it in again"),
     (pyocd.ProbeDisconnected("gone"), "is gone", "plug it in again"),
+    (pyocd.ProbeError("Timeout reading from probe 066B"), "is gone", "plug it in again"),
     (pyocd.ProbeError("USB Error: [Errno 19] No such device"), "is gone", "plug it in again"),
     (pyocd.ProbeError("USB Error: [Errno 16] Resource busy"), "busy", "close what uses it"),
     (
@@ -33,8 +34,8 @@ CASES = [
     (pyocd.TransferTimeoutError("AP wait"), "does not answer", "reset"),
     (pyocd.DebugError("No cores were discovered!"), "does not answer", "reset"),
     (pyocd.TransferFaultError(fault_address=0x0800_0000), "access at 0x08000000", "doctor"),
-    (pyocd.FlashEraseFailure("x", address=1, result_code=0x10), "it says 0x10", "repeat"),
-    (pyocd.FlashProgramFailure("timed out"), "timed out", "repeat"),
+    (pyocd.FlashEraseFailure("x", address=1, result_code=0x10), "it says 0x10", "worn out"),
+    (pyocd.FlashProgramFailure("timed out"), "timed out", "doctor"),
     (pyocd.TargetSupportError("Target type x not recognized."), "not recognized", None),
     (KeyError("tar"), "KeyError: 'tar'", "doctor"),
     (ZeroDivisionError(), "ZeroDivisionError", "doctor"),
