@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from fwgen.units import PS_PER_US
 from fwgen.virtual import usb
-from fwgen.virtual.cable import Cable
 from fwgen.virtual.dap import ABORT, DRW, FaultAnswerError, NoAnswerError
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class CmsisDap(usb.Device):
         super().__init__(board.uid)
         self.board = board
         self.product = f"virtual {board.board.title} CMSIS-DAP"
-        self._cable = Cable(board)
+        self._cable = board.cable
         self.strings = [INTERFACE]
         self._in = usb.Endpoint(self, IN, PACKET)
         pipes = [usb.Endpoint(self, OUT, PACKET), self._in]

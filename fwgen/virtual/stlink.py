@@ -14,7 +14,7 @@ from struct import pack, unpack_from
 from typing import TYPE_CHECKING
 
 from fwgen.virtual import usb
-from fwgen.virtual.cable import Cable, UnpluggedError
+from fwgen.virtual.cable import UnpluggedError
 from fwgen.virtual.dap import ABORT, CDBGPWRUPREQ, CSYSPWRUPREQ, CTRL_STAT, FaultAnswerError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class StLink(usb.Device):
     def __init__(self, board: VirtualBoard) -> None:
         super().__init__(board.uid)
         self.board = board
-        self._cable = Cable(board)
+        self._cable = board.cable
         self._in = usb.Endpoint(self, IN)
         self._swv = usb.Endpoint(self, SWV)
         pipes = [usb.Endpoint(self, OUT), self._in, self._swv]
