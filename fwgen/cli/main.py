@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fwgen.errors import FwgenError
 
-COMMANDS = ("make", "verify", "run", "flash", "restore", "doctor", "explain", "boards")
+COMMANDS = ("make", "verify", "run", "flash", "restore", "doctor", "virtual", "explain", "boards")
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
 
@@ -40,6 +40,7 @@ Commands:
   flash IMAGE     Put a firmware onto the board, and see that it is there.
   restore         Put back what was on the board before, or list what is kept.
   doctor          Find what stands between this computer and the board.
+  virtual         Switch a virtual board on, for pyocd and gdb.
   explain IMAGE   Show a firmware as an annotated listing.
   boards          List the boards; show one with its pins; check a file of your own.
 
@@ -103,7 +104,7 @@ def build() -> typer.Typer:
     """The command line, as Typer knows it."""
     import typer
 
-    from fwgen.cli import boards, doctor, explain, flash, make, restore, verify
+    from fwgen.cli import boards, doctor, explain, flash, make, restore, verify, virtual
     from fwgen.cli import run as run_command
 
     app = typer.Typer(
@@ -119,6 +120,7 @@ def build() -> typer.Typer:
     app.command("flash")(flash.flash)
     app.command("restore")(restore.restore)
     app.command("doctor")(doctor.doctor)
+    app.command("virtual")(virtual.virtual)
     app.command("explain")(explain.explain)
     app.add_typer(boards.app(), name="boards")
     return app
