@@ -513,7 +513,8 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
             levels.append(int(parity == "mark"))
         end = start_ps + int((len(levels) + stop_bits) * length)
         levels = [level ^ (flipped >> n & 1) for n, level in enumerate([*levels, 1])]
-        edges = [(start_ps + int(n * length), level) for n, level in enumerate(levels)]
+        bit, parts = length.numerator, length.denominator
+        edges = [(start_ps + n * bit // parts, level) for n, level in enumerate(levels)]
         edges.append((end, 1))
         edges = [e for n, e in enumerate(edges) if e[1] != (edges[n - 1][1] if n else 1)]
 

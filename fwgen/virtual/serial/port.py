@@ -171,6 +171,11 @@ class VirtualPort:
             del self._inbox[:most]
             return data
 
+    def peek(self, most: int) -> bytes:
+        """Like ``take``, and leaves them there."""
+        with self._cond:
+            return bytes(self._inbox[:most])
+
     def wait(self, timeout_s: float | None, enough: Callable[[], bool]) -> None:
         """Wait until something came, the port is gone, or ``enough()``; only time ends it else."""
         with self._cond:

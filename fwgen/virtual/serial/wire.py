@@ -129,8 +129,9 @@ class Line:
 
         ``levels`` are those between start and stop; noise inverts the bits in ``flipped``.
         """
+        length, parts = bit_ps.numerator, bit_ps.denominator
         for n, level in enumerate((0, *levels, 1)):
-            self.put(start_ps + int(n * bit_ps), level ^ (flipped >> n & 1))
+            self.put(start_ps + n * length // parts, level ^ (flipped >> n & 1))
         self.put(end_ps, 1)
 
     @property
