@@ -72,7 +72,8 @@ class Port:
         return NETWORK_PS if "://" in self.device and not self.uid else USB_PS
 
     def __str__(self) -> str:
-        return f"{self.device} ({self.title}{f', {self.uid}' if self.uid else ''})"
+        known = [text for text in (self.title, self.uid) if text and text != self.device]
+        return f"{self.device} ({', '.join(known)})" if known else self.device
 
 
 def find_ports() -> tuple[Port, ...]:
@@ -109,6 +110,31 @@ def find_port(uid: str, ports: Iterable[Port] | None = None) -> Port:
     )  # fmt: skip
 
 
+def choose_port(wanted: str | None = None, ports: Iterable[Port] | None = None) -> Port:
+    """The USB port that is meant: by (part of) its probe's serial number, or the only one.
+
+    Raises PortMissingError or PortError that lists what there is; several are never guessed from.
+    """
+    found = [port for port in (find_ports() if ports is None else ports) if port.uid]
+    key = (wanted or "").casefold()
+    matching = [port for port in found if port.uid.casefold() == key]
+    matching = matching or [port for port in found if key in port.uid.casefold()]
+    if len(matching) == 1:
+        return matching[0]
+    listed = ", ".join(str(port) for port in matching or found)
+    if matching:
+        raise PortError(
+            f"there are {len(matching)} serial ports, and I do not guess: {listed}",
+            hint=f"name one: {matching[0].device}",
+        )
+    if wanted:
+        return find_port(wanted, found)
+    raise PortMissingError(
+        "no USB serial port is plugged in",
+        hint="plug the board in with a cable that carries data; or name a port",
+    )
+
+
 def port_named(device: str) -> Port:
     """What is known of the port at a device or URL; one that is not listed is taken as it is."""
     real = os.path.realpath(device) if "://" not in device else device
@@ -129,17 +155,21 @@ def open_port(
     parity: str = "N",
     stop_bits: float = 1,
     timeout_s: float | None = 0,
+    rts: bool = True,
+    dtr: bool = True,
 ) -> Any:
     """Open a port for ourselves alone; what had come before is dropped.
 
-    ``device`` is a path, or any URL that pyserial takes. Gives the pyserial port. Raises
-    PortMissingError, PortBusyError, PortDeniedError, or PortError with what the system said.
+    ``device`` is a path, or any URL that pyserial takes; ``rts`` and ``dtr`` are how the control
+    lines are set from the start. Gives the pyserial port. Raises PortMissingError,
+    PortBusyError, PortDeniedError, or PortError with what the system said.
     """
     import serial
 
     try:
-        return serial.serial_for_url(
+        port = serial.serial_for_url(
             device,
+            do_not_open=True,
             baudrate=baud,
             bytesize=bits,
             parity=parity,
@@ -147,6 +177,8 @@ def open_port(
             timeout=timeout_s,
             exclusive=True,
         )
+        port.rts, port.dtr = rts, dtr
+        port.open()
     except _port_errors() as error:
         raise explain(error, device) from error
     except (ValueError, KeyError) as error:
@@ -154,13 +186,14 @@ def open_port(
         url = "://" in device and (isinstance(error, KeyError) or "URL" in str(error))
         what = "the URL" if url else "a setting"
         raise PortError(f"{what} is not possible: {error}", where=device) from error
+    return port
 
 
 def explain(error: Exception, device: str, *, opened: bool = False) -> PortError:
     """What a failure of a port means, in words; ``opened``: the port had been open."""
     number = error.args[0] if error.args and isinstance(error.args[0], int) else None
     number = number or getattr(error, "errno", None)
-    said = str(error)
+    said = str(error.args[1] if len(error.args) == 2 else error)
     if opened:
         return PortLostError(
             "the serial port went away",
@@ -192,7 +225,7 @@ def explain(error: Exception, device: str, *, opened: bool = False) -> PortError
 def _missing(device: str) -> PortMissingError:
     found = find_ports()
     listed = ", ".join(str(port) for port in found)
-    hint = did_you_mean(device, [port.device for port in found])
+    hint = did_you_mean(device, [port.device for port in found if port.device != device])
     there = f"there is {listed}" if listed else "none is plugged in"
     return PortMissingError(
         "there is no such serial port",
