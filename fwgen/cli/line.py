@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from fwgen.rig.serial import Port, PortError, find_ports, open_port, port_errors
+from fwgen.rig.ports import Port, PortError, find_ports, open_port, port_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fwgen.cli.options import BoardOption, the_board
+from fwgen.cli.plugged import ProbeOption
 from fwgen.errors import InputError
 
 if TYPE_CHECKING:
+    from fwgen.board.types import Board
     from fwgen.cli.talk import Talk
     from fwgen.cli.terminal import Terminal
-    from fwgen.rig.serial import Port
+    from fwgen.rig.ports import Port
 
 USUAL_BAUD = 115_200
 INTERRUPTED = 130
@@ -43,15 +45,12 @@ def monitor(
         str,
         typer.Argument(
             metavar="[PORT]",
-            help="A device, or a URL (rfc2217://host:port); else the one USB port there is.",
+            help="A device, or a URL (rfc2217://host:port); else the board's, or the only one.",
         ),
     ] = "",
     *,
     board: BoardOption = "",
-    probe: Annotated[
-        str,
-        typer.Option(metavar="SERIAL", help="The probe whose port it is, by its serial number."),
-    ] = "",
+    probe: ProbeOption = "",
     baud: Annotated[
         int,
         typer.Option(help="Baud rate.  [default: the board's, else 115200]", show_default=False),
@@ -114,7 +113,7 @@ def monitor(
     bits, parity, stop_bits = _format(framing)
     the = the_board(board) if board else None
     usual = the.console.baud if the is not None and the.console is not None else USUAL_BAUD
-    chosen = _port(port, probe)
+    chosen = _port(port, the, probe)
     settings = Settings(
         baud or usual, bits, parity, stop_bits, rts=rts is Switch.ON, dtr=dtr is Switch.ON
     )
@@ -175,14 +174,22 @@ def _greet(talk: Talk, terminal: Terminal, *, raw: bool) -> None:
                       "Ctrl-C quits", "warning")  # fmt: skip
 
 
-def _port(named: str, probe: str) -> Port:
-    from fwgen.rig.serial import choose_port, port_named
+def _port(named: str, board: Board | None, probe: str) -> Port:
+    from fwgen.rig.ports import choose_port, find_port, port_named
 
     if named and probe:
         raise InputError(
             f"both a port ({named}) and a probe ({probe}) were named", hint="leave one out"
         )
-    return port_named(named) if named else choose_port(probe or None)
+    if named:
+        return port_named(named)
+    if board is not None:
+        from fwgen.cli.plugged import the_probe
+        from fwgen.rig.probes import find_probes
+
+        if find_probes():  # else it may be one that only its port can be used of
+            return find_port(the_probe(board, probe).uid)
+    return choose_port(probe or None)
 
 
 def _format(text: str) -> tuple[int, str, float]:
@@ -200,7 +207,7 @@ def _format(text: str) -> tuple[int, str, float]:
 def _list() -> int:
     from fwgen.cli.output import screen
     from fwgen.report.layout import Columns
-    from fwgen.rig.serial import find_ports
+    from fwgen.rig.ports import find_ports
 
     console = screen()
     ports = find_ports()

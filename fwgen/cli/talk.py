@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fwgen.cli.editor import Editor
 from fwgen.cli.line import LINES, Line
-from fwgen.rig.serial import PortError, find_ports, port_named
+from fwgen.rig.ports import PortError, find_ports, port_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,6 @@ from fwgen.cli.editor import Editor
 from fwgen.cli.log import Log
 from fwgen.cli.scroll import Scroll
 from fwgen.errors import OutputError
-from fwgen.virtual.serial import VirtualPort
 from fwgen.virtual.serial.pty import Pty
 from fwgen.virtual.serial.rfc2217 import Rfc2217Server
 from tests.virtual.serial import firmware
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fwgen.image.types import Image
+    from fwgen.virtual.serial import VirtualPort
 
     from .conftest import Ran
 
@@ -93,11 +93,9 @@ def stack() -> Iterator[ExitStack]:
 @pytest.fixture
 def board(stack: ExitStack) -> Callable[[Image], VirtualPort]:
     def make(image: Image) -> VirtualPort:
-        powered = PoweredBoard(image)
-        port = VirtualPort(powered)
-        stack.callback(powered.stop)
+        powered = stack.enter_context(PoweredBoard(image))
         powered.start_free_running()
-        return port
+        return powered.port
 
     return make
 
@@ -337,6 +335,26 @@ def test_it_talks_with_a_virtual_board_on_a_pty(
         time.sleep(0.01)
     one.types(QUIT)
     one.ends_with(0)
+
+
+def test_a_boards_port_is_found_by_its_probe(
+    fwgen: Callable[..., Ran], stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = Path("/dev/null").open()  # noqa: SIM115 - closed by the stack
+    monkeypatch.setattr("sys.stdin", stack.enter_context(nothing))
+    powered = stack.enter_context(PoweredBoard(firmware.count()))
+    stack.enter_context(powered.plugged())
+    ran = fwgen("monitor", "--board", "nucleo-f401", "--for", "200ms")
+    assert ran.code == 0
+    assert ran.out.startswith("hello 0\r\nhello 1\r\n")  # in the board's time, faster than ours
+    assert f"fwgen://{powered.uid} at 115200 8N1" in ran.err
+    other = stack.enter_context(PoweredBoard(firmware.count()))
+    stack.enter_context(other.plugged())
+    ran = fwgen("monitor", "--board", "nucleo-f401", "--for", "1s")
+    assert ran.code == 2
+    assert "I do not guess" in ran.said
+    ran = fwgen("monitor", "--board", "nucleo-f401", "--probe", other.uid, "--for", "100ms")
+    assert f"fwgen://{other.uid} at 115200 8N1" in ran.err
 
 
 # ---------------------------------------------------------------------------- a terminal

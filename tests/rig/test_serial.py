@@ -1,239 +1,34 @@
-"""A board's serial port: found, opened with clear errors, heard with honest times."""
+"""What a board says, heard with honest times."""
 
 from __future__ import annotations
 
-import errno
 import os
-import socket
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-import serial
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fwgen.rig.clock import WallClock
-from fwgen.rig.serial import (
-    Capture,
-    Heard,
-    Port,
-    PortBusyError,
-    PortDeniedError,
-    PortError,
+from fwgen.rig.ports import (
     PortLostError,
-    PortMissingError,
-    explain,
-    find_port,
-    find_ports,
     open_port,
-    port_named,
 )
+from fwgen.rig.serial import Capture, Heard
 from fwgen.trace import SerialByte
-from fwgen.units import PS_PER_MS, PS_PER_S
-from fwgen.virtual.serial import VirtualPort, plugged
+from fwgen.units import PS_PER_MS, PS_PER_S, PS_PER_US
+from fwgen.virtual.serial import plugged
 from tests.virtual.serial import firmware
 from tests.virtual.serial.boards import PoweredBoard
 
+from .ends import Cable, needs_pty
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from fwgen.image.types import Image
-
-needs_pty = pytest.mark.skipif(os.name != "posix", reason="needs pseudo-terminals")
-
-
-class Cable:
-    """A tty whose other end the test holds."""
-
-    def __init__(self) -> None:
-        self.end, slave = os.openpty()
-        self.device = os.ttyname(slave)
-        os.close(slave)
-
-    def pull(self) -> None:
-        if self.end >= 0:
-            os.close(self.end)
-            self.end = -1
-
-
-@pytest.fixture
-def cable() -> Iterator[Cable]:
-    one = Cable()
-    yield one
-    one.pull()
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as made:
-        yield made
-
-
-@pytest.fixture
-def virtual(stack: ExitStack) -> Callable[[Image], tuple[PoweredBoard, str]]:
-    """A virtual board that moves only when told, and its URL."""
-
-    def make(image: Image) -> tuple[PoweredBoard, str]:
-        board = PoweredBoard(image)
-        stack.callback(board.stop)
-        return board, stack.enter_context(plugged(VirtualPort(board)))
-
-    return make
-
-
-# ---------------------------------------------------------------------------- finding
-
-LISTED = (
-    Port("/dev/ttyACM0", "STM32 STLink", "066DFF515055", 0x0483),
-    Port("/dev/ttyUSB0", "FT232R", "A10KZP", 0x0403),
-    Port("/dev/ttyS0", "ttyS0"),
-)
-
-
-def test_a_probes_port_is_the_one_with_its_serial_number() -> None:
-    assert find_port("066dff515055", LISTED).device == "/dev/ttyACM0"
-
-
-def test_a_probe_without_a_port_is_told_with_what_there_is() -> None:
-    with pytest.raises(PortMissingError) as caught:
-        find_port("0671", LISTED)
-    assert "belongs to the probe 0671" in str(caught.value)
-    assert "/dev/ttyACM0 (STM32 STLink, 066DFF515055)" in str(caught.value)
-    assert "ttyS0" not in str(caught.value)
-    with pytest.raises(PortMissingError, match="not only power"):
-        find_port("0671", ())
-    with pytest.raises(PortMissingError):  # not the port that has no number
-        find_port("", LISTED)
-
-
-def test_latency_depends_on_what_lies_between() -> None:
-    assert [port.latency_ps for port in LISTED] == [2 * PS_PER_MS, 18 * PS_PER_MS, 2 * PS_PER_MS]
-    assert Port("rfc2217://host:1", "").latency_ps == 100 * PS_PER_MS
-
-
-def test_plugged_virtual_boards_are_found_like_real_ones(
-    virtual: Callable[[Image], tuple[PoweredBoard, str]],
-) -> None:
-    board, url = virtual(firmware.echo())
-    found = find_port(board.uid)
-    assert found.device == url
-    assert found in find_ports()
-    assert found.latency_ps == 2 * PS_PER_MS
-    assert port_named(url) == found
-
-
-@needs_pty
-def test_a_port_that_is_not_listed_is_taken_as_it_is(cable: Cable) -> None:
-    assert port_named(cable.device) == Port(cable.device, cable.device)
-
-
-# ---------------------------------------------------------------------------- opening
-
-
-@needs_pty
-def test_a_port_that_is_open_elsewhere_is_busy_and_says_by_whom(cable: Cable) -> None:
-    first = open_port(cable.device, baud=115_200)
-    with pytest.raises(PortBusyError) as caught:
-        open_port(cable.device, baud=115_200)
-    assert cable.device in str(caught.value)
-    if sys.platform == "linux":
-        assert "in use by this fwgen" in str(caught.value)
-    first.close()
-    open_port(cable.device, baud=115_200).close()
-
-
-@needs_pty
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_another_process_is_named(cable: Cable) -> None:
-    code = (
-        "import serial, sys\n"
-        f"port = serial.Serial({cable.device!r}, exclusive=True)\n"
-        "print('open', flush=True)\n"
-        "sys.stdin.read()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"open\n"
-        with pytest.raises(PortBusyError, match=rf"python.* \(process {child.pid}\)"):
-            open_port(cable.device, baud=115_200)
-        assert child.stdin is not None
-        child.stdin.close()
-
-
-def test_a_port_that_is_not_there_is_told_with_what_there_is(
-    virtual: Callable[[Image], tuple[PoweredBoard, str]],
-) -> None:
-    _, url = virtual(firmware.echo())
-    with pytest.raises(PortMissingError, match="no such serial port") as caught:
-        open_port("/dev/ttyNONE7", baud=115_200)
-    assert "there is " in str(caught.value)
-    assert url in str(caught.value)
-    with pytest.raises(PortMissingError, match="did you mean"):
-        open_port(url + "0", baud=115_200)
-
-
-@needs_pty
-def test_a_port_that_we_may_not_use_says_which_group_may(tmp_path: object) -> None:
-    refused = serial.SerialException(
-        errno.EACCES, "could not open port /dev/null: [Errno 13] Permission denied"
-    )
-    error = explain(refused, "/dev/null")
-    assert isinstance(error, PortDeniedError)
-    import grp
-    from pathlib import Path
-
-    group = grp.getgrgid(Path("/dev/null").stat().st_gid).gr_name
-    if group == "root":
-        assert "ask whoever" in str(error)
-    else:
-        assert f"usermod -aG {group} $USER" in str(error)
-
-
-@needs_pty
-@pytest.mark.skipif(os.name == "posix" and os.geteuid() == 0, reason="root may everything")
-def test_a_device_without_permission_is_denied(cable: Cable) -> None:
-    os.chmod(cable.device, 0)  # noqa: PTH101
-    with pytest.raises(PortDeniedError):
-        open_port(cable.device, baud=115_200)
-
-
-def test_a_file_is_no_port(tmp_path: object) -> None:
-    path = f"{tmp_path}/file"
-    with open(path, "w", encoding="ascii"):  # noqa: PTH123
-        pass
-    with pytest.raises(PortError, match="does not work") as caught:
-        open_port(path, baud=115_200)
-    assert path in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "says"),
-    [("nonsense://x", "the URL is not possible"), ("loop://?x=1", "the URL is not possible")],
-)
-def test_urls_that_do_not_work_are_told(url: str, says: str) -> None:
-    with pytest.raises(PortError, match=says):
-        open_port(url, baud=115_200)
-
-
-def test_a_setting_that_is_not_possible_is_told() -> None:
-    with pytest.raises(PortError, match="a setting is not possible"):
-        open_port("loop://", baud=115_200, parity="X")
-
-
-def test_a_server_that_is_not_there_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        number = taken.getsockname()[1]
-    with pytest.raises(PortMissingError, match=r"cannot be reached.*does its server run"):
-        open_port(f"socket://127.0.0.1:{number}", baud=115_200)
-
-
-# ---------------------------------------------------------------------------- listening
 
 
 def check(heard: tuple[Heard, ...], truth: list[SerialByte]) -> None:
@@ -265,7 +60,8 @@ def test_times_are_honest_by_a_virtual_clock(
     check(capture.heard, truth)
     assert all(one.uncertainty_ps <= 3 * PS_PER_MS for one in capture.heard[:55])
     assert capture.uncertainty_ps < 20 * PS_PER_MS
-    assert board.now_ps == 25 * PS_PER_MS + 7 * 1_300_000_000 + 30 * PS_PER_MS
+    passed = board.now_ps - 25 * PS_PER_MS - 7 * 1_300_000_000 - 30 * PS_PER_MS
+    assert 0 <= passed < 5 * PS_PER_US  # each time to the end of an instruction
 
 
 def test_what_came_becomes_events_since_the_reset(
@@ -283,7 +79,7 @@ def test_what_came_becomes_events_since_the_reset(
     truth = [e for e in board.events if isinstance(e, SerialByte)]
     assert bytes(e.byte for e in events) == bytes(e.byte for e in truth)
     for got, true in zip(events, truth, strict=True):
-        assert abs(got.t_ps - true.t_ps) <= capture.uncertainty_ps
+        assert abs(got.t_ps + zero - true.t_ps) <= capture.uncertainty_ps
         assert (got.port, got.direction, got.error) == ("USART2", "tx", "")
         frame = 10 * PS_PER_S // 115_200
         assert frame * 0.96 <= got.t_ps - got.start_ps <= frame
@@ -354,10 +150,9 @@ def test_a_pulled_cable_is_told_and_what_came_is_kept(cable: Cable) -> None:
 
 
 def test_a_virtual_cable_can_be_pulled_too(stack: ExitStack) -> None:
-    board = PoweredBoard(firmware.count())
-    stack.callback(board.stop)
+    board = stack.enter_context(PoweredBoard(firmware.count()))
     with ExitStack() as plug:
-        url = plug.enter_context(plugged(VirtualPort(board)))
+        url = plug.enter_context(plugged(board.port))
         capture = stack.enter_context(Capture(open_port(url, baud=115_200), board))
         capture.wait(100 * PS_PER_MS)
     with pytest.raises(PortLostError):

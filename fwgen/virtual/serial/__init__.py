@@ -50,6 +50,7 @@ def plugged(port: VirtualPort) -> Iterator[str]:
     if __name__ not in serial.protocol_handler_packages:
         serial.protocol_handler_packages.append(__name__)
     _plugged[uid] = port
+    port.replug()
     try:
         yield f"fwgen://{uid}"
     finally:

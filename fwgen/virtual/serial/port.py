@@ -127,6 +127,10 @@ class VirtualPort:
             self._cond.notify_all()
         self._tell()
 
+    def replug(self) -> None:
+        """The cable is back; whoever had the port open has to open it again."""
+        self._unplugged = False
+
     @property
     def present(self) -> bool:
         """Whether the cable is still there."""

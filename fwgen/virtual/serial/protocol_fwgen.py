@@ -202,30 +202,33 @@ class _Patience:
 
     def __init__(self, board: SerialBoard, timeout_s: float | None) -> None:
         self._board = board
-        self._left_ps = None if timeout_s is None else int(Fraction(timeout_s) * PS_PER_S)
-        self._until_s = None if timeout_s is None else time.monotonic() + timeout_s
+        self._until_ps: int | None = None
+        self._until_s: float | None = None
+        if timeout_s is not None:
+            self._until_ps = board.now_ps + int(Fraction(timeout_s) * PS_PER_S)
+            self._until_s = time.monotonic() + timeout_s
 
     @property
     def ended(self) -> bool:
         """Whether the time is over."""
         if self._board.free_running:
             return self._until_s is not None and time.monotonic() >= self._until_s
-        return self._left_ps == 0
+        return self._until_ps is not None and self._board.now_ps >= self._until_ps
 
     def wait(self, port: VirtualPort, ended: Callable[[], bool]) -> None:
         """Wait until something came, or ``ended()``.
 
         A board that must be told to move does so by one USB frame: nothing can come within.
         """
-        if self._board.free_running:
+        board = self._board
+        if board.free_running:
             left_s = None if self._until_s is None else self._until_s - time.monotonic()
             port.wait(left_s, ended)
             return
         step = port.next_frame_in()
-        if self._left_ps is not None:
-            step = min(step, self._left_ps)
-            self._left_ps -= step
-        self._board.sleep(step)
+        if self._until_ps is not None:
+            step = min(step, self._until_ps - board.now_ps)
+        board.sleep(step)
 
     def nap(self, ps: int) -> None:
         """Let some time pass, whatever comes."""

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fwgen.virtual.serial import VirtualPort
-
 from .boards import PoweredBoard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fwgen.image.types import Image
+    from fwgen.virtual.serial import VirtualPort
 
 
 @pytest.fixture
@@ -27,10 +26,8 @@ def running(stack: ExitStack) -> Callable[[Image], VirtualPort]:
     """The port of a board that follows the wall clock."""
 
     def make(image: Image) -> VirtualPort:
-        board = PoweredBoard(image)
-        port = VirtualPort(board)
-        stack.callback(board.stop)
+        board = stack.enter_context(PoweredBoard(image))
         board.start_free_running()
-        return port
+        return board.port
 
     return make

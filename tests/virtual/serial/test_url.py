@@ -13,8 +13,9 @@ import serial
 from serial.serialutil import PortNotOpenError
 
 from fwgen.trace import SerialByte, Stimulated
-from fwgen.units import PS_PER_MS, PS_PER_S
-from fwgen.virtual.serial import Framing, Noise, VirtualPort, comports, plugged
+from fwgen.units import PS_PER_MS, PS_PER_S, PS_PER_US
+from fwgen.virtual.faults import Faults
+from fwgen.virtual.serial import Framing, comports, plugged
 from fwgen.virtual.serial.port import USB_FRAME_PS
 
 from . import firmware
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
 
 class Bench:
-    def __init__(self, image: Image, **options: object) -> None:
-        self.board = PoweredBoard(image)
-        self.port = VirtualPort(self.board, **options)  # type: ignore[arg-type]
+    def __init__(self, image: Image, faults: Faults | None = None) -> None:
+        self.board = PoweredBoard(image, faults=faults)
+        self.port = self.board.port
         self._cable = plugged(self.port)
         self.url = self._cable.__enter__()
         self.pulled = False
@@ -47,14 +48,14 @@ class Bench:
 def bench() -> Iterator[Callable[..., Bench]]:
     made: list[Bench] = []
 
-    def make(image: Image | None = None, **options: object) -> Bench:
-        made.append(Bench(image or firmware.echo(), **options))
+    def make(image: Image | None = None, faults: Faults | None = None) -> Bench:
+        made.append(Bench(image or firmware.echo(), faults))
         return made[-1]
 
     yield make
     for one in made:
         one.pull()
-        one.board.stop()
+        one.board.close()
 
 
 Make = "Callable[..., Bench]"
@@ -68,7 +69,7 @@ def test_a_read_lets_virtual_time_pass_and_returns_with_the_usb_frame(bench: Mak
     assert port.read(18) == b"hello 0\r\nhello 1\r\n"
     sent = [e for e in one.board.events if isinstance(e, SerialByte)]
     assert 0 < one.board.now_ps - sent[-1].t_ps <= USB_FRAME_PS
-    assert one.board.now_ps % USB_FRAME_PS == 0
+    assert one.board.now_ps % USB_FRAME_PS < PS_PER_US
 
 
 def test_a_read_in_vain_takes_its_timeout_exactly(bench: Make) -> None:
@@ -76,10 +77,10 @@ def test_a_read_in_vain_takes_its_timeout_exactly(bench: Make) -> None:
     port = one.open(timeout=0.1234567)
     before = one.board.now_ps
     assert port.read(1) == b""
-    assert abs(one.board.now_ps - before - 123_456_700_000) <= 1
+    assert 0 <= one.board.now_ps - before - 123_456_700_000 < PS_PER_US  # to an instruction
     port.timeout = 0
     assert port.read(1) == b""
-    assert abs(one.board.now_ps - before - 123_456_700_000) <= 1
+    assert 0 <= one.board.now_ps - before - 123_456_700_000 < PS_PER_US  # to an instruction
 
 
 def test_a_read_without_timeout_waits_as_long_as_it_takes(bench: Make) -> None:
@@ -91,7 +92,7 @@ def test_a_read_without_timeout_waits_as_long_as_it_takes(bench: Make) -> None:
 
 def test_the_same_calls_give_the_same_times(bench: Make) -> None:
     def told() -> list[tuple[int, bytes]]:
-        one = bench(noise=Noise(3, 20_000))
+        one = bench(None, Faults(serial_noise=0.02, seed=3))
         port = one.open()
         seen = []
         for line in (b"abc", b"defghi" * 10, b"\x00\xff"):
@@ -252,8 +253,8 @@ def test_a_break_reaches_the_chip_and_bytes_wait_for_its_end(bench: Make) -> Non
 
 
 def test_noise_garbles_by_its_seed(bench: Make) -> None:
-    def through(noise: Noise) -> bytes:
-        one = bench(noise=noise)
+    def through(share: float, seed: int = 0) -> bytes:
+        one = bench(None, Faults(serial_noise=share, seed=seed))
         port = one.open()
         port.read(1)
         port.write(b"The quick brown fox jumps over the lazy dog" * 5)
@@ -261,11 +262,11 @@ def test_noise_garbles_by_its_seed(bench: Make) -> None:
         return port.read(1000)
 
     clean = b"The quick brown fox jumps over the lazy dog" * 5
-    assert through(Noise()) == clean
-    noisy = through(Noise(1, 10_000))
+    assert through(0) == clean
+    noisy = through(0.01, 1)
     assert noisy != clean
-    assert noisy == through(Noise(1, 10_000))
-    assert noisy != through(Noise(2, 10_000))
+    assert noisy == through(0.01, 1)
+    assert noisy != through(0.01, 2)
     assert abs(len(noisy) - len(clean)) < 60
 
 
