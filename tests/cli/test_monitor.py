@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import termios
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from .conftest import Ran
 
 pexpect = pytest.importorskip("pexpect")
+termios = pytest.importorskip("termios")
 MENU, QUIT = "\x14", "\x1d"
 NOON = datetime(2026, 5, 1, 12, 0, 0, 7000)
 

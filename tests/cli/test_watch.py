@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -129,11 +129,11 @@ def test_a_reader_that_has_enough_ends_it(command: list[str], made: Callable[[st
 
 
 @pytest.fixture
-def screen(command: list[str]) -> Iterator[Callable[..., object]]:
+def screen(command: list[str]) -> Iterator[Callable[..., Any]]:
     pexpect = pytest.importorskip("pexpect")
     opened = []
 
-    def start(image: Path, *more: str):  # type: ignore[no-untyped-def]
+    def start(image: Path, *more: str) -> Any:
         child = pexpect.spawn(
             "sh", ["-c", '"$@"; echo "exit code $?"; stty -a', "sh", *command, "watch",
                    str(image), "--board", BOARD, *more],
@@ -149,47 +149,45 @@ def screen(command: list[str]) -> Iterator[Callable[..., object]]:
 
 
 def test_a_screen_shows_parts_console_and_sleep(
-    screen: Callable[..., object], made: Callable[[str], Path]
+    screen: Callable[..., Any], made: Callable[[str], Path]
 ) -> None:
     child = screen(made(BLINK))
-    child.expect_exact("ST NUCLEO-F401RE, in the machine")  # type: ignore[attr-defined]
-    child.expect(r"awake 0\.\d+ %")  # type: ignore[attr-defined]
-    child.expect(r"LD2.{0,99}2 Hz, 50 %.{0,99}[▁█]{2}")  # type: ignore[attr-defined]
-    child.expect_exact("console, USART2")  # type: ignore[attr-defined]
-    child.send("q")  # type: ignore[attr-defined]
-    child.expect_exact("exit code 0")  # type: ignore[attr-defined]
-    settings = child.read().replace("\r\n", " ")  # type: ignore[attr-defined]
+    child.expect_exact("ST NUCLEO-F401RE, in the machine")
+    child.expect(r"awake 0\.\d+ %")
+    child.expect(r"LD2.{0,99}2 Hz, 50 %.{0,99}[▁█]{2}")
+    child.expect_exact("console, USART2")
+    child.send("q")
+    child.expect_exact("exit code 0")
+    settings = child.read().replace("\r\n", " ")
     assert " icanon" in settings
     assert " echo" in settings
 
 
-def test_the_button_can_be_pressed(
-    screen: Callable[..., object], made: Callable[[str], Path]
-) -> None:
+def test_the_button_can_be_pressed(screen: Callable[..., Any], made: Callable[[str], Path]) -> None:
     child = screen(made(TOGGLE))
-    child.expect(f"LD2{STYLE}off")  # type: ignore[attr-defined]
-    child.send("b")  # type: ignore[attr-defined]
-    child.expect(f"LD2{STYLE}on ")  # type: ignore[attr-defined]
-    child.send("1")  # type: ignore[attr-defined]
-    child.expect(f"LD2{STYLE}off")  # type: ignore[attr-defined]
-    child.send("\x1d")  # type: ignore[attr-defined]
-    child.expect_exact("exit code 0")  # type: ignore[attr-defined]
+    child.expect(f"LD2{STYLE}off")
+    child.send("b")
+    child.expect(f"LD2{STYLE}on ")
+    child.send("1")
+    child.expect(f"LD2{STYLE}off")
+    child.send("\x1d")
+    child.expect_exact("exit code 0")
 
 
 def test_a_terminated_screen_leaves_the_terminal_as_it_was(
-    screen: Callable[..., object], made: Callable[[str], Path]
+    screen: Callable[..., Any], made: Callable[[str], Path]
 ) -> None:
     child = screen(made(BLINK))
-    child.expect_exact("LD2")  # type: ignore[attr-defined]
+    child.expect_exact("LD2")
     found = subprocess.run(
-        ["pgrep", "-P", str(child.pid)],  # type: ignore[attr-defined]
+        ["pgrep", "-P", str(child.pid)],
         capture_output=True, check=False, text=True,
     )  # fmt: skip
     if found.returncode:
         pytest.skip("needs pgrep")
     os.kill(int(found.stdout.split()[0]), signal.SIGTERM)
-    child.expect_exact(f"exit code {128 + signal.SIGTERM}")  # type: ignore[attr-defined]
-    assert " icanon" in child.read().replace("\r\n", " ")  # type: ignore[attr-defined]
+    child.expect_exact(f"exit code {128 + signal.SIGTERM}")
+    assert " icanon" in child.read().replace("\r\n", " ")
 
 
 # ---------------------------------------------------------------------------- what is seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.board import load_board
+from fwgen.image.write import bin_bytes
 from fwgen.virtual.board import VirtualBoard
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ class PoweredBoard(VirtualBoard):
     """A nucleo-f401 that runs an image; ``events`` is all that it did."""
 
     def __init__(self, image: Image, *, faults: Faults | None = None) -> None:
-        board = load_board("nucleo-f401")
-        super().__init__(board, flash=_flash(image, board.chip.flash.base), faults=faults)
+        super().__init__(load_board("nucleo-f401"), flash=bin_bytes(image), faults=faults)
         self.events: list[Event] = []
         self.listen(self.events.append)
 
@@ -28,10 +28,3 @@ class PoweredBoard(VirtualBoard):
         """Its serial port."""
         assert self.serial is not None
         return self.serial
-
-
-def _flash(image: Image, base: int) -> bytes:
-    data = bytearray()
-    for segment in sorted(image.segments, key=lambda one: one.address):
-        data = data.ljust(segment.address - base, b"\xff") + segment.data
-    return bytes(data)

@@ -74,7 +74,7 @@ def test_it_reads_garbage_as_the_chips_own_receiver_does(baud: int, data: bytes)
     at = soc.now_ps + 10**6
     began = at
     for byte in data:
-        at = usart.receive(at, byte, baud * 1000)  # type: ignore[attr-defined]
+        at = usart.receive(at, byte, baud * 1000)
     while soc.scheduler.next_ps < 1 << 62:
         soc.run_until(soc.scheduler.next_ps)
         status = soc.read("USART2", "SR")
@@ -177,7 +177,7 @@ def test_no_noise_flips_nothing() -> None:
 def test_the_chip_hears_flipped_bits_as_a_receiver_would(byte: int, flipped: int) -> None:
     soc = wired(RE)
     at = soc.now_ps + 10**6
-    soc.peripherals["USART2"].receive(at, byte, 115_108_000, flipped=flipped)  # type: ignore[attr-defined]
+    soc.peripherals["USART2"].receive(at, byte, 115_108_000, flipped=flipped)
     words = []
     while soc.scheduler.next_ps < 1 << 62:
         soc.run_until(soc.scheduler.next_ps)
@@ -196,7 +196,7 @@ def test_the_chip_hears_each_parity_as_it_was_sent(letter: str) -> None:
     for byte in (0x00, 0x01, 0xFF, 0xA7):
         how = Framing(115_108, parity=letter)
         usart = soc.peripherals["USART2"]
-        usart.receive(soc.now_ps + 10**6, byte, how.baud_mhz, parity=PARITIES[letter])  # type: ignore[attr-defined]
+        usart.receive(soc.now_ps + 10**6, byte, how.baud_mhz, parity=PARITIES[letter])
         quiet(soc)
         ninth = how.word(byte)[8] if letter != "N" else 1  # the stop bit
         assert soc.read("USART2", "DR") == byte | ninth << 8
@@ -207,9 +207,9 @@ def test_what_was_sent_can_be_told_in_full() -> None:
     usart = soc.peripherals["USART2"]
     soc.write("USART2", "DR", 0x41)
     soc.run_until(soc.now_ps + 10**7)
-    assert usart.sending_since is not None  # type: ignore[attr-defined]
+    assert usart.sending_since is not None
     quiet(soc)
-    assert usart.sending_since is None  # type: ignore[attr-defined]
-    assert usart.sent_as == (8, "E", 4)  # type: ignore[attr-defined]
+    assert usart.sending_since is None
+    assert usart.sent_as == (8, "E", 4)
     sent = [e for e in soc.recorder.events if isinstance(e, SerialByte)]
     assert sent[-1].byte == 0x41
