@@ -6,17 +6,19 @@ import itertools
 import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from fwgen.errors import BenchError
 from fwgen.machine.armv7m.state import IN_RESET
 from fwgen.machine.machine import Machine
-from fwgen.units import PS_PER_MS, PS_PER_S
+from fwgen.units import PPM, PS_PER_MS, PS_PER_S
 from fwgen.virtual.cable import Cable
 from fwgen.virtual.dap import Dap
 from fwgen.virtual.faults import Faults
+from fwgen.virtual.serial import Noise, VirtualPort
+from fwgen.virtual.serial import plugged as serial_plugged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,6 +51,8 @@ class VirtualBoard:
     debug access does by a fixed amount, so that the same calls give the same outcome. Programs
     outside of this process want a board that follows the wall clock: ``start_free_running``.
 
+    ``serial`` is the virtual COM port of its probe; None on a board without a console.
+
     Any thread may call anything here; whoever touches ``machine`` by himself holds ``lock``.
     """
 
@@ -78,6 +82,13 @@ class VirtualBoard:
         self._origin_s = 0.0
         self._origin_ps = 0
         self._failure: BaseException | None = None
+        self.serial = self._make_port()
+
+    def _make_port(self) -> VirtualPort | None:
+        if self.board.console is None:
+            return None
+        noise = Noise(self.faults.seed, round(self.faults.serial_noise * PPM))
+        return VirtualPort(self, noise=noise)
 
     def _arm_faults(self) -> None:
         """Make the chip what the injected faults say it is."""
@@ -268,15 +279,18 @@ class VirtualBoard:
     def plugged(self, probe: str | None = None) -> Iterator[VirtualBoard]:
         """While entered, this process's pyocd finds the board's debug probe, by ``uid``.
 
-        ``probe`` is "plain" (no USB, nothing but the two wires; the default), "stlink" or
-        "cmsis-dap".
+        pyserial then opens its console as ``fwgen://<uid>``, if it has one. ``probe`` is "plain"
+        (no USB, nothing but the two wires; the default), "stlink" or "cmsis-dap".
         Raises BenchError for a kind that there is not.
         """
         kind = PROBES.get(probe or "plain")
         if kind is None:
             hint = f"there are {', '.join(PROBES)}"
             raise BenchError(f"a virtual board has no probe {probe!r}", hint=hint)
-        with import_module(kind).plugged(self):
+        with ExitStack() as cables:
+            cables.enter_context(import_module(kind).plugged(self))
+            if self.serial is not None:
+                cables.enter_context(serial_plugged(self.serial))
             yield self
 
     def close(self) -> None:
