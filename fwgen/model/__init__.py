@@ -1,11 +1,13 @@
 """AI models: what reads sentences and emits machine code.
 
-A model is found by its name: "embedded", or an entry point of the group ``fwgen.models`` whose
-object takes what follows the first "/" ("replay/FILE") and gives a Model.
+A model is found by its name: "embedded"; "replay:FILE", the transcript of a remote one; an entry
+point of the group ``fwgen.models``, whose object takes what follows the first "/"; or a remote
+model, "provider/name" (docs/models.md).
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fwgen.errors import InputError, did_you_mean
@@ -13,13 +15,23 @@ from fwgen.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from fwgen.model.protocol import Model
 
+REPLAY = "replay:"
+
 
 def find_model(name: str) -> Model:
-    """The model that a name means. Raises InputError for one that is not installed."""
+    """The model that a name means.
+
+    Raises InputError for one that is not known, cannot be asked for want of a key, or whose
+    transcript is none.
+    """
     if name == "embedded":
         from fwgen.model.embedded.model import EmbeddedModel
 
         return EmbeddedModel()
+    if name.startswith(REPLAY):
+        from fwgen.model.remote.model import RemoteModel
+
+        return RemoteModel.replayed(Path(name.removeprefix(REPLAY)))
     from importlib.metadata import entry_points
 
     provider, _, rest = name.partition("/")
@@ -28,8 +40,12 @@ def find_model(name: str) -> Model:
         if point.name == provider:
             made: Model = point.load()(rest)
             return made
-    names = ["embedded", *(point.name for point in known)]
-    raise InputError(
-        f"there is no model {name!r}",
-        hint=did_you_mean(provider, names) or f"installed: {', '.join(names)}",
-    )
+    from fwgen.model.remote.model import RemoteModel
+
+    try:
+        return RemoteModel.named(name)
+    except InputError as error:
+        hint = did_you_mean(name, ["embedded", "replay:FILE", *(p.name for p in known)])
+        if hint is None or "no provider of that name" not in error.message:
+            raise
+        raise InputError(f"there is no model {name!r}", hint=hint) from None

@@ -161,6 +161,6 @@ def no_such_provider(name: str, known: list[str]) -> InputError:
     """The refusal of a provider that nobody described."""
     hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
     return InputError(
-        f"there is no provider {name!r}",
+        f"there is no model {name!r}, and no provider of that name",
         hint=f"{hint}; for another endpoint: fwgen config set providers.{name}.base_url URL",
     )

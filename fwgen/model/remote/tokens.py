@@ -3,8 +3,9 @@
 Every model cuts text in its own way; the vocabularies are large and theirs. This counts what the
 cutting rules of the GPT family leave at most: a word is one token for each started six letters
 (a word with its leading blank is one piece), three digits are one token, punctuation one for each
-started two characters, a line's end with the blanks after it one. On fwgen's own prompts it counts
-between 2 % less and 30 % more than four public vocabularies do. An endpoint's own count is shown beside it once it has answered.
+started two characters, a line's end with the blanks after it one. On fwgen's own prompts that is
+between 2 % less and 30 % more than four public vocabularies count. An endpoint's own count is
+shown beside it once it has answered.
 """
 
 from __future__ import annotations
