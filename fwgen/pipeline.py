@@ -227,7 +227,7 @@ def _tried(
         assert unsound is not None
         raise unsound
     if not best.passed and not stopped:
-        stopped = f"{attempts} attempts" if attempts > 1 else "one attempt"
+        stopped = "that was the limit of attempts"
     return replace(best, attempts=attempt, stopped="" if best.passed else stopped)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
-    "boards",
+    "boards", "models", "config",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -48,13 +48,19 @@ Commands:
   virtual         Switch a virtual board on, for pyocd and gdb.
   explain IMAGE   Show a firmware as an annotated listing.
   boards          List the boards; show one with its pins; check a file of your own.
+  models          List the AI models that can be asked, and why one cannot.
+  config          Providers, prices and keys of AI models.
 
 Options of a prompt:
   -b, --board B     Board name, or a board's TOML file.  [env: FWGEN_BOARD]
   -o, --out DIR     Output folder.  [default: fwgen-out/<prompt>-<board>]
   -c, --contract C  Hold it against this contract (TOML), not the one read from the prompt.
-  -m, --model M     Which model emits.  [default: embedded]
+  -m, --model M     Which model emits: embedded, PROVIDER/NAME, replay:FILE.  [default: embedded]
   --attempts N      How often the model may try.  [default: 3]
+  --samples N       Have a remote model try so often side by side; the best is kept.
+  --max-tokens N, --max-cost USD, --timeout S     What a remote model may take in all.
+  -y, --yes         Take the contract that a remote model states without asking.
+  -v, --verbose     Tell what a remote model was sent, and what it took.
   --json            Print one JSON object, and nothing else.
   --dry-run         Only read: show what was understood and the contract.
 
@@ -111,10 +117,12 @@ def build() -> typer.Typer:
 
     from fwgen.cli import (
         boards,
+        config,
         doctor,
         explain,
         flash,
         make,
+        models,
         monitor,
         restore,
         verify,
@@ -141,6 +149,8 @@ def build() -> typer.Typer:
     app.command("virtual")(virtual.virtual)
     app.command("explain")(explain.explain)
     app.add_typer(boards.app(), name="boards")
+    app.command("models")(models.models)
+    app.add_typer(config.app(), name="config")
     return app
 
 
@@ -223,7 +233,8 @@ def _usage(error: BaseException, arguments: Sequence[str]) -> FwgenError:
         names = (meant or possible).rstrip("?)").replace("'", "").split(", ")
         hints.append(f"did you mean {' or '.join(names)}?")
     words = [a for a in arguments[1:] if not a.startswith("-")]
-    if arguments[0] in COMMANDS and arguments[0] not in ("make", "boards") and len(words) > 1:
+    with_words = ("make", "boards", "config")
+    if arguments[0] in COMMANDS and arguments[0] not in with_words and len(words) > 1:
         hints.append(f'if this is a prompt that begins with "{arguments[0]}", put it in quotes')
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "fwgen"

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 from fwgen.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
     from fwgen.model.protocol import Model
+    from fwgen.model.remote.model import RemoteModel
 
 REPLAY = "replay:"
 
@@ -49,3 +52,8 @@ def find_model(name: str) -> Model:
         if hint is None or "no provider of that name" not in error.message:
             raise
         raise InputError(f"there is no model {name!r}", hint=hint) from None
+
+
+def is_remote(model: object) -> TypeIs[RemoteModel]:
+    """Whether a model is a remote one, or the transcript of one; imports it only then."""
+    return type(model).__module__ == "fwgen.model.remote.model" and hasattr(model, "budget")

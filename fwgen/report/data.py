@@ -87,6 +87,8 @@ def result_data(result: Result, files: Mapping[str, bytes] | None = None) -> Dat
         "attempts": result.attempts,
         "understood": list(result.reading.understood),
         "assumed": list(result.reading.assumed),
+        "doubts": list(result.reading.doubts),
+        "stopped": result.stopped,
         "plan": result.emission.plan,
     }
     data |= proof_data(result.proof)
@@ -111,6 +113,7 @@ def reading_data(reading: Reading, model: str) -> Data:
         "board": reading.board.name,
         "understood": list(reading.understood),
         "assumed": list(reading.assumed),
+        "doubts": list(reading.doubts),
         "contract": _contract(reading.contract, reading.board),
         "contract_toml": dump_contract(reading.contract),
     }

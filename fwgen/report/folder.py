@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 REPORT = "report.json"
 LISTING = "firmware.lst"
+TRANSCRIPT = "transcript.jsonl"  # of a remote model
+FAILED = "FAILED.txt"  # only beside firmware that does not pass
 NAMES = (
     "firmware.bin",
     "firmware.hex",
@@ -32,6 +34,7 @@ NAMES = (
     "trace.vcd",
     REPORT,
 )
+SOMETIMES = (TRANSCRIPT, FAILED)
 _MARK = '"fwgen_report"'
 _ELSEWHERE = "choose another folder with --out"
 
@@ -57,8 +60,25 @@ def contents(result: Result) -> dict[str, bytes]:
         dump_vcd(proof.trace, proof.board).encode(),
     )
     files = dict(zip(NAMES, made, strict=False))
+    if result.transcript:
+        files[TRANSCRIPT] = result.transcript
+    if not result.passed:
+        files[FAILED] = _failed(result).encode()
     files[REPORT] = to_json(result_data(result, files)).encode()
     return files
+
+
+def _failed(result: Result) -> str:
+    """What is wrong with firmware that is kept though it does not pass."""
+    verdict = result.proof.verdict
+    lines = [
+        f"{verdict.outcome.name}: this firmware does not do what was asked. Do not flash it.",
+        "",
+        *(f"- {f.text}" for f in verdict.all if f.outcome.exit_code),
+    ]
+    if result.attempts > 1:
+        lines += ["", f"The best of {result.attempts} attempts; then: {result.stopped}"]
+    return "\n".join(lines) + "\n"
 
 
 def check_folder(folder: Path) -> None:
@@ -70,7 +90,7 @@ def check_folder(folder: Path) -> None:
     try:
         if folder.exists() and not folder.is_dir():
             raise OutputError("the output folder is a file", where=str(folder), hint=_ELSEWHERE)
-        theirs = [name for name in NAMES if os.path.lexists(folder / name)]
+        theirs = [name for name in (*NAMES, *SOMETIMES) if os.path.lexists(folder / name)]
         odd = [name for name in theirs if not (folder / name).is_file()]
     except (OSError, ValueError) as error:
         raise _cannot(folder, error) from None
@@ -96,6 +116,9 @@ def save(files: Mapping[str, bytes], folder: Path) -> Path:
             with _alone_in(folder):
                 check_folder(folder)
                 _replace(files, folder)
+                for name in SOMETIMES:  # of an earlier result
+                    if name not in files:
+                        (folder / name).unlink(missing_ok=True)
         except (OSError, ValueError) as error:
             for path in made:
                 with contextlib.suppress(OSError, ValueError):

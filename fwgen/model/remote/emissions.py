@@ -44,6 +44,12 @@ def task(reading: Reading) -> str:
     return f"REQUEST {reading.prompt}\n\nCONTRACT (it is judged by this)\n" + "\n".join(lines)
 
 
+def prompt_of(reading: Reading) -> tuple[str, str]:
+    """The system prompt and the task of a request."""
+    needs = needs_of(reading.prompt, reading.contract, reading.board)
+    return system_prompt(reading.board, needs), task(reading)
+
+
 class Emitting:
     """One sample: a conversation that ends when what it emits passes."""
 
@@ -90,11 +96,8 @@ class Emitting:
         return merge(self._now, json.loads(text))
 
     def _messages(self, reading: Reading, wrong: str) -> list[tuple[Role, str]]:
-        needs = needs_of(reading.prompt, reading.contract, reading.board)
-        messages: list[tuple[Role, str]] = [
-            ("system", system_prompt(reading.board, needs)),
-            ("user", task(reading)),
-        ]
+        system, asked = prompt_of(reading)
+        messages: list[tuple[Role, str]] = [("system", system), ("user", asked)]
         if self._now is not None:
             standing = json.dumps(self._now, separators=(",", ":"), ensure_ascii=False)
             messages += [("assistant", standing), ("user", f"{wrong}\n\n{MEND}")]
@@ -102,7 +105,7 @@ class Emitting:
             messages += [("assistant", self._raw), ("user", f"{wrong}\nAnswer anew, in full.")]
         elif wrong:
             first = wrong[:600]
-            messages[1] = ("user", f"{task(reading)}\n\n{ANEW.format(wrong=first)}")
+            messages[1] = ("user", f"{asked}\n\n{ANEW.format(wrong=first)}")
         return messages
 
 

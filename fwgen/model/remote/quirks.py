@@ -114,6 +114,10 @@ class Memory:
         except OutputError:
             return
 
+    def forget(self) -> None:
+        """Forget everything: endpoints learn, too."""
+        self._path.unlink(missing_ok=True)
+
     def _load(self) -> dict[str, Any]:
         try:
             data = json.loads(self._path.read_text(encoding="utf-8"))

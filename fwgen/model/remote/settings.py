@@ -21,7 +21,7 @@ import json
 import os
 import tempfile
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,7 +103,9 @@ def _read(data: dict[str, object], where: str) -> Settings:
         place = f"{where}: prices.{name}"
         entries = _table(table, place)
         _known(entries, ("input", "output"), place)
-        prices[name] = Price(*(_dollars(entries.get(k), f"{place}.{k}") for k in _PRICE))
+        given = {key: _dollars(value, f"{place}.{key}") for key, value in entries.items()}
+        if len(given) == len(_PRICE):  # half a price is none
+            prices[name] = Price(**given)
     return Settings(_text(data.get("model", ""), f"{where}: model"), providers, prices)
 
 
@@ -146,10 +148,13 @@ def change_settings(changes: Mapping[str, str], path: Path | None = None) -> Pat
     OutputError where it cannot be written.
     """
     path = path or settings_path()
-    data = _plain(load_settings(path))
+    load_settings(path)
+    data: dict[str, object] = {}
+    if path.exists():
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
     for name, value in changes.items():
         _change(data, name, value)
-    _read(json.loads(json.dumps(data)), str(path))
+    _read(data, str(path))
     write_private(path, _toml(data))
     return path
 
@@ -181,23 +186,12 @@ def _change(data: dict[str, object], name: str, value: str) -> None:
         del tables[inner]
 
 
-def _plain(settings: Settings) -> dict[str, object]:
-    return {
-        "model": settings.model,
-        "providers": {name: dict(table) for name, table in settings.providers.items()},
-        "prices": {
-            name: {"input": float(p.input * 10**6), "output": float(p.output * 10**6)}
-            for name, p in settings.prices.items()
-        },
-    }
-
-
 def _toml(data: Mapping[str, object]) -> str:
     lines = []
     if data.get("model"):
         lines.append(f"model = {_quoted(data['model'])}")
     for group in ("providers", "prices"):
-        tables = data.get(group)
+        tables = data.get(group, {})
         assert isinstance(tables, dict)
         for name in sorted(tables):
             lines += ["", f"[{group}.{_quoted(name)}]"]
@@ -224,8 +218,3 @@ def write_private(path: Path, text: str) -> None:
         raise OutputError(
             f"cannot be written: {error.strerror or error}", where=str(path)
         ) from None
-
-
-def with_price(settings: Settings, name: str, price: Price) -> Settings:
-    """Settings in which a model has this price unless the file says another."""
-    return replace(settings, prices={name: price, **settings.prices})

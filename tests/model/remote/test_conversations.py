@@ -185,7 +185,7 @@ def test_the_best_of_failing_attempts_is_kept(lab: Callable[..., RemoteModel]) -
         result = pipeline.generate(BLINK, BOARD, model=lab(server), attempts=3)
     assert not result.passed
     assert result.attempts == 3
-    assert result.stopped == "3 attempts"
+    assert result.stopped == "that was the limit of attempts"
     assert not any(f.text.startswith("the CPU") for f in result.proof.verdict.all)
     assert "CLK / 4 - 1" in str(result.emission)
 
