@@ -119,7 +119,7 @@ def merge(standing: dict[str, Any] | None, answer: dict[str, Any]) -> dict[str, 
         return answer
     changed = {_label(unit): unit for unit in units if _label(unit)}
     merged = [changed.pop(_label(unit), unit) for unit in before]
-    merged += [unit for unit in units if changed.get(_label(unit)) is unit]
+    merged += [unit for unit in units if not _label(unit) or changed.get(_label(unit)) is unit]
     merged = [unit for unit in merged if not (isinstance(unit, dict) and unit.get("lines") == [])]
     vectors = answer.get("vectors") or standing.get("vectors", [])
     return {**answer, "units": merged, "vectors": vectors}
