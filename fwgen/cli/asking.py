@@ -29,6 +29,7 @@ class Wishes:
     max_tokens: int | None = None
     max_cost: float | None = None
     timeout_s: float | None = None
+    pure: bool = False
     yes: bool = False
     verbose: bool = False
 
@@ -57,7 +58,7 @@ def choose(named: str, wishes: Wishes, prompt: str, board: Board) -> tuple[Model
 
     cost = None if wishes.max_cost is None else Fraction(str(wishes.max_cost))
     limits = Limits(wishes.max_tokens, cost, wishes.timeout_s or TIMEOUT_S)
-    model.options = Options(limits)
+    model.options = Options(limits, pure=wishes.pure)
     model.budget.check()  # a limit of cost without a price is told before anything is asked
     return model, said
 
@@ -214,7 +215,7 @@ def spent_words(model: Model, reading: Reading) -> tuple[str, ...]:
     from fwgen.model.remote.emissions import prompt_of
     from fwgen.model.remote.tokens import METHOD, count_tokens
 
-    system, task = prompt_of(reading)
+    system, task = prompt_of(reading, pure=model.options.pure)
     sizes = f"{count_tokens(system)} tokens, the task {count_tokens(task)} ({METHOD})"
     kept = model.transcript_path
     return (

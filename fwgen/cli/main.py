@@ -59,6 +59,7 @@ Options of a prompt:
   --attempts N      How often the model may try.  [default: 3]
   --samples N       Have a remote model try so often side by side; the best is kept.
   --max-tokens N, --max-cost USD, --timeout S     What a remote model may take in all.
+  --pure            Every byte is the remote model's own: it may name no proven blocks of ours.
   -y, --yes         Take the contract that a remote model states without asking.
   -v, --verbose     Tell what a remote model was sent, and what it took.
   --json            Print one JSON object, and nothing else.

@@ -67,6 +67,9 @@ def make(
         float | None,
         typer.Option(min=0.001, metavar="S", help="Most seconds of a remote model. [default: 900]"),
     ] = None,
+    pure: Annotated[
+        bool, typer.Option("--pure", help="Every byte is the model's own: no proven blocks.")
+    ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Take a remote model's contract without asking.")
     ] = False,
@@ -85,7 +88,7 @@ def make(
     """
     said = " ".join(prompt)
     the = the_board(board)
-    wishes = Wishes(max_tokens, max_cost, timeout, yes, verbose)
+    wishes = Wishes(max_tokens, max_cost, timeout, pure, yes, verbose)
     chosen, about = choose(model, wishes, said, the)
     if dry_run:
         return _dry_run(said, the, chosen, contract, as_json=as_json)

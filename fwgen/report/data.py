@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from fwgen.contract import describe
+from fwgen.image.emission import PROVEN
 from fwgen.trace import Fault as FaultEvent
 from fwgen.trace import Gap, Hazard
 from fwgen.units import PS_PER_S
@@ -89,6 +90,11 @@ def result_data(result: Result, files: Mapping[str, bytes] | None = None) -> Dat
         "assumed": list(result.reading.assumed),
         "doubts": list(result.reading.doubts),
         "stopped": result.stopped,
+        "blocks": [
+            unit.purpose.removeprefix(PROVEN)
+            for unit in result.emission.units
+            if unit.purpose.startswith(PROVEN)
+        ],
         "plan": result.emission.plan,
     }
     data |= proof_data(result.proof)

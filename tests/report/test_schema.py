@@ -78,8 +78,8 @@ def test_a_made_firmware(printed: Callable[..., set[str]], tmp_path: Path) -> No
     seen = printed("blink LED at 2Hz", "--board", BOARD, "--out", "out")
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert set(keys(report)) - ALWAYS == seen - {"folder"}
-    agrees(seen, said | {"findings[].departure", "assumed", "doubts"}, all_of_them=False)
-    assert page["A firmware"] - {"assumed[]", "doubts[]"} <= seen
+    agrees(seen, said | {"findings[].departure", "assumed", "doubts", "blocks"}, all_of_them=False)
+    assert page["A firmware"] - {"assumed[]", "doubts[]", "blocks[]"} <= seen
 
 
 def test_a_dry_run(printed: Callable[..., set[str]]) -> None:

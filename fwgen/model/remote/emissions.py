@@ -16,6 +16,7 @@ from fwgen.errors import ModelError
 from fwgen.image.problems import Problem, UnsoundEmissionError
 from fwgen.image.wire import SCHEMA, parse_emission
 from fwgen.model.remote.answers import json_object, why_no_json
+from fwgen.model.remote.blocks import aligned, put_in, schema_with_blocks, taken_apart
 from fwgen.model.remote.evidence import evidence
 from fwgen.model.remote.system import needs_of, system_prompt
 from fwgen.model.remote.talk import Question
@@ -44,17 +45,19 @@ def task(reading: Reading) -> str:
     return f"REQUEST {reading.prompt}\n\nCONTRACT (it is judged by this)\n" + "\n".join(lines)
 
 
-def prompt_of(reading: Reading) -> tuple[str, str]:
-    """The system prompt and the task of a request."""
+def prompt_of(reading: Reading, *, pure: bool = False) -> tuple[str, str]:
+    """The system prompt and the task of a request; ``pure`` offers no proven blocks."""
     needs = needs_of(reading.prompt, reading.contract, reading.board)
-    return system_prompt(reading.board, needs), task(reading)
+    return system_prompt(reading.board, needs, blocks=not pure), task(reading)
 
 
 class Emitting:
     """One sample: a conversation that ends when what it emits passes."""
 
-    def __init__(self, number: int, ask: Callable[[Question], Answer]) -> None:
-        self.number, self._ask = number, ask
+    def __init__(
+        self, number: int, ask: Callable[[Question], Answer], *, pure: bool = False
+    ) -> None:
+        self.number, self._ask, self._pure = number, ask, pure
         self._now: dict[str, Any] | None = None  # the emission as it stands
         self._raw = ""  # the last answer, where it held none
         self._seen: set[str] = set()
@@ -73,15 +76,21 @@ class Emitting:
             if text not in self._seen:
                 self._seen.add(text)
                 self._now = merged
-                return parse_emission(json.dumps(merged, ensure_ascii=False))
+                return self._parsed(merged, reading)
             self._now, self._raw = None, ""
             self._fresh += 1
         raise ModelError("the model gives the same answer again and again, and it is wrong")
 
+    def _parsed(self, data: dict[str, Any], reading: Reading) -> Emission:
+        own, blocks = (data, {}) if self._pure else taken_apart(data)
+        emission = parse_emission(json.dumps(own, ensure_ascii=False))
+        return put_in(aligned(emission), blocks, reading.board)
+
     def _next(self, reading: Reading, wrong: str) -> dict[str, Any]:
         answer = self._ask(
             Question(
-                f"sample {self.number}", tuple(self._messages(reading, wrong)), "emission", SCHEMA,
+                f"sample {self.number}", tuple(self._messages(reading, wrong)), "emission",
+                SCHEMA if self._pure else schema_with_blocks(),
                 seed=self.number * 1000 + self._fresh,
             )
         )  # fmt: skip
@@ -96,7 +105,7 @@ class Emitting:
         return merge(self._now, json.loads(text))
 
     def _messages(self, reading: Reading, wrong: str) -> list[tuple[Role, str]]:
-        system, asked = prompt_of(reading)
+        system, asked = prompt_of(reading, pure=self._pure)
         messages: list[tuple[Role, str]] = [("system", system), ("user", asked)]
         if self._now is not None:
             standing = json.dumps(self._now, separators=(",", ":"), ensure_ascii=False)

@@ -43,11 +43,13 @@ MOST_KEPT = 200  # transcripts in the state folder
 class Options:
     """How a remote model is to be asked.
 
+    ``pure``: every byte is the model's own, no proven blocks of ours.
     ``transcript`` is the file that it is written to as it grows (None: one in the user's state
     folder). ``watch`` hears how far each answer is.
     """
 
     limits: Limits = field(default_factory=Limits)
+    pure: bool = False
     transcript: Path | None = None
     watch: Callable[[Arriving], None] = lambda arriving: None
 
@@ -147,7 +149,9 @@ class RemoteModel:
 
     def _emit(self, number: int, reading: Reading, feedback: Feedback | None) -> Emission:
         self._open(reading.prompt, reading.board)
-        emitting = self._samples.setdefault(number, Emitting(number, self._ask))
+        if number not in self._samples:
+            self._samples[number] = Emitting(number, self._ask, pure=self.options.pure)
+        emitting = self._samples[number]
         return emitting.emit(reading, feedback)
 
     def _ask(self, question: Question) -> Answer:

@@ -20,6 +20,7 @@ from fwgen.errors import FwgenError
 from fwgen.image.emission import CodeLine, WordLine
 from fwgen.image.facts import register_map
 from fwgen.image.wire import dump_emission
+from fwgen.model.remote.blocks import offer
 from fwgen.model.remote.card import card
 from fwgen.units import show_frequency
 
@@ -59,8 +60,8 @@ def text_of(name: str) -> str:
     return path.read_text(encoding="utf-8").rstrip("\n")
 
 
-def system_prompt(board: Board, needs: Needs) -> str:
-    """All that a model is told before the request."""
+def system_prompt(board: Board, needs: Needs, *, blocks: bool = False) -> str:
+    """All that a model is told before the request. ``blocks`` offers those there are."""
     sentences = (SENTENCES[0], SPEAKING) if needs.speaks else SENTENCES
     parts = [
         text_of("format"),
@@ -68,6 +69,7 @@ def system_prompt(board: Board, needs: Needs) -> str:
         f"RULES\n{text_of('rules')}",
         board_facts(board),
         *(example(board, sentence) for sentence in sentences),
+        offer(board) if blocks and needs.speaks else "",
         peripherals(board, needs),
     ]
     return "\n\n".join(part for part in parts if part)
