@@ -142,22 +142,26 @@ def _best_of(
     conversations: list[Model], reading: Reading, attempts: int, bench: Bench | None
 ) -> Result:
     """Several conversations side by side; the best of what they give."""
-    from concurrent.futures import ThreadPoolExecutor
+    import threading
 
     results: list[Result] = []
     errors: list[Exception] = []
-    with ThreadPoolExecutor(len(conversations)) as pool:
-        futures = [
-            pool.submit(_tried, one, reading, attempts, bench, lambda stage: None)
-            for one in conversations
-        ]
-        for future in futures:
-            try:
-                results.append(future.result())
-            except (ModelError, EmissionError) as error:
-                errors.append(error)
-    if not results:
-        raise errors[0]
+
+    def run(model: Model) -> None:
+        try:
+            results.append(_tried(model, reading, attempts, bench, lambda stage: None))
+        except Exception as error:  # noqa: BLE001 - told below, in the thread that waits
+            errors.append(error)
+
+    # Daemons: after a Ctrl-C nobody waits for an answer that is still on its way.
+    threads = [threading.Thread(target=run, args=(one,), daemon=True) for one in conversations]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    worse = [e for e in errors if not isinstance(e, (ModelError, EmissionError, BenchError))]
+    if worse or not results:
+        raise (worse or errors)[0]
     best = min(results, key=lambda result: _rank(result.proof))
     return replace(best, attempts=sum(result.attempts for result in results))
 
@@ -239,7 +243,9 @@ def _confined(
         return nullcontext()
     from fwgen.machine.confined import ConfinedMachine
 
-    return ConfinedMachine(board)
+    confined = ConfinedMachine(board)
+    confined.start()  # it is up before the model has answered
+    return confined
 
 
 def _prove(

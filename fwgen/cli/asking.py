@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -59,6 +59,8 @@ def choose(named: str, wishes: Wishes, prompt: str, board: Board) -> tuple[Model
     cost = None if wishes.max_cost is None else Fraction(str(wishes.max_cost))
     limits = Limits(wishes.max_tokens, cost, wishes.timeout_s or TIMEOUT_S)
     model.options = Options(limits, pure=wishes.pure)
+    if cost is not None:
+        model.look_up_price()
     model.budget.check()  # a limit of cost without a price is told before anything is asked
     return model, said
 
@@ -130,18 +132,19 @@ def confirm(
     console: Console, status: Status, model: Model, wishes: Wishes, *, contract: bool
 ) -> Callable[[Reading], None]:
     """What asks a person whether the contract is what was meant."""
+    from fwgen.model import is_remote
 
     def ask(reading: Reading) -> None:
         if getattr(model, "trusted", False) or getattr(model, "is_replay", False):
             return
         if contract or wishes.yes:
             return
+        waiting = model.budget.paused() if is_remote(model) else nullcontext()
         status.stop()
-        try:
+        with waiting:
             console.print("\n Is this what must be seen? [y/N] ", end="", markup=False)
             answer = sys.stdin.readline().strip().casefold()
-        finally:
-            status.start()
+        status.start()
         if answer not in ("y", "yes"):
             raise InputError(
                 "nothing was emitted: the contract was not confirmed",

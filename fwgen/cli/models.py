@@ -68,8 +68,13 @@ def models(
     if provider:
         reach = found[0]
         console.print(Text(f" {wanted[0].title}: {reach.said}"))
+        prices = dict(reach.prices)
         for name in reach.models:
-            console.print(Text(f"  {provider}/{name}"), soft_wrap=True)
+            price = prices.get(name)
+            dollars = (float(p * 10**6) for p in (price.input, price.output)) if price else ()
+            said = " read, ".join(f"${d:g}" for d in dollars)
+            cost = f"   {said} written, for a million tokens" if said else ""
+            console.print(Text.assemble(f"  {provider}/{name}", (cost, "dim")), soft_wrap=True)
         console.print()
         return 0 if reach.ok else 2
     rows = [("embedded", Text("✔", style="green"), "needs no key and no network")]

@@ -83,6 +83,11 @@ class ConfinedMachine:
         answer = self._ask({"job": "look", "image": image, "stimuli": tuple(stimuli), "t_ps": t_ps})
         return Look(**json.loads(answer))
 
+    def start(self) -> None:
+        """Start the worker now, while there is something else to wait for."""
+        if self._worker is None:
+            self._start()
+
     def close(self) -> None:
         """End the worker."""
         worker, self._worker = self._worker, None

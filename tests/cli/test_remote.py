@@ -173,7 +173,7 @@ def test_limits_of_cost_need_a_price(fwgen: Call, lab: Callable[..., Server]) ->
     ran = fwgen(BLINK, "-b", BOARD, "-m", "lab/m", "-y", "--max-cost", "0.5")
     assert ran.code == 2
     assert "price of lab/m" in ran.said
-    assert not server.asked
+    assert [asked.path for asked in server.asked] == ["/v1/models"]  # which might have told it
     fwgen("config", "set", "prices.lab/m.input", "3")
     fwgen("config", "set", "prices.lab/m.output", "15")
     ran = fwgen(BLINK, "-b", BOARD, "-m", "lab/m", "-y", "--max-cost", "0.5", "-v")
@@ -229,6 +229,10 @@ def test_models_are_listed_with_reasons(fwgen: Call, lab: Callable[..., Server])
     assert ran.code == 0
     assert "lab/one" in ran.out
     assert server.asked[0].path == "/v1/models"
+    price = '"pricing": {"prompt": "0.000003", "completion": "0.000015"}'
+    listing.pieces = [f'{{"data": [{{"id": "one", {price}}}, {{"id": "two"}}]}}'.encode()]
+    said = fwgen("models", "lab").said
+    assert "lab/one $3 read, $15 written, for a million tokens lab/two" in said
     data = json.loads(fwgen("models", "--json").out)
     found = {p["name"]: p for p in data["providers"]}
     assert found["lab"]["models"] == ["one", "two"]

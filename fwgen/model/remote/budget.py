@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from fwgen.errors import InputError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fwgen.model.remote.settings import Price
 
@@ -83,6 +84,15 @@ class Budget:
             return None
         return self.limits.timeout_s - (self._clock() - self._began)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Time that passes within does not count: somebody is asked something."""
+        began = self._clock()
+        try:
+            yield
+        finally:
+            self._began += self._clock() - began
+
     def spend(self, usage: Usage) -> None:
         """An answer has come."""
         with self._lock:
@@ -125,7 +135,7 @@ class Budget:
     def too_late(self) -> BudgetSpentError:
         """The error of a run that took too long."""
         return BudgetSpentError(
-            f"the model took more than {self.limits.timeout_s:g} s in all", hint="raise --timeout"
+            f"it took more than {self.limits.timeout_s:g} s in all", hint="raise --timeout"
         )
 
     def said(self) -> str:

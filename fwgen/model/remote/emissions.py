@@ -62,6 +62,7 @@ class Emitting:
         self._raw = ""  # the last answer, where it held none
         self._seen: set[str] = set()
         self._fresh = 0  # conversations given up
+        self._prompt: tuple[str, str] | None = None
 
     def emit(self, reading: Reading, feedback: Feedback | None) -> Emission:
         """The next emission.
@@ -102,10 +103,12 @@ class Emitting:
             why = f"the answer was no emission: {answer.why}" if answer.why else ""
             raise UnsoundEmissionError((Problem("format", why or why_no_json(answer.text)),))
         self._raw = ""
-        return merge(self._now, json.loads(text))
+        data: dict[str, Any] = shown(json.loads(text))
+        return merge(self._now, data)
 
     def _messages(self, reading: Reading, wrong: str) -> list[tuple[Role, str]]:
-        system, asked = prompt_of(reading, pure=self._pure)
+        self._prompt = self._prompt or prompt_of(reading, pure=self._pure)
+        system, asked = self._prompt
         messages: list[tuple[Role, str]] = [("system", system), ("user", asked)]
         if self._now is not None:
             standing = json.dumps(self._now, separators=(",", ":"), ensure_ascii=False)
@@ -116,6 +119,17 @@ class Emitting:
             first = wrong[:600]
             messages[1] = ("user", f"{asked}\n\n{ANEW.format(wrong=first)}")
         return messages
+
+
+def shown(value: Any) -> Any:
+    """What a model answered, fit for a terminal: nothing in it but what prints."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() or c == "\n" else " " for c in value)
+    if isinstance(value, list):
+        return [shown(one) for one in value]
+    if isinstance(value, dict):
+        return {shown(key): shown(one) for key, one in value.items()}
+    return value
 
 
 def merge(standing: dict[str, Any] | None, answer: dict[str, Any]) -> dict[str, Any]:

@@ -328,7 +328,7 @@ class Endpoint:
 
     def _html(self, body: bytes) -> ModelError:
         title = re.search(rb"<title[^>]*>([^<]{1,80})", body, re.IGNORECASE)
-        named = f" ({title[1].decode(errors='replace').strip()})" if title else ""
+        named = f" ({_sentence(title[1].decode(errors='replace'))})" if title else ""
         provider = self.target.provider
         return self._error(
             f"{provider.host} answers with a web page{named}, not with JSON",

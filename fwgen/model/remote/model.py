@@ -233,6 +233,13 @@ class RemoteModel:
             memory=memory, quirks=quirks, watch=self.options.watch,
         )  # fmt: skip
 
+    def look_up_price(self) -> None:
+        """Ask the provider for the price, where nobody said it; most do not tell."""
+        if self.price is None and not self.is_replay:
+            from fwgen.model.remote.reach import reach
+
+            self.price = dict(reach(self.target.provider).prices).get(self.target.model)
+
     def _choose(self, key: str) -> None:
         """The first model that the provider lists, where none was named."""
         from fwgen.model.remote.reach import reach

@@ -121,11 +121,14 @@ class Recorder:
     def _write(self, data: dict[str, Any], *, new: bool = False) -> None:
         if self.path is None:
             return
-        if new:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.touch(mode=0o600)
-        with self.path.open("w" if new else "a", encoding="utf-8") as file:
-            file.write(_line(data))
+        try:
+            if new:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.touch(mode=0o600)
+            with self.path.open("w" if new else "a", encoding="utf-8") as file:
+                file.write(_line(data))
+        except OSError:  # a full disk or a home without write access: it is kept in memory
+            self.path = None
 
 
 def _rank(talk: str) -> tuple[bool, int, str]:

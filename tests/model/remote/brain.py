@@ -89,6 +89,8 @@ class Brain:
 
     def __call__(self, asked: Asked) -> Reply:
         body = asked.body
+        if asked.path.endswith("/models"):
+            return Reply([b'{"data": [{"id": "m"}]}'])
         speak = responses if asked.path.endswith("/responses") else self.speak
         messages = body.get("messages") or body["input"]
         if "contract" in messages[0]["content"][:200]:

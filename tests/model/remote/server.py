@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,6 +51,7 @@ class Server:
         self._script = script
         self._lock = threading.Lock()
         self.ended = threading.Event()
+        self.errors: list[BaseException | None] = []  # of the script itself
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -65,7 +67,13 @@ class Server:
 
             def log_message(self, *_: object) -> None: ...
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Quiet(ThreadingHTTPServer):
+            def handle_error(self, *_: object) -> None:
+                error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
+                if not isinstance(error, OSError):  # a client that hung up is none of ours
+                    owner.errors.append(error)
+
+        self._http = Quiet(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
         self._http.block_on_close = False
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
@@ -90,7 +98,7 @@ class Server:
             for name, value in reply.headers.items():
                 handler.send_header(name, value)
             handler.end_headers()
-            for piece in reply.pieces:
+            for piece in filter(None, reply.pieces):  # an empty chunk would end the body
                 handler.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
                 handler.wfile.flush()
             if reply.hold:
@@ -107,6 +115,8 @@ class Server:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+        if self.errors:
+            raise AssertionError("the script of the server failed") from self.errors[0]
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
@@ -147,6 +157,7 @@ def chat(
     refusal: str = "",
     reasoning: str = "",
     tool: bool = False,
+    piece: int = 16,
     **more: Any,
 ) -> Reply:
     """A stream of Chat Completions."""
@@ -158,7 +169,7 @@ def chat(
     pieces = [chunk({"role": "assistant", "content": ""})]
     if reasoning:
         pieces.append(chunk({"reasoning_content": reasoning}))
-    for part in chunks(text):
+    for part in chunks(text, piece):
         call = {"index": 0, "function": {"arguments": part}}
         pieces.append(chunk({"tool_calls": [call]} if tool else {"content": part}))
     if refusal:

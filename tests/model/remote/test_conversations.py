@@ -19,6 +19,7 @@ from .server import Reply, chat, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from .server import Asked, Server
 
@@ -447,3 +448,45 @@ def test_firmware_that_breaks_the_machine_is_an_attempt(
         result = pipeline.generate(BLINK, BOARD, model=lab(server), attempts=4)
     assert result.attempts > 1
     assert "took more than 1 s" in brain.told[0]
+
+
+def test_what_a_model_says_cannot_steer_a_terminal(lab: Callable[..., RemoteModel]) -> None:
+    nasty = "\x1b[2J\x07\u202e"
+
+    def spoil(emission: dict[str, object]) -> dict[str, object]:
+        units = emission["units"]
+        assert isinstance(units, list)
+        units[0]["lines"][1] += f" ;  ; {nasty}"
+        return {**emission, "plan": f"a plan{nasty}\nin two lines"}
+
+    with serving(Brain(BLINK, [spoil])) as server:
+        result = pipeline.generate(BLINK, BOARD, model=lab(server))
+    assert result.passed
+    assert result.emission.plan.splitlines() == ["a plan [2J  ", "in two lines"]
+    for bad in nasty.replace("[2J", ""):
+        assert bad not in str(result.proof.image.listing)
+
+
+def test_a_home_that_cannot_be_written_is_no_hindrance(
+    lab: Callable[..., RemoteModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    with serving(Brain(BLINK)) as server:
+        model = lab(server)
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+        result = pipeline.generate(BLINK, BOARD, model=model)
+    assert result.passed
+    assert model.transcript_path is None
+    assert len(result.transcript.splitlines()) == 3
+
+
+def test_time_spent_asking_a_person_does_not_count() -> None:
+    from fwgen.model.remote.budget import Budget
+
+    now = [0.0]
+    budget = Budget(Limits(timeout_s=10), clock=lambda: now[0])
+    now[0] = 4
+    with budget.paused():
+        now[0] = 100
+    assert budget.remaining_s == 6
