@@ -132,12 +132,12 @@ def _show(job: _Job, wishes: Wishes, about: tuple[str, ...]) -> int:
     from fwgen.report.folder import contents, save
 
     console = screen()
-    attempt = 0
+    attempt, linking = 0, False
     # Text, not str: Rich would load its emoji to look for some.
     with console.status(Text("reading the prompt")) as status:
 
         def observe(stage: object) -> None:
-            nonlocal attempt
+            nonlocal attempt, linking
             match stage:
                 case Reading():
                     show.show_title(console, job.board, job.model.name)
@@ -145,12 +145,13 @@ def _show(job: _Job, wishes: Wishes, about: tuple[str, ...]) -> int:
                     show.show_reading(console, stage)
                     status.update(Text("emitting machine code"))
                 case Emission():
-                    attempt += 1
+                    attempt, linking = attempt + 1, True
                     status.update(Text("running it in the machine"))
                 case UnsoundEmissionError():
-                    attempt += 1
+                    attempt, linking = attempt + (not linking), False
                     show.show_attempt(console, attempt, str(stage.problems[0]))
                 case Proof():
+                    linking = False
                     if attempt < job.attempts and not stage.passed and not _is_trusted(job.model):
                         first = stage.verdict.first_departure
                         show.show_attempt(

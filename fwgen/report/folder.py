@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fwgen.errors import OutputError
+from fwgen.errors import ImageError, OutputError
 from fwgen.interrupt import held
 from fwgen.report.data import result_data, to_json
 
@@ -79,6 +79,19 @@ def _failed(result: Result) -> str:
     if result.attempts > 1:
         lines += ["", f"The best of {result.attempts} attempts; then: {result.stopped}"]
     return "\n".join(lines) + "\n"
+
+
+def refuse_failed(image: Path) -> None:
+    """Refuse an image that lies in an output folder whose firmware does not pass.
+
+    Raises ImageError.
+    """
+    mark = image.parent / FAILED
+    if mark.is_file() and image.name in NAMES and _is_ours(image.parent):
+        raise ImageError(
+            "this firmware does not do what was asked", where=str(image),
+            hint=f"{mark} says what is wrong; --force flashes it all the same",
+        )  # fmt: skip
 
 
 def check_folder(folder: Path) -> None:

@@ -93,6 +93,10 @@ def test_the_best_failing_attempt_is_marked(fwgen: Call, lab: Callable[..., Serv
     assert said.startswith("FAIL: this firmware does not do what was asked.")
     assert "blinks at 4 Hz" in said
     assert "flash" not in [line.split()[0] for line in ran.out.splitlines() if line.split()]
+    refused = fwgen("flash", "out/firmware.hex", "-b", BOARD, "--rig", "virtual")
+    assert refused.code == 2
+    assert "does not do what was asked" in refused.said
+    assert "--force" in refused.said
     brain.damages.clear()
     assert fwgen(BLINK, "-b", BOARD, "-m", "lab/m", "-y", "-o", "out").code == 0
     assert not Path("out/FAILED.txt").exists()  # the mark of the last one is gone

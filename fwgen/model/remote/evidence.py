@@ -146,7 +146,7 @@ def _folded(events: Iterable[object]) -> list[str]:
             lines.append(f"{show_duration(began)} says {bytes(text)!r}"[:120])
             text.clear()
         if naps:
-            lines.append(f"(slept {naps} times)")
+            lines.append(_slept(naps))
             naps = 0
         if not isinstance(event, SerialByte) and (line := _event(event)):
             lines.append(line)
@@ -155,8 +155,12 @@ def _folded(events: Iterable[object]) -> list[str]:
     if text:
         lines.append(f"{show_duration(began)} says {bytes(text)!r}"[:120])
     if naps:
-        lines.append(f"(slept {naps} times)")
+        lines.append(_slept(naps))
     return lines
+
+
+def _slept(naps: int) -> str:
+    return f"(slept {naps} times)" if naps > 1 else "(slept)"
 
 
 def _event(event: object) -> str:

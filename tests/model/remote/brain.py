@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 BOARD = load_board("nucleo-f401")
 Emission = dict[str, Any]
-Damage = "Callable[[Emission], Emission]"
 
 
 def emission_of(prompt: str) -> Emission:

@@ -75,6 +75,3 @@ def asking(tmp_path: Path) -> object:
     yield made
     for endpoint in made.endpoints:
         endpoint.close()
-
-
-AskingFixture = "Callable[..., Endpoint]"

@@ -40,9 +40,6 @@ class Asked:
     headers: dict[str, str]
 
 
-Brain = "Callable[[Asked], Reply]"
-
-
 class Server:
     """Answers from a script, one reply a request; the last one again and again."""
 
