@@ -229,6 +229,8 @@ def _tried(
             feedback = _feedback(emission, proof, confined)
     if best is None:
         assert unsound is not None
+        if stopped:
+            unsound.hint = f"{unsound.hint}; {stopped}" if unsound.hint else stopped
         raise unsound
     if not best.passed and not stopped:
         stopped = "that was the limit of attempts"

@@ -183,12 +183,13 @@ class Progress:
         return ", ".join(parts)
 
 
-def watch_remote(model: Model, status: Status) -> None:
-    """Show how far the answers of a remote model are; does nothing for others."""
+def watch_remote(model: Model, status: Status) -> bool:
+    """Show how far the answers of a remote model are; whether it is one."""
     from fwgen.model import is_remote
 
     if is_remote(model):
         model.options = replace(model.options, watch=Progress(status, model))
+    return is_remote(model)
 
 
 @contextmanager

@@ -140,8 +140,9 @@ def _show(job: _Job, wishes: Wishes, about: tuple[str, ...]) -> int:
             nonlocal attempt, linking
             match stage:
                 case Reading():
-                    show.show_title(console, job.board, job.model.name)
-                    show.show_notes(console, about)
+                    if not asks:
+                        show.show_title(console, job.board, job.model.name)
+                        show.show_notes(console, about)
                     show.show_reading(console, stage)
                     status.update(Text("emitting machine code"))
                 case Emission():
@@ -161,7 +162,10 @@ def _show(job: _Job, wishes: Wishes, about: tuple[str, ...]) -> int:
                 case _:
                     pass
 
-        watch_remote(job.model, status)
+        asks = watch_remote(job.model, status)
+        if asks:  # who is asked, and what that may cost, is said before it is
+            show.show_title(console, job.board, job.model.name)
+            show.show_notes(console, about)
         ask = confirm(console, status, job.model, wishes, contract=job.contract is not None)
         with told_where(job.model):
             result = generate(

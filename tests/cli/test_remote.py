@@ -223,6 +223,15 @@ def test_which_model_is_used_without_naming_one(
     assert "what it costs is not known here" in ran.said
 
 
+def test_who_is_asked_is_said_before_it_is(fwgen: Call, lab: Callable[..., Server]) -> None:
+    lab(lambda _: error(401, "no"))
+    fwgen("config", "set", "model", "lab/m")
+    ran = fwgen(BLINK, "-b", BOARD, "-y")
+    assert ran.code == 2
+    assert "lab/m model" in ran.out
+    assert "what it costs is not known here" in " ".join(ran.out.split())
+
+
 def test_models_are_listed_with_reasons(fwgen: Call, lab: Callable[..., Server]) -> None:
     listing = Reply([b'{"data": [{"id": "one"}, {"id": "two"}]}'])
     server = lab(lambda _: listing)
@@ -326,3 +335,29 @@ def test_ctrl_c_ends_a_talk_and_keeps_what_was_said(tmp_path: Path) -> None:
     kept = list((tmp_path / "state").rglob("*.jsonl"))
     assert len(kept) == 1
     assert len(kept[0].read_text().splitlines()) == 2
+
+
+def test_progress_tells_units_bytes_speed_and_cost() -> None:
+    from fractions import Fraction
+
+    from fwgen.cli.asking import Progress
+    from fwgen.model.remote.endpoint import Arriving
+    from fwgen.model.remote.model import RemoteModel
+    from fwgen.model.remote.providers import Provider, Target
+    from fwgen.model.remote.settings import Price
+
+    said: list[str] = []
+
+    class Status:
+        def update(self, text: object) -> None:
+            said.append(str(text))
+
+    price = Price(Fraction(3, 10**6), Fraction(15, 10**6))
+    model = RemoteModel(Target(Provider("lab", "Lab", "http://x/v1"), "m"), price)
+    progress = Progress(Status(), model)  # type: ignore[arg-type]
+    progress(Arriving("sample 1", 400, 3, 30, 58, 200, 4.0))
+    progress(Arriving("sample 2", note="thinking"))
+    assert said == [
+        "sample 1: 200 tokens, 3 units, 58 bytes of code, 50 tokens/s, $0.0030",
+        "sample 1: 200 tokens, 3 units, 58 bytes of code, 50 tokens/s, $0.0030; sample 2: thinking",
+    ]

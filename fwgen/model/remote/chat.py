@@ -58,7 +58,7 @@ class Chat:
         for choice in _choices(data):
             delta = choice.get("delta")
             if isinstance(delta, dict):
-                added += text(delta, "content") + _called(delta)
+                added += _content(delta) + _called(delta)
                 heard.refusal += text(delta, "refusal")
                 heard.reasoning += bool(
                     text(delta, "reasoning_content") or text(delta, "reasoning")
@@ -74,7 +74,7 @@ class Chat:
         for choice in _choices(data):
             message = choice.get("message")
             if isinstance(message, dict):
-                heard.pieces.append(text(message, "content") + _called(message))
+                heard.pieces.append(_content(message) + _called(message))
                 heard.refusal += text(message, "refusal")
             heard.finish = text(choice, "finish_reason") or heard.finish
 
@@ -102,6 +102,14 @@ def _format(question: Question, quirks: Quirks) -> dict[str, Any]:
 def _choices(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     choices = data.get("choices")
     return [c for c in choices if isinstance(c, dict)] if isinstance(choices, list) else []
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    """What a message says: a text, or (some servers) a list of parts."""
+    content = message.get("content")
+    if isinstance(content, list):
+        return "".join(text(part, "text") for part in content)
+    return content if isinstance(content, str) else ""
 
 
 def _called(message: Mapping[str, Any]) -> str:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 TRIES = 5
 FIRST_PAUSE_S = 0.5
+BUSY_PAUSE_S = 2.0  # the first one where a server says that it is asked too often
 LONGEST_PAUSE_S = 20.0
 LONGEST_WAIT_S = 120.0  # that a server may ask for
 CONNECT_S = 15.0
@@ -68,9 +69,11 @@ class Arriving:
 class _PassingError(Exception):
     """Something that may be over when it is asked again."""
 
-    def __init__(self, said: str, wait_s: float | None = None, hint: str = "") -> None:
+    def __init__(
+        self, said: str, wait_s: float | None = None, hint: str = "", *, busy: bool = False
+    ) -> None:
         super().__init__(said)
-        self.said, self.wait_s, self.hint = said, wait_s, hint
+        self.said, self.wait_s, self.hint, self.busy = said, wait_s, hint, busy
 
 
 class _RejectedError(Exception):
@@ -152,7 +155,8 @@ class Endpoint:
         wait_s = passing.wait_s
         if wait_s is None:
             spread = random.uniform(0.75, 1.25)
-            wait_s = min(FIRST_PAUSE_S * 2 ** (failures - 1), LONGEST_PAUSE_S) * spread
+            first_s = BUSY_PAUSE_S if passing.busy else FIRST_PAUSE_S
+            wait_s = min(first_s * 2 ** (failures - 1), LONGEST_PAUSE_S) * spread
         left = self.budget.remaining_s
         if failures >= TRIES:
             times = f", {failures} times in a row" if failures > 1 else ""
@@ -374,7 +378,9 @@ class Endpoint:
         if status in _AGAIN and not (status == 500 and _about_request(said)):
             busy = "too many requests" if status == 429 else f"{name} is in trouble ({status})"
             more = "" if "html" in kind or not said else f": {said[:160]}"
-            return _PassingError(self._key.hide(f"{busy}{more}"), _retry_after(error.response))
+            return _PassingError(
+                self._key.hide(f"{busy}{more}"), _retry_after(error.response), busy=status == 429
+            )
         if too_long(said):
             hint = "use a model with a larger context"
             error_made = self._error(

@@ -241,6 +241,17 @@ def test_tokens_are_limited(lab: Callable[..., RemoteModel]) -> None:
     assert limits[0] < 4000
 
 
+def test_an_emission_that_never_held_together_also_says_why_it_ended(
+    lab: Callable[..., RemoteModel],
+) -> None:
+    broken = [line("reset", n, "movs r1, #1 ; 2102") for n in range(1, 9)]
+    with serving(Brain(BLINK, broken)) as server:
+        model = lab(server, limits=Limits(max_tokens=7000))
+        with pytest.raises(EmissionError, match="2102") as told:
+            pipeline.generate(BLINK, BOARD, model=model, attempts=9)
+    assert "the limit of 7000 tokens is spent" in (told.value.hint or "")
+
+
 def test_cost_is_limited_and_needs_a_price(lab: Callable[..., RemoteModel]) -> None:
     from fractions import Fraction
 

@@ -71,6 +71,13 @@ def test_a_server_that_does_not_stream_is_understood(asking: Asking, transport: 
     assert (answer.text, answer.finish) == (GOOD, "stop")
 
 
+def test_content_in_parts_is_put_together(asking: Asking) -> None:
+    parts = [{"type": "thinking", "thinking": []}, {"type": "text", "text": GOOD}]
+    body = {"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]}
+    with serving(Reply([json.dumps(body).encode()])) as server:
+        assert asking(server.url).ask(QUESTION).text == GOOD
+
+
 def test_usage_that_nobody_tells_is_counted_here(asking: Asking) -> None:
     with serving(chat(GOOD, usage=None)) as server:
         answer = asking(server.url).ask(QUESTION)
