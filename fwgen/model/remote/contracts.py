@@ -17,6 +17,7 @@ from fwgen.model.protocol import Reading
 from fwgen.model.remote.answers import json_object, why_no_json
 from fwgen.model.remote.system import board_facts, text_of
 from fwgen.model.remote.talk import Question
+from fwgen.units import show_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 TALK = "contract"
 TRIES = 3
+MOST_ENTRIES = 200
+LONGEST_SPAN_PS = 600 * 10**12  # what cannot be shown in ten minutes of the board's time
 _DO: Final = ("press", "drive", "send", "send_hex")
 _EXPECT: Final = (
     "blinks", "level", "pattern", "counts", "pwm", "tone", "follows", "inverts", "when", "never",
@@ -119,6 +122,11 @@ def _reading(data: dict[str, Any], prompt: str, board: Board) -> Reading:
     contract = load_contract(
         contract_toml(data, prompt, board), board, where="the model's contract"
     )
+    if contract.span_ps > LONGEST_SPAN_PS:
+        raise ContractError(
+            f"it takes {show_duration(contract.span_ps)} to show", where="the model's contract",
+            hint="show it in less than ten minutes: shorter windows, fewer repetitions",
+        )  # fmt: skip
     if all(isinstance(one, Quiet | Asleep) for one in contract.expectations):
         raise ContractError(
             "it asks for no behaviour", where="the model's contract: expect",
@@ -160,6 +168,10 @@ def contract_toml(data: dict[str, Any], prompt: str, board: Board) -> str:
         entries = data.get(key, [])
         if not isinstance(entries, list):
             raise ContractError("is a list", where=key)
+        if len(entries) > MOST_ENTRIES:
+            raise ContractError(
+                f"has {len(entries)} entries; {MOST_ENTRIES} is the most", where=key
+            )
         for number, entry in enumerate(entries, 1):
             lines += ["", f"[[{key}]]", *_entry(entry, verbs, f"{key}[{number}]")]
     return "\n".join(lines) + "\n"

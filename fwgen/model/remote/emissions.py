@@ -24,6 +24,8 @@ from fwgen.model.remote.talk import Question
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import TypeIs
+
     from fwgen.image.emission import Emission
     from fwgen.model.protocol import Feedback, Reading
     from fwgen.model.remote.talk import Answer, Role
@@ -35,6 +37,7 @@ ANEW: Final = """\
 An earlier try came back to the same mistake and was given up:
 {wrong}
 Go about it in another way."""
+MOST_LINES: Final = 20_000  # 40 KB of code and more: what a prompt asks for takes a hundredth
 _LONGEST_ANSWER: Final = 6000  # characters of an answer that is no JSON, sent back
 
 
@@ -83,6 +86,10 @@ class Emitting:
         raise ModelError("the model gives the same answer again and again, and it is wrong")
 
     def _parsed(self, data: dict[str, Any], reading: Reading) -> Emission:
+        units = data.get("units")
+        lists = (u.get("lines") for u in units if isinstance(u, dict)) if _is_list(units) else ()
+        if sum(len(lines) for lines in lists if _is_list(lines)) > MOST_LINES:
+            raise UnsoundEmissionError((Problem("size", f"more than {MOST_LINES} lines"),))
         own, blocks = (data, {}) if self._pure else taken_apart(data)
         emission = parse_emission(json.dumps(own, ensure_ascii=False))
         return put_in(aligned(emission), blocks, reading.board)
@@ -119,6 +126,10 @@ class Emitting:
             first = wrong[:600]
             messages[1] = ("user", f"{asked}\n\n{ANEW.format(wrong=first)}")
         return messages
+
+
+def _is_list(value: Any) -> TypeIs[list[Any]]:
+    return isinstance(value, list)
 
 
 def shown(value: Any) -> Any:

@@ -197,6 +197,20 @@ def test_an_emission_that_never_holds_together_is_an_error(lab: Callable[..., Re
         pipeline.generate(BLINK, BOARD, model=lab(server), attempts=2)
 
 
+def test_an_emission_of_endless_lines_is_not_worked_through(
+    lab: Callable[..., RemoteModel],
+) -> None:
+    def endless(emission: dict[str, object]) -> dict[str, object]:
+        lines = [f"movs r0, #{n % 200} ; 20{n % 200:02x}" for n in range(30_000)]
+        return {**emission, "units": [{"label": "reset", "kind": "code", "lines": lines}]}
+
+    brain = Brain(BLINK, [endless])
+    with serving(brain) as server:
+        result = pipeline.generate(BLINK, BOARD, model=lab(server))
+    assert result.passed
+    assert "more than 20000 lines" in brain.told[0]
+
+
 # ---------------------------------------------------------------------------- samples, budgets
 
 
@@ -246,10 +260,10 @@ def test_an_emission_that_never_held_together_also_says_why_it_ended(
 ) -> None:
     broken = [line("reset", n, "movs r1, #1 ; 2102") for n in range(1, 9)]
     with serving(Brain(BLINK, broken)) as server:
-        model = lab(server, limits=Limits(max_tokens=7000))
+        model = lab(server, limits=Limits(max_tokens=3600))
         with pytest.raises(EmissionError, match="2102") as told:
             pipeline.generate(BLINK, BOARD, model=model, attempts=9)
-    assert "the limit of 7000 tokens is spent" in (told.value.hint or "")
+    assert "the limit of 3600 tokens is spent" in (told.value.hint or "")
 
 
 def test_cost_is_limited_and_needs_a_price(lab: Callable[..., RemoteModel]) -> None:
@@ -310,6 +324,11 @@ def test_a_contract_that_is_wrong_is_mended(lab: Callable[..., RemoteModel]) -> 
         ({"expect": [{"verb": "blinks", "subjects": ["LD2"], "with": ['[accept]']}]}, "is no key"),
         ({"expect": "all of it"}, "is a list"),
         ({"accept": {"clock-off": "I like it so"}}, "unknown key"),
+        ({"expect": [{"verb": "blinks", "subjects": ["LD2"],
+                      "with": ['rate = "2 Hz"', 'until = "20 h"']}]}, "takes 72000 s to show"),
+        ({"do": [{"verb": "press", "subjects": ["B1"], "with": [f'at = "{n} s"']}
+                 for n in range(300)]},
+         "300 entries"),
     ],
 )  # fmt: skip
 def test_no_unsound_contract_gets_through(
