@@ -88,15 +88,17 @@ def result_data(result: Result, files: Mapping[str, bytes] | None = None) -> Dat
         "attempts": result.attempts,
         "understood": list(result.reading.understood),
         "assumed": list(result.reading.assumed),
-        "doubts": list(result.reading.doubts),
-        "stopped": result.stopped,
-        "blocks": [
-            unit.purpose.removeprefix(PROVEN)
-            for unit in result.emission.units
-            if unit.purpose.startswith(PROVEN)
-        ],
         "plan": result.emission.plan,
     }
+    if result.transcript:  # of a remote model
+        units = result.emission.units
+        data |= {
+            "doubts": list(result.reading.doubts),
+            "stopped": result.stopped,
+            "blocks": [
+                u.purpose.removeprefix(PROVEN) for u in units if u.purpose.startswith(PROVEN)
+            ],
+        }
     data |= proof_data(result.proof)
     if files is not None:
         data["files"] = {
@@ -110,7 +112,8 @@ def reading_data(reading: Reading, model: str) -> Data:
     """What was understood of a prompt, with nothing made yet."""
     from fwgen.contract import dump_contract
 
-    return {
+    doubts: Data = {"doubts": list(reading.doubts)} if model != "embedded" else {}
+    return doubts | {
         "fwgen_report": VERSION,
         "outcome": "dry-run",
         "exit_code": 0,
@@ -119,7 +122,6 @@ def reading_data(reading: Reading, model: str) -> Data:
         "board": reading.board.name,
         "understood": list(reading.understood),
         "assumed": list(reading.assumed),
-        "doubts": list(reading.doubts),
         "contract": _contract(reading.contract, reading.board),
         "contract_toml": dump_contract(reading.contract),
     }

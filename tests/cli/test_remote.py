@@ -67,6 +67,21 @@ def test_a_remote_model_makes_firmware(fwgen: Call, lab: Callable[..., Server]) 
     assert not Path("out/FAILED.txt").exists()
 
 
+def test_the_page_about_reports_names_what_only_remote_models_have(
+    fwgen: Call, lab: Callable[..., Server]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs/report.md").read_text(encoding="utf-8")
+    lab(Brain(BLINK))
+    assert fwgen(BLINK, "-b", BOARD, "-m", "lab/m", "-y", "-o", "remote").code == 0
+    assert fwgen(BLINK, "-b", BOARD, "-o", "embedded").code == 0
+    remote, embedded = (
+        json.loads(Path(name, "report.json").read_text()) for name in ("remote", "embedded")
+    )
+    assert set(remote) - set(embedded) == {"doubts", "stopped", "blocks"}
+    for key in ("`doubts[]`", "`stopped`", "`blocks[]`"):
+        assert f"| {key}" in page.partition("A remote model's firmware")[2]
+
+
 def test_a_transcript_gives_the_same_files_byte_for_byte(
     fwgen: Call, lab: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,8 +78,8 @@ def test_a_made_firmware(printed: Callable[..., set[str]], tmp_path: Path) -> No
     seen = printed("blink LED at 2Hz", "--board", BOARD, "--out", "out")
     report = json.loads((tmp_path / "out/report.json").read_text())
     assert set(keys(report)) - ALWAYS == seen - {"folder"}
-    agrees(seen, said | {"findings[].departure", "assumed", "doubts", "blocks"}, all_of_them=False)
-    assert page["A firmware"] - {"assumed[]", "doubts[]", "blocks[]"} <= seen
+    agrees(seen, said | {"findings[].departure", "assumed"}, all_of_them=False)
+    assert page["A firmware"] - {"assumed[]"} <= seen
 
 
 def test_a_dry_run(printed: Callable[..., set[str]]) -> None:
@@ -87,8 +87,8 @@ def test_a_dry_run(printed: Callable[..., set[str]]) -> None:
     seen = printed("print the count each second", "--board", BOARD, "--dry-run")
     seen |= printed("blink LED at 2Hz", "--board", BOARD, "--dry-run")
     seen |= printed("toggle LED and print the count on each press", "--board", BOARD, "--dry-run")
-    agrees(seen, said | documented()["An error"] | {"doubts"}, all_of_them=False)
-    assert said - {"assumed[]", "doubts[]"} <= seen
+    agrees(seen, said | documented()["An error"], all_of_them=False)
+    assert said - {"assumed[]"} <= seen
 
 
 def test_models(printed: Callable[..., set[str]], monkeypatch: pytest.MonkeyPatch) -> None:
