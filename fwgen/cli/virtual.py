@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fwgen.cli.options import BoardOption, the_board
-from fwgen.errors import InputError
+from fwgen.errors import BenchError, InputError
 from fwgen.units import PS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fwgen.virtual.board import VirtualBoard
     from fwgen.virtual.server import Served
 
@@ -44,6 +47,12 @@ def virtual(
     gdb: Annotated[
         str, typer.Option(metavar=":PORT", help='Serve gdb there: ":3333"; ":0": any free port.')
     ] = "",
+    serial: Annotated[
+        str,
+        typer.Option(
+            metavar="pty|rfc2217:PORT", help="Its serial port, as a pseudo-terminal or over TCP."
+        ),
+    ] = "",
     uid: Annotated[str, typer.Option(help="Serial number of its probe. [default: made up]")] = "",
     pace: Annotated[
         float, typer.Option(metavar="X", help="How many times as fast as a real board.")
@@ -71,12 +80,39 @@ def virtual(
 
         flash = bin_bytes(load_image(image, the))
     with VirtualBoard(the, uid=uid or None, flash=flash) as made:
-        served = _served(made, probe, remote, port, board)
         made.start_free_running(pace)
-        with served:
-            _greet(made, served)
+        with _serial(made, serial) as place, _served(made, probe, remote, port, board, place) as at:
+            _greet(made, at, place)
             _wait(made, span_s)
     return 0
+
+
+@contextmanager
+def _serial(made: VirtualBoard, how: str) -> Iterator[str]:
+    """Serve the board's serial port; gives what a terminal program opens, "" for nothing."""
+    kind, _, number = how.partition(":")
+    if kind not in ("", "pty", "rfc2217") or (
+        number and (kind != "rfc2217" or not _is_port(number))
+    ):
+        raise InputError(f"--serial {how!r} is no kind of serial port", hint="pty, or rfc2217:PORT")
+    if not kind:
+        yield ""
+        return
+    if made.serial is None:
+        raise BenchError(
+            f"{made.board.name} has no console, so its virtual board has no serial port",
+            hint="a board's TOML names it under [console]",
+        )
+    if kind == "pty":
+        from fwgen.virtual.serial.pty import Pty
+
+        with Pty(made.serial) as pty:
+            yield pty.path
+        return
+    from fwgen.virtual.serial.rfc2217 import Rfc2217Server
+
+    with Rfc2217Server(made.serial, tcp_port=int(number or 0)) as server:
+        yield server.url
 
 
 def _gdb_port(text: str) -> int | None:
@@ -84,12 +120,18 @@ def _gdb_port(text: str) -> int | None:
     if not text:
         return None
     number = text.removeprefix("localhost").removeprefix(":")
-    if not number.isdecimal() or int(number) > 0xFFFF:
+    if not _is_port(number):
         raise InputError(f"--gdb {text!r} is no port", hint='write it as ":3333"')
     return int(number)
 
 
-def _served(made: VirtualBoard, probe: Kind, remote: int, gdb: int | None, name: str) -> Served:
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and int(text) <= 0xFFFF
+
+
+def _served(
+    made: VirtualBoard, probe: Kind, remote: int, gdb: int | None, name: str, serial: str
+) -> Served:
     from fwgen.rig.targets import register
     from fwgen.virtual.server import Served
 
@@ -101,10 +143,11 @@ def _served(made: VirtualBoard, probe: Kind, remote: int, gdb: int | None, name:
         gdb=gdb,
         target=register(made.board),
         board_name=str(path.resolve()) if path.suffix == ".toml" else name,
+        serial=serial,
     )
 
 
-def _greet(made: VirtualBoard, served: Served) -> None:
+def _greet(made: VirtualBoard, served: Served, serial: str) -> None:
     from fwgen.cli.output import screen
 
     console = screen()
@@ -115,6 +158,8 @@ def _greet(made: VirtualBoard, served: Served) -> None:
     )
     if served.gdb is not None:
         console.print(f" gdb    target remote localhost:{served.gdb}", highlight=False)
+    if serial:
+        console.print(f" serial fwgen monitor {serial}", highlight=False)
     console.print(" Ctrl-C switches it off", highlight=False)
 
 
