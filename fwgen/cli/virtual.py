@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,11 +80,11 @@ def virtual(
         from fwgen.image.write import bin_bytes
 
         flash = bin_bytes(load_image(image, the))
-    with VirtualBoard(the, uid=uid or None, flash=flash) as made:
+    with _told_to_end() as over, VirtualBoard(the, uid=uid or None, flash=flash) as made:
         made.start_free_running(pace)
         with _serial(made, serial) as place, _served(made, probe, remote, port, board, place) as at:
             _greet(made, at, place)
-            _wait(made, span_s)
+            _wait(made, over, span_s)
     return 0
 
 
@@ -163,20 +164,26 @@ def _greet(made: VirtualBoard, served: Served, serial: str) -> None:
     console.print(" Ctrl-C switches it off", highlight=False)
 
 
-def _wait(made: VirtualBoard, span_s: float | None) -> None:
-    """Until Ctrl-C, until told to end, or for a time."""
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """While entered, Ctrl-C and whoever else ends us only set the event."""
     over = threading.Event()
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(number, lambda *_: over.set())
-    left = span_s
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if (number := getattr(signal, name, None)) is not None:
+                before[number] = signal.signal(number, lambda *_: over.set())
     try:
-        while not over.wait(LOOK_S if left is None else min(LOOK_S, left)):
-            made.check()
-            if left is not None:
-                left -= LOOK_S
-                if left <= 0:
-                    return
-    except KeyboardInterrupt:
-        return
+        yield over
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(made: VirtualBoard, over: threading.Event, span_s: float | None) -> None:
+    """Until told to end, or for a time. Raises what ended the board, if anything did."""
+    until = None if span_s is None else monotonic() + span_s
+    while not over.wait(LOOK_S if until is None else max(0.0, min(LOOK_S, until - monotonic()))):
+        made.check()
+        if until is not None and monotonic() >= until:
+            return
