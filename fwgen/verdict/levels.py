@@ -100,10 +100,10 @@ def trimmed(segs: Sequence[Seg], span: Span) -> list[Seg]:
     kept = list(segs)
     while len(kept) > 1 and outside(kept[0], span):
         del kept[0]
-        kept[0] = kept[0]._replace(start=span.start, before=0)
+        more = kept[0].start - span.start
+        kept[0] = kept[0]._replace(start=span.start, before=kept[0].before + more)
     while len(kept) > 1 and outside(kept[-1], span):
         del kept[-1]
-        kept[-1] = kept[-1]._replace(stop=span.stop, after=0)
     return kept
 
 
@@ -222,6 +222,8 @@ def _judge_blinks(e: Blinks, view: View, span: Span) -> Seen:
     trend = _trend(cycles)
 
     begins = _judge_beginning(e, view, segs, span)
+    if begins is not None and span.start and view.edge_near(e.subject, span.start):
+        begins = unsure(f"{begins.text}; something is too close to the window's border to tell")
     if begins is not None and begins.outcome is Outcome.FAIL:
         floating = floats(e.subject, segs, view, span)
         if floating is not None and floating.departure and begins.departure:

@@ -156,10 +156,10 @@ def _trimmed(moments: Sequence[Moment], span: Span) -> list[Moment]:
     kept = list(moments)
     while len(kept) > 1 and span.start and kept[1].start - kept[1].blur - span.blur <= span.start:
         del kept[0]
-        kept[0] = kept[0]._replace(start=span.start, blur=0)
+        more = kept[0].start - span.start
+        kept[0] = kept[0]._replace(start=span.start, blur=kept[0].blur + more)
     while len(kept) > 1 and kept[-1].start + kept[-1].blur + span.blur >= span.stop:
         del kept[-1]
-        kept[-1] = kept[-1]._replace(stop=span.stop)
     return kept
 
 
@@ -260,10 +260,10 @@ class _Walk:
         while self.i < len(self.moments) and self.matches(self.moments[self.i], wanted):
             self.i += 1
         ended = self.i == len(self.moments)
-        left = self.left = self.span.stop if ended else self.moments[self.i].start
+        left = self.left = self.moments[-1].stop if ended else self.moments[self.i].start
         lasted = left - began
         blur = self.view.blur + self.left_blur
-        self.left_blur = 0 if ended else self.moments[self.i].blur
+        self.left_blur = self.give if ended else self.moments[self.i].blur
         blur += self.left_blur
         if ended and lasted - blur <= high:
             self.steps_seen += 1

@@ -49,7 +49,7 @@ def judge_follows(e: Follows, view: View) -> Seen:
             f"{subject.word(1 - level)} within {show_duration(e.latency_ps)}",
             *figures,
         )
-        return in_doubt(seen, e.source, view, span)
+        return in_doubt(in_doubt(seen, e.source, view, span), e.subject, view, span)
     blur = view.blur + view.pin_blur(e.subject) + view.pin_blur(e.source)
     if blur:
         close = _first_overlap(source, mine, max(0, e.latency_ps - blur), begin)
@@ -320,9 +320,14 @@ def judge_exclusive(e: Exclusive, view: View) -> Seen:
             blur = view.blur + before + max(after, off)
             if span.blur and (start <= span.start > 0 or min(stop, until) >= span.stop):
                 blur += span.blur
+            seen = unsure(text, at_ps=start)
             if overlap > blur:
-                return failed(start, text, duration("overlap", overlap))
-            doubt = doubt or unsure(text, at_ps=start)
+                seen = failed(start, text, duration("overlap", overlap))
+                for one in (name, holder):
+                    seen = in_doubt(seen, one, view, span)
+            if seen.outcome is Outcome.FAIL:
+                return seen
+            doubt = doubt or seen
         if stop > until:
             until, holder, after = stop, name, off
     if doubt is not None:

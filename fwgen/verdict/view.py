@@ -122,7 +122,7 @@ class View:
     _segments: dict[tuple[str, int, int, int, bool], list[Seg]] = field(default_factory=dict)
     _done: list[Stimulated] = field(default_factory=list)
     _bytes: dict[tuple[str, str], list[SerialByte]] = field(default_factory=dict)
-    _shortest_of: dict[str, int | None] = field(default_factory=dict)
+    _held: dict[str, list[tuple[int, int, Fraction | int]]] = field(default_factory=dict)
 
     @property
     def blur(self) -> int:
@@ -155,23 +155,31 @@ class View:
             return False
         if self.beside is None:
             return True
-        shortest = self._shortest(self.subject(name).pin, span)
-        return shortest is not None and shortest <= 2 * unseen
+        return any(
+            time <= 2 * unseen and stop > span.start - unseen and start < span.stop + unseen
+            for start, stop, time in self._times(self.subject(name).pin)
+        )
 
-    def _shortest(self, pin: str, span: Span) -> int | None:
-        """The shortest complete time at one level of a pin in the trace beside; None: no two."""
+    def _times(self, pin: str) -> list[tuple[int, int, Fraction | int]]:
+        """How long a pin holds each level in the trace beside: (start, stop, shortest time)."""
         assert self.beside is not None
-        if pin not in self._shortest_of:
-            shortest: int | None = None
-            runs = [run for run in self.beside.runs(pin) if run.stop_ps > STARTUP_PS]
-            for i, run in enumerate(runs):
-                times = [] if run.wave is None else [run.wave.first_ps, run.wave.second_ps]
-                if 0 < i < len(runs) - 1 and run.wave is None:
-                    times.append(Fraction(run.stop_ps - run.start_ps))
-                for time in times:
-                    shortest = int(time) if shortest is None else min(shortest, int(time))
-            self._shortest_of[pin] = shortest
-        return self._shortest_of[pin]
+        if pin not in self._held:
+            runs = self.beside.runs(pin)
+            self._held[pin] = [
+                (run.start_ps, run.stop_ps,
+                 min(run.wave.first_ps, run.wave.second_ps) if run.wave is not None
+                 else run.stop_ps - run.start_ps)
+                for i, run in enumerate(runs)
+                if run.wave is not None or 0 < i < len(runs) - 1
+            ]  # fmt: skip
+        return self._held[pin]
+
+    def edge_near(self, name: str, t_ps: int) -> bool:
+        """Whether an edge of a pin may lie on the other side of a moment than it does."""
+        if self.trace.watched is None:
+            return False
+        runs = self.trace.runs(self.subject(name).pin)
+        return any(abs(run.start_ps - t_ps) <= run.blur_ps + self.zero for run in runs[1:])
 
     def port_blur(self, name: str) -> int:
         """How far the time of a byte on a port may be off, either way."""
