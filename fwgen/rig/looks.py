@@ -33,7 +33,7 @@ class Looks:
         if level == self.level:
             return None
         self.level = level
-        t_ps = max(0, (since_ps + stop_ps) // 2)
+        t_ps = max(1, (since_ps + stop_ps) // 2)  # at 0 it would be no change
         edge = Edge(t_ps, self.pin, level, max(stop_ps - t_ps, t_ps - since_ps))
         self._edges.append(edge)
         return edge

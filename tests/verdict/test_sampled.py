@@ -301,17 +301,19 @@ def never_wrong(seed: int) -> tuple[str, str, str]:
 
 
 def _plain(trace, shorter_ps):
-    """Events without levels that come and go while nobody looks."""
+    """The events without levels that come and go while nobody looks."""
     for e in trace.events:
         if not isinstance(e, Edge):
             yield e
     for pin in trace.moving_pins():
         level = trace.initial.get(pin)
-        for run in trace.runs(pin):
-            lasts = run.stop_ps - run.start_ps
-            if (level is None or lasts > shorter_ps) and run.level != level:
+        runs = trace.runs(pin)
+        long = [run for run in runs if run.stop_ps - run.start_ps > shorter_ps]
+        for i, run in enumerate(long):
+            if run.level != level:
                 level = run.level
-                yield Edge(run.start_ps, pin, level)
+                # What came before may have been too short to be seen, but it was no floating.
+                yield Edge(run.start_ps if i else min(run.start_ps, SETUP), pin, level)
 
 
 def _narrowed(asked, off):
