@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from fwgen.errors import FwgenError
 
-COMMANDS = ("make", "verify", "run", "flash", "restore", "doctor", "explain", "boards")
+COMMANDS = (
+    "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "explain", "boards",
+)  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
 
@@ -37,6 +39,8 @@ Commands:
   make PROMPT     Make a firmware for a prompt and prove it; "make" may be left out.
   verify IMAGE    Prove a firmware, ours or a compiler's, against a contract.
   run IMAGE       Run a firmware live: serial on stdin and stdout, LEDs, buttons.
+  watch IMAGE     Watch a firmware at work: pins, console, the core's sleep.
+  monitor [PORT]  Talk with a serial port: a terminal that logs and reconnects.
   flash IMAGE     Put a firmware onto the board, and see that it is there.
   restore         Put back what was on the board before, or list what is kept.
   doctor          Find what stands between this computer and the board.
@@ -103,7 +107,7 @@ def build() -> typer.Typer:
     """The command line, as Typer knows it."""
     import typer
 
-    from fwgen.cli import boards, doctor, explain, flash, make, restore, verify
+    from fwgen.cli import boards, doctor, explain, flash, make, monitor, restore, verify, watch
     from fwgen.cli import run as run_command
 
     app = typer.Typer(
@@ -116,6 +120,8 @@ def build() -> typer.Typer:
     app.command("make")(make.make)
     app.command("verify")(verify.verify)
     app.command("run")(run_command.run)
+    app.command("watch")(watch.watch)
+    app.command("monitor")(monitor.monitor)
     app.command("flash")(flash.flash)
     app.command("restore")(restore.restore)
     app.command("doctor")(doctor.doctor)

@@ -20,7 +20,7 @@ from fwgen.rig.errors import BUSY_CURE, FIRMWARE_CURE, UDEV_CURE, UDEV_FILE, UDE
 from fwgen.rig.identity import RDP_CURE, WRP_CURE, refuse_wrong_chip
 from fwgen.rig.lock import locked
 from fwgen.rig.places import data_folder
-from fwgen.rig.ports import Port, find_port, list_ports
+from fwgen.rig.ports import Port, PortError, find_port, find_ports, open_port
 from fwgen.rig.probes import Probe, choose_probe, find_probes
 from fwgen.units import show_voltage
 
@@ -105,15 +105,12 @@ def trouble_opening(path: str) -> int | None:
     return None
 
 
-def trouble_with_port(url: str) -> str | None:
-    """What pyserial says when a port cannot be opened for ourselves; None: it can."""
-    import serial
-
+def trouble_with_port(device: str) -> PortError | None:
+    """Why a port cannot be opened for ourselves; None: it can."""
     try:
-        serial.serial_for_url(url, exclusive=True, timeout=0).close()
-    except (OSError, ValueError, serial.SerialException) as error:
-        number = getattr(error, "errno", None)
-        return f"[Errno {number}] {error}" if number else str(error)
+        open_port(device, baud=115_200).close()
+    except PortError as error:
+        return error
     return None
 
 
@@ -126,8 +123,8 @@ class Surroundings:
     libusb: Callable[[], bool] = has_libusb
     opening: Callable[[str], int | None] = trouble_opening
     probes: Callable[[], tuple[Probe, ...]] = find_probes
-    ports: Callable[[], Sequence[Port]] = list_ports
-    port_opening: Callable[[str], str | None] = trouble_with_port
+    ports: Callable[[], Sequence[Port]] = find_ports
+    port_opening: Callable[[str], PortError | None] = trouble_with_port
     boards: Callable[[str], Board | None] = field(default=lambda _board_id: None)
 
 
@@ -351,30 +348,16 @@ def _check_port(board: Board, probe: Probe, around: Surroundings) -> Iterator[Ch
     if board.console is None:
         return
     try:
-        port = find_port(probe, around.ports())
+        port = find_port(probe.uid, around.ports())
     except FwgenError as error:
         yield _problem("serial port", error)
         return
-    trouble = around.port_opening(port.url)
+    trouble = around.port_opening(port.device)
     if trouble is None:
-        yield Check("serial port", "ok", port.url)
-        return
-    folded = trouble.casefold()
-    if (
-        f"[errno {errno.EACCES}]" in folded
-        or "permission" in folded
-        or "access is denied" in folded
-    ):
-        cure = "close what uses it: a terminal, an IDE's monitor"
-        if around.platform.startswith("linux"):
-            cure = 'join its group: "sudo usermod -aG dialout $USER", then log in again'
-        yield Check("serial port", "problem", f"no permission to open {port.url}", cure)
-    elif f"[errno {errno.EBUSY}]" in folded or "busy" in folded or "lock" in folded:
-        yield Check("serial port", "problem", f"{port.url} is in use by another program",
-                    "close what uses it: a terminal, an IDE's monitor, ModemManager")  # fmt: skip
+        yield Check("serial port", "ok", port.device)
     else:
-        yield Check("serial port", "problem", f"{port.url} cannot be opened: {trouble}",
-                    "plug the board in again")  # fmt: skip
+        yield Check("serial port", "problem", f"{port.device}: {trouble.message}",
+                    trouble.hint or "plug the board in again")  # fmt: skip
 
 
 # ---------------------------------------------------------------------- helpers

@@ -6,15 +6,17 @@ import itertools
 import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fwgen.errors import BenchError
 from fwgen.machine.machine import Machine
-from fwgen.units import PS_PER_MS, PS_PER_S, PS_PER_US
+from fwgen.units import PPM, PS_PER_MS, PS_PER_S, PS_PER_US
 from fwgen.virtual.dap import Dap
 from fwgen.virtual.faults import Faults
+from fwgen.virtual.serial import Noise, VirtualPort
+from fwgen.virtual.serial import plugged as serial_plugged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +45,8 @@ class VirtualBoard:
     debug access does by a fixed amount, so that the same calls give the same outcome. Programs
     outside of this process want a board that follows the wall clock: ``start_free_running``.
 
+    ``serial`` is the virtual COM port of its probe; None on a board without a console.
+
     Any thread may call anything here; whoever touches ``machine`` by himself holds ``lock``.
     """
 
@@ -70,6 +74,13 @@ class VirtualBoard:
         self._origin_s = 0.0
         self._origin_ps = 0
         self._failure: BaseException | None = None
+        self.serial = self._make_port()
+
+    def _make_port(self) -> VirtualPort | None:
+        if self.board.console is None:
+            return None
+        noise = Noise(self.faults.seed, round(self.faults.serial_noise * PPM))
+        return VirtualPort(self, noise=noise)
 
     def _arm_faults(self) -> None:
         """Make the chip what the injected faults say it is."""
@@ -242,6 +253,8 @@ class VirtualBoard:
     def plugged(self, probe: str | None = None) -> Iterator[VirtualBoard]:
         """While entered, this process's pyocd finds the board's debug probe, by ``uid``.
 
+        pyserial then opens its console as ``fwgen://<uid>``, if it has one.
+
         ``probe`` is "stlink", "cmsis-dap" or "fwgen"; without it, the one that is on the board.
         Raises BenchError for a kind that there is not.
         """
@@ -249,7 +262,10 @@ class VirtualBoard:
         if kind is None:
             hint = f"there are {', '.join(PROBES)}"
             raise BenchError(f"a virtual board has no probe {probe!r}", hint=hint)
-        with import_module(kind).plugged(self):
+        with ExitStack() as cables:
+            cables.enter_context(import_module(kind).plugged(self))
+            if self.serial is not None:
+                cables.enter_context(serial_plugged(self.serial))
             yield self
 
     def close(self) -> None:

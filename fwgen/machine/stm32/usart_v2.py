@@ -115,6 +115,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         self._tdr: int | None = None
         self._rdr = 0
         self._frame: _Frame | None = None
+        self._sent_as: _Format | None = None
         self._preamble = False
         self._seen = 0  # flags that the last read of SR showed: half of a clearing sequence
         self._checked: tuple[int, Fraction] | None = None
@@ -159,6 +160,21 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
     def baud_mhz(self) -> int:
         """The rate that BRR and the clock give, in millibaud; 0 for none."""
         return self._format().baud_mhz
+
+    @property
+    def sent_as(self) -> tuple[int, str, int]:
+        """The format of the frame recorded last: data bits, parity "N", "E" or "O", half stop bits.
+
+        What a SerialByte leaves out and a receiver at the other end of the line needs.
+        """
+        how = self._sent_as or self._format()
+        return how.data, how.parity, how.stop_halves
+
+    @property
+    def sending_since(self) -> int | None:
+        """The start edge of the frame on its way out, picoseconds; None while there is none."""
+        frame = self._frame
+        return None if frame is None or frame.content == _IDLE else frame.start_ps
 
     def _format(self) -> _Format:
         """The format now; made anew only when something of it changed."""
@@ -402,7 +418,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
                 cure=f"set MODER to alternate function and AFR of a pin with {self.name}_TX",
             )
             return
-        how = frame.format
+        how = self._sent_as = frame.format
         is_break = frame.content == _BREAK
         byte = 0 if is_break else frame.content & ((1 << how.data) - 1)
         baud = how.baud_mhz
@@ -479,28 +495,35 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         *,
         bits: int = 8,
         parity: str = "none",
-        stop_bits: int = 1,
+        stop_bits: int | Fraction = 1,
+        flipped: int = 0,
     ) -> int:
         """A frame arrives on the RX pin, its start edge at ``start_ps`` (not before now).
 
-        The sender's rate is in millibaud; ``parity`` "none", "even" or "odd" is sent after the
-        ``bits`` of data. Returns the end of its stop bit, where the next frame may start. A pin
-        that is not set to RX, or a receiver that is off, does not hear it.
+        The sender's rate is in millibaud; ``parity`` "none", "even", "odd", "mark" or "space" is
+        sent after the ``bits`` of data; noise inverts the bits of the frame whose bits are set in
+        ``flipped`` (bit 0: the start bit). Returns the end of its stop bit, where the next frame
+        may start. A pin that is not set to RX, or a receiver that is off, does not hear it.
         """
         length = Fraction(PS_PER_S * MHZ_PER_HZ, baud_mhz)
         levels = [0, *(byte >> n & 1 for n in range(bits))]
-        if parity != "none":
+        if parity in ("even", "odd"):
             levels.append((byte & ((1 << bits) - 1)).bit_count() & 1 ^ (parity == "odd"))
+        elif parity != "none":
+            levels.append(int(parity == "mark"))
         end = start_ps + int((len(levels) + stop_bits) * length)
-        edges = [(start_ps + int(n * length), level) for n, level in enumerate([*levels, 1])]
-        edges = [e for n, e in enumerate(edges) if n == 0 or e[1] != edges[n - 1][1]]
+        levels = [level ^ (flipped >> n & 1) for n, level in enumerate([*levels, 1])]
+        bit, parts = length.numerator, length.denominator
+        edges = [(start_ps + n * bit // parts, level) for n, level in enumerate(levels)]
+        edges.append((end, 1))
+        edges = [e for n, e in enumerate(edges) if e[1] != (edges[n - 1][1] if n else 1)]
 
-        def arrive(t_ps: int) -> None:
+        def arrive(_t_ps: int) -> None:
             self._last_error = ""
-            if self._on and self._source.pad is not None:
+            if self._on and self._source.pad is not None and edges:
                 self._levels += edges
                 self._known_until = end
-                self._falling(t_ps)
+                self.soc.scheduler.at(edges[0][0], self._falling)
 
         def finish(t_ps: int) -> None:
             # A slower receiver is still sampling: it knows better what it got.

@@ -1,0 +1,262 @@
+"""``fwgen watch``: pins, console and the core's sleep, live."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fwgen.cli.options import BoardOption, ImageArgument, the_board
+from fwgen.cli.run import FAULTED, TAP, Pace
+from fwgen.errors import InputError
+from fwgen.interrupt import held
+from fwgen.units import PS_PER_MS, PS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fwgen.board.types import Board, Part
+    from fwgen.cli.terminal import Typed
+    from fwgen.cli.watched import Watched
+    from fwgen.contract import Stimulus
+    from fwgen.image.types import Image
+    from fwgen.trace import Event
+
+STEP_PS = 20 * PS_PER_MS
+LAG_PS = 200 * PS_PER_MS  # behind the wall clock by more than this, we stop chasing it
+REDRAW_S = 0.1
+TAP_PS = 100 * PS_PER_MS
+QUITS = b"q\x1d\x03\x04"  # q, Ctrl-], Ctrl-C, Ctrl-D
+
+
+def watch(
+    image: ImageArgument,
+    *,
+    board: BoardOption = "",
+    window: Annotated[
+        str, typer.Option(metavar="TIME", help="How much of the past is shown.")
+    ] = "4s",
+    pace: Annotated[
+        Pace | None,
+        typer.Option(
+            help="real: a second takes a second (default at a terminal); "
+            "virtual: as fast as it goes (default otherwise)."
+        ),
+    ] = None,
+    span: Annotated[
+        str, typer.Option("--for", metavar="TIME", help='Stop after this time: "5s", "200 ms".')
+    ] = "",
+    press: Annotated[
+        list[str] | None,
+        typer.Option(metavar="B@T[:HOLD]", help='Press a button: "B1@1s:200ms". May be repeated.'),
+    ] = None,
+    drive: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PIN@T=LEVEL", help='Drive a pin high, low or float: "D2@1s=high". Repeatable.'
+        ),
+    ] = None,
+    send: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT@T", help=r'Send text to the console: "hi\n@500ms". May be repeated.'
+        ),
+    ] = None,
+) -> int:
+    """Watch a firmware at work in the machine: pins, console, and how much the core is awake.
+
+    At a terminal a screen that lives: q quits, b presses the button. Through pipes, a line for
+    each change and each line of the console. Exit codes: 0 watched, 1 faulted, 2 error.
+    """
+    from fwgen.cli import script
+    from fwgen.cli.watched import Watched
+    from fwgen.image.load import load_image
+    from fwgen.units import parse_duration
+
+    the = the_board(board)
+    loaded = load_image(image, the)
+    span_ps = parse_duration(span) if span else None
+    if span_ps is not None and span_ps <= 0:
+        raise InputError(f"--for {span!r} is no time to watch", hint='write it as "5s"')
+    window_ps = parse_duration(window)
+    if window_ps <= 0:
+        raise InputError(f"--window {window!r} shows nothing", hint='write it as "4s"')
+    stimuli: list[Stimulus] = [
+        *(script.press(text, TAP) for text in press or ()),
+        *(script.drive(text) for text in drive or ()),
+        *(script.send(text) for text in send or ()),
+    ]
+    at_terminal = sys.stdout.isatty()
+    real_time = pace is Pace.REAL or (pace is None and at_terminal)
+    with Paced(the, loaded, stimuli, real_time=real_time, span_ps=span_ps) as source:
+        watched = Watched(the, source.initial, window_ps=window_ps)
+        ended_by = (_screen if at_terminal else _lines)(source, watched)
+    if ended_by:
+        return 128 + ended_by
+    if watched.fault is None:
+        return 0
+    from fwgen.cli.output import screen
+    from fwgen.report.console import show_fault
+
+    show_fault(screen(stderr=True), watched.fault)
+    return FAULTED
+
+
+class Paced:
+    """The machine as a source: it runs while it is asked, as far as the wall clock says.
+
+    ``real_time`` False: as fast as it goes. ``span_ps`` None: for ever.
+    """
+
+    resolution_ps = 0
+    awake_ppm = None
+
+    def __init__(
+        self,
+        board: Board,
+        image: Image,
+        stimuli: Sequence[Stimulus],
+        *,
+        real_time: bool,
+        span_ps: int | None,
+    ) -> None:
+        from fwgen.machine.machine import Machine
+
+        self.now_ps = 0
+        self.title = f"{board.title}, in the machine"
+        self._real_time, self._span_ps = real_time, span_ps
+        self._events: list[Event] = []
+        self._machine = Machine(board)
+        self._machine.listen(self._events.append)
+        self._machine.load(image)
+        for stimulus in stimuli:
+            self._machine.stimulate(stimulus)
+        self._origin = time.monotonic()
+        self._finger_free_ps = 0
+
+    def __enter__(self) -> Paced:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._machine.close()
+
+    @property
+    def initial(self) -> Mapping[str, int | None]:
+        """The levels of the pins at time 0."""
+        return self._machine.soc.recorder.initial
+
+    @property
+    def over(self) -> bool:
+        """Whether the time that was asked for has passed."""
+        return self._span_ps is not None and self.now_ps >= self._span_ps
+
+    def poll(self) -> tuple[Sequence[Event], float]:
+        """Run on; what happened, and the seconds that the wall clock has to catch up."""
+        until = self.now_ps + STEP_PS
+        if self._real_time:
+            behind = round((time.monotonic() - self._origin) * PS_PER_S) - self.now_ps
+            if behind > LAG_PS:  # too much work for this computer: time runs slower
+                self._origin += (behind - STEP_PS) / PS_PER_S
+        if self._span_ps is not None:
+            until = min(until, self._span_ps)
+        with held():
+            self._machine.advance(until)
+        self._machine.soc.recorder.events.clear()
+        self.now_ps = until
+        events = list(self._events)
+        self._events.clear()
+        if not self._real_time:
+            return events, 0.0
+        return events, max(0.0, self._origin + until / PS_PER_S - time.monotonic())
+
+    def press(self, part: Part) -> None:
+        """Press a button and let go, when the finger is free."""
+        from fwgen.contract import Press
+
+        at = max(self.now_ps, self._finger_free_ps)
+        self._finger_free_ps = at + 2 * TAP_PS
+        self._machine.stimulate(Press(part.name, at, TAP_PS))
+
+
+def _lines(source: Paced, watched: Watched) -> int:
+    """Each change as a line, until the time is over or the reader has enough."""
+    from fwgen.cli.dashboard import Lines
+    from fwgen.report.layout import silence
+
+    lines = Lines(watched)
+    ended = _ended()
+    try:
+        while not source.over and not ended:
+            before = watched.ended
+            events, wait_s = source.poll()
+            watched.feed(events, source.now_ps)
+            for line in lines.told(list(events), before):
+                sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+            if watched.fault is not None:
+                break
+            time.sleep(wait_s)
+    except BrokenPipeError:
+        silence(sys.stdout)
+    return ended[0] if ended else 0
+
+
+def _screen(source: Paced, watched: Watched) -> int:
+    """A screen that lives, until q is pressed or the time is over."""
+    from rich.live import Live as Screen
+
+    from fwgen.cli.dashboard import Dashboard
+    from fwgen.cli.output import screen
+    from fwgen.cli.terminal import Keys, Typed
+
+    buttons = [part for part in watched.board.parts.values() if part.kind == "button"]
+    told = f"q quits{', b presses ' + buttons[0].name if buttons else ''}"
+    console = screen()
+    shown = Dashboard(source, watched, told)
+    ended = _ended()
+    keys = Keys() if sys.stdin.isatty() else None
+    typed = Typed() if keys is not None else None
+    raw = keys.__enter__() if keys is not None else False
+    try:
+        with Screen(shown, console=console, screen=True, auto_refresh=False) as live:
+            drawn = 0.0
+            while not source.over and not ended and watched.fault is None:
+                events, wait_s = source.poll()
+                watched.feed(events, source.now_ps)
+                if time.monotonic() - drawn >= REDRAW_S:
+                    drawn = time.monotonic()
+                    live.update(shown, refresh=True)
+                if _typed(typed, wait_s, source, buttons if raw else []):
+                    break
+    finally:
+        if keys is not None:
+            keys.__exit__(None, None, None)
+    console.print(shown)
+    return ended[0] if ended else 0
+
+
+def _typed(typed: Typed | None, wait_s: float, source: Paced, buttons: Sequence[Part]) -> bool:
+    """Wait for keys and obey them; whether to quit."""
+    if typed is None or typed.ended:
+        time.sleep(wait_s)
+        return False
+    for key in typed.take(wait_s):
+        if key in QUITS:
+            return True
+        if buttons and key == ord("b"):
+            source.press(buttons[0])
+        elif 0 <= key - ord("1") < len(buttons):
+            source.press(buttons[key - ord("1")])
+    return False
+
+
+def _ended() -> list[int]:
+    """Fills with the signal that tells us to end, so that the terminal is left as it was."""
+    came: list[int] = []
+    for name in ("SIGTERM", "SIGHUP"):
+        if (number := getattr(signal, name, None)) is not None:
+            signal.signal(number, lambda number, _frame: came.append(number))
+    return came

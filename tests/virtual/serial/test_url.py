@@ -1,0 +1,367 @@
+"""``fwgen://<uid>``: pyserial on a virtual board, in the board's own time."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+import serial
+from serial.serialutil import PortNotOpenError
+
+from fwgen.trace import SerialByte, Stimulated
+from fwgen.units import PS_PER_MS, PS_PER_S, PS_PER_US
+from fwgen.virtual.faults import Faults
+from fwgen.virtual.serial import Framing, comports, plugged
+from fwgen.virtual.serial.port import USB_FRAME_PS
+
+from . import firmware
+from .boards import PoweredBoard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fwgen.image.types import Image
+
+
+class Bench:
+    def __init__(self, image: Image, faults: Faults | None = None) -> None:
+        self.board = PoweredBoard(image, faults=faults)
+        self.port = self.board.port
+        self._cable = plugged(self.port)
+        self.url = self._cable.__enter__()
+        self.pulled = False
+
+    def open(self, baud: int = 115_200, **options: object) -> serial.SerialBase:
+        return serial.serial_for_url(self.url, baud, **{"timeout": 0.05, **options})
+
+    def pull(self) -> None:
+        if not self.pulled:
+            self.pulled = True
+            self._cable.__exit__(None, None, None)
+
+
+@pytest.fixture
+def bench() -> Iterator[Callable[..., Bench]]:
+    made: list[Bench] = []
+
+    def make(image: Image | None = None, faults: Faults | None = None) -> Bench:
+        made.append(Bench(image or firmware.echo(), faults))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.pull()
+        one.board.close()
+
+
+Make = "Callable[..., Bench]"
+
+# ---------------------------------------------------------------------------- time
+
+
+def test_a_read_lets_virtual_time_pass_and_returns_with_the_usb_frame(bench: Make) -> None:
+    one = bench(firmware.count())
+    port = one.open(timeout=2)
+    assert port.read(18) == b"hello 0\r\nhello 1\r\n"
+    sent = [e for e in one.board.events if isinstance(e, SerialByte)]
+    assert 0 < one.board.now_ps - sent[-1].t_ps <= USB_FRAME_PS
+    assert one.board.now_ps % USB_FRAME_PS < PS_PER_US
+
+
+def test_a_read_in_vain_takes_its_timeout_exactly(bench: Make) -> None:
+    one = bench()
+    port = one.open(timeout=0.1234567)
+    before = one.board.now_ps
+    assert port.read(1) == b""
+    assert 0 <= one.board.now_ps - before - 123_456_700_000 < PS_PER_US  # to an instruction
+    port.timeout = 0
+    assert port.read(1) == b""
+    assert 0 <= one.board.now_ps - before - 123_456_700_000 < PS_PER_US  # to an instruction
+
+
+def test_a_read_without_timeout_waits_as_long_as_it_takes(bench: Make) -> None:
+    one = bench(firmware.count())
+    port = one.open(timeout=None)
+    assert port.read_until(b"hello 3\r\n").endswith(b"hello 3\r\n")
+    assert one.board.now_ps > 1_500 * PS_PER_MS
+
+
+def test_the_same_calls_give_the_same_times(bench: Make) -> None:
+    def told() -> list[tuple[int, bytes]]:
+        one = bench(None, Faults(serial_noise=0.02, seed=3))
+        port = one.open()
+        seen = []
+        for line in (b"abc", b"defghi" * 10, b"\x00\xff"):
+            port.write(line)
+            seen.append((one.board.now_ps, port.read(100)))
+        return seen
+
+    assert told() == told()
+
+
+def test_on_a_free_running_board_a_read_waits(bench: Make) -> None:
+    one = bench(firmware.count())
+    port = one.open(timeout=10)
+    one.board.start_free_running()
+    began = time.monotonic()
+    assert port.read_until(b"hello 1\r\n").endswith(b"hello 1\r\n")
+    assert time.monotonic() - began > 0.4
+    port.timeout = 0.05
+    port.reset_input_buffer()
+    assert port.read(1) == b""
+
+
+def test_a_waiting_read_can_be_cancelled_and_closed(bench: Make) -> None:
+    one = bench()
+    one.board.start_free_running()
+    for end in ("cancel_read", "close"):
+        port = one.open(timeout=None)
+        got: list[bytes] = []
+        reader = threading.Thread(target=lambda p=port, g=got: g.append(p.read(1)))
+        reader.start()
+        while not one.port._cond._waiters:  # type: ignore[attr-defined]
+            time.sleep(0.001)
+        getattr(port, end)()
+        reader.join(10)
+        assert got == [b""]
+        port.close()
+
+
+# ---------------------------------------------------------------------------- both ways
+
+
+@pytest.mark.parametrize("baud", [9600, 115_200, 500_000])
+def test_every_byte_goes_there_and_back(bench: Make, baud: int) -> None:
+    one = bench(firmware.echo(baud))
+    port = one.open(baud)
+    port.read(1)  # let it start
+    data = bytes(range(256))
+    assert port.write(data) == 256
+    port.timeout = 1
+    assert port.read(256) == data
+    assert one.port.errors == {}
+
+
+def test_what_is_written_leaves_back_to_back_at_the_ports_rate(bench: Make) -> None:
+    one = bench()
+    port = one.open()
+    port.read(1)
+    port.write(b"0123456789")
+    port.read(10)
+    heard = [e for e in one.board.events if isinstance(e, SerialByte) and e.direction == "rx"]
+    assert bytes(e.byte for e in heard) == b"0123456789"
+    assert heard[0].start_ps % USB_FRAME_PS == 0
+    steps = {b.start_ps - a.start_ps for a, b in pairwise(heard)}
+    assert steps == {10 * PS_PER_S // 115_200}
+    assert not [e for e in one.board.events if isinstance(e, Stimulated)]
+
+
+def test_flush_waits_for_the_line(bench: Make) -> None:
+    one = bench()
+    port = one.open()
+    port.read(1)
+    before = one.board.now_ps
+    port.write(b"x" * 1000)
+    assert port.out_waiting == 1000
+    port.flush()
+    assert port.out_waiting == 0
+    passed = one.board.now_ps - before
+    assert 1000 * 10 * PS_PER_S // 115_200 <= passed <= 1003 * 10 * PS_PER_S // 115_200 + PS_PER_MS
+
+
+def test_what_waits_can_be_thrown_away(bench: Make) -> None:
+    one = bench()
+    port = one.open()
+    port.read(1)
+    port.write(b"x" * 1000)
+    port.read(1)
+    port.reset_output_buffer()
+    assert port.out_waiting == 0
+    port.timeout = 1
+    assert 0 < len(port.read(1000)) < 50
+    port.write(b"abc")
+    one.board.sleep(10 * PS_PER_MS)
+    assert port.in_waiting == 3
+    port.reset_input_buffer()
+    assert port.in_waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("cr1", "cr2", "settings"),
+    [
+        (firmware.EVEN, 0, {"parity": "E"}),
+        (firmware.ODD, 0, {"parity": "O"}),
+        (firmware.PLAIN, 2 << 12, {"stopbits": 2}),
+        (firmware.NINE, 0, {"parity": "M"}),
+    ],
+)
+def test_formats_that_agree_are_understood(
+    bench: Make, cr1: int, cr2: int, settings: dict[str, object]
+) -> None:
+    one = bench(firmware.echo(115_200, cr1, cr2))
+    port = one.open(**settings)
+    port.read(1)
+    port.write(bytes(range(256)))
+    port.timeout = 1
+    assert port.read(256) == bytes(range(256))
+    assert one.port.errors == {}
+
+
+def test_a_wrong_parity_is_counted_and_read_all_the_same(bench: Make) -> None:
+    one = bench(firmware.echo(115_200, firmware.EVEN))
+    port = one.open(parity="O")
+    port.read(1)
+    port.write(b"ok")
+    assert port.read(2) == b"ok"
+    assert one.port.errors == {"parity": 2}
+
+
+@pytest.mark.parametrize("baud", [9600, 57_600, 230_400])
+def test_another_rate_garbles_both_ways(bench: Make, baud: int) -> None:
+    one = bench()
+    port = one.open(baud)
+    port.read(1)
+    port.write(b"Hello\r\n")
+    read = port.read(100)
+    assert read
+    assert read != b"Hello\r\n"
+    port.baudrate = 115_200
+    port.write(b"Hello\r\n")
+    assert port.read(7) == b"Hello\r\n"
+
+
+def test_firmware_that_moves_the_pin_by_itself_is_heard(bench: Make) -> None:
+    one = bench(firmware.bit_banged(0x5A, 9600))
+    assert one.open(9600).read(1) == b"\x5a"
+
+
+def test_a_break_reaches_the_chip_and_bytes_wait_for_its_end(bench: Make) -> None:
+    one = bench()
+    port = one.open()
+    port.read(1)
+    port.break_condition = True
+    port.write(b"later")
+    assert port.read(100) == b"\x00"  # what the chip made of the break, sent back
+    port.break_condition = False
+    assert port.read(100) == b"later"
+    port.send_break(0.01)
+    assert port.read(100) == b"\x00"
+
+
+def test_noise_garbles_by_its_seed(bench: Make) -> None:
+    def through(share: float, seed: int = 0) -> bytes:
+        one = bench(None, Faults(serial_noise=share, seed=seed))
+        port = one.open()
+        port.read(1)
+        port.write(b"The quick brown fox jumps over the lazy dog" * 5)
+        port.timeout = 0.2
+        return port.read(1000)
+
+    clean = b"The quick brown fox jumps over the lazy dog" * 5
+    assert through(0) == clean
+    noisy = through(0.01, 1)
+    assert noisy != clean
+    assert noisy == through(0.01, 1)
+    assert noisy != through(0.01, 2)
+    assert abs(len(noisy) - len(clean)) < 60
+
+
+# ---------------------------------------------------------------------------- the cable
+
+
+def test_what_is_said_while_nobody_listens_is_lost(bench: Make) -> None:
+    one = bench(firmware.count())
+    one.board.sleep(600 * PS_PER_MS)
+    port = one.open(timeout=1)
+    assert port.read(9) == b"hello 2\r\n"
+    port.close()
+    one.board.sleep(600 * PS_PER_MS)
+    port.open()
+    assert port.read(9) == b"hello 4\r\n"
+
+
+def test_a_port_held_exclusively_is_busy(bench: Make) -> None:
+    one = bench()
+    first = one.open(exclusive=True)
+    with pytest.raises(serial.SerialException, match="exclusively lock"):
+        one.open()
+    first.close()
+    second = one.open()
+    with pytest.raises(serial.SerialException) as caught:
+        one.open(exclusive=True)
+    assert caught.value.errno == errno.EBUSY
+    assert second.is_open
+
+
+def test_a_pulled_cable_is_an_error_at_once(bench: Make) -> None:
+    one = bench()
+    port = one.open()
+    port.read(1)
+    one.pull()
+    for act in (lambda: port.read(1), lambda: port.write(b"x"), lambda: port.in_waiting):
+        with pytest.raises(serial.SerialException, match="unplugged"):
+            act()
+    port.close()
+    with pytest.raises(PortNotOpenError):
+        port.read(1)
+    with pytest.raises(serial.SerialException, match="no such virtual board"):
+        port.open()
+
+
+def test_the_probe_stays_powered_through_a_power_cycle_of_the_board(bench: Make) -> None:
+    one = bench(firmware.count())
+    port = one.open(timeout=1)
+    assert port.read(9) == b"hello 0\r\n"
+    one.board.power_cycle()
+    assert port.read(9) == b"hello 0\r\n"
+    one = bench()
+    port = one.open()
+    one.board.power_cycle()
+    port.read(1)
+    port.write(b"after")
+    assert port.read(5) == b"after"
+
+
+def test_control_lines_are_accepted_and_reach_nothing(bench: Make) -> None:
+    one = bench()
+    port = one.open()
+    before = len(one.board.events)
+    assert (one.port.lines.rts, one.port.lines.dtr) == (True, True)
+    port.rts, port.dtr = False, False
+    assert (one.port.lines.rts, one.port.lines.dtr) == (False, False)
+    assert (port.cts, port.dsr, port.ri, port.cd) == (True, False, False, False)
+    assert len(one.board.events) == before
+
+
+def test_plugged_ports_are_listed_with_their_serial_numbers(bench: Make) -> None:
+    one, other = bench(), bench()
+    listed = {info.serial_number: info.device for info in comports()}
+    assert listed[one.board.uid] == one.url
+    assert listed[other.board.uid] == other.url
+    other.pull()
+    assert other.board.uid not in {info.serial_number for info in comports()}
+
+
+def test_one_uid_is_plugged_once(bench: Make) -> None:
+    one = bench()
+    with pytest.raises(ValueError, match="plugged already"), plugged(one.port):
+        pass
+
+
+@pytest.mark.parametrize("url", ["fwgen://", "fwgen://a/b", "fwgen://a?x=1"])
+def test_a_url_that_names_no_board_is_refused(bench: Make, url: str) -> None:
+    bench()
+    with pytest.raises(serial.SerialException, match="expected a string in the form"):
+        serial.serial_for_url(url)
+
+
+def test_a_rate_that_is_none_is_refused(bench: Make) -> None:
+    one = bench()
+    with pytest.raises(ValueError, match="invalid baudrate"):
+        one.open(0)
+    with pytest.raises(ValueError, match="is none"):
+        one.port.set_framing(Framing(0))
