@@ -8,9 +8,10 @@ import threading
 import time
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fwgen.errors import BenchError
+from fwgen.machine.armv7m.state import IN_RESET
 from fwgen.machine.machine import Machine
 from fwgen.units import PPM, PS_PER_MS, PS_PER_S, PS_PER_US
 from fwgen.virtual.dap import Dap
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board
     from fwgen.trace import Event
 
-PROBES = {"fwgen": "fwgen.virtual.probe"}
-USB_TRANSACTION_PS = 250 * PS_PER_US  # of a full-speed probe: a command out, its answer in
+# Kinds of debug probe, by the module that makes one of a board.
+PROBES = {
+    "fwgen": "fwgen.virtual.probe",
+    "stlink": "fwgen.virtual.stlink",
+    "cmsis-dap": "fwgen.virtual.cmsis_dap",
+}
 _made = itertools.count(1)
 
 TICK_S = 0.002  # of wall time, between two steps of a board that runs by itself
@@ -91,12 +96,11 @@ class VirtualBoard:
                 raise BenchError(f"{self.board.chip.name} has no IDCODE to be wrong")
             state = dbgmcu.states["IDCODE"]
             state.reset_value = state.value = faults.idcode
-        flash = soc.peripherals.get("FLASH")
-        inject = getattr(flash, "inject", None)
-        if inject is not None:
-            inject(
-                write_protected=faults.write_protected,
-                read_protected=faults.read_protected,
+        flash: Any = soc.peripherals.get("FLASH")
+        if hasattr(flash, "protect"):
+            flash.protect(sectors=faults.write_protected, reading=faults.read_protected)
+        if faults.stuck_busy is not None or faults.power_fails_after is not None:
+            flash.trouble(
                 stuck_after=faults.stuck_busy,
                 power_fails_after=faults.power_fails_after,
                 power_fails=self._lose_power,
@@ -197,7 +201,10 @@ class VirtualBoard:
             self._powered = True
 
     def _lose_power(self) -> None:
+        """From within the machine: the supply is gone until ``power_cycle``."""
         self._powered = False
+        self.machine.core.hold = IN_RESET
+        self.machine.core.attend()
 
     def reset_line(self, asserted: bool) -> None:
         """Drive nRST low, or let it go. What a debugger set up outlives it."""
@@ -237,6 +244,11 @@ class VirtualBoard:
         with self.lock:
             self.machine.soc.on_trace = None
             self.trace_port = None
+
+    @property
+    def trace_waiting(self) -> int:
+        """Bytes that came on SWO and were not read."""
+        return len(self.trace_port or b"")
 
     def trace_read(self, most: int = 1 << 20) -> bytes:
         """What came on SWO since the last time."""

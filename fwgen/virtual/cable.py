@@ -5,13 +5,16 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fwgen.virtual.board import USB_TRANSACTION_PS
+from fwgen.units import PS_PER_US
 from fwgen.virtual.dap import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fwgen.virtual.board import VirtualBoard
+
+TRANSACTION_PS = 250 * PS_PER_US  # a command out and its answer in, at full speed
+WORD_PS = 12 * PS_PER_US  # some 46 bits of serial wire debug at 4 MHz
 
 
 class UnpluggedError(Exception):
@@ -25,23 +28,35 @@ class Cable:
         self.board = board
         self._left = board.faults.drop_after
 
+    @property
+    def out(self) -> bool:
+        """Whether it was pulled for good."""
+        return self._left == 0 and not self.board.faults.replug
+
     def open(self) -> None:
         """The host opens the device. Raises UnpluggedError."""
-        if self._left == 0 and not self.board.faults.replug:
+        if self.out:
             raise UnpluggedError("the cable was pulled")
         if self._left == 0:
             self._left = None
 
+    def charge(self, words: int) -> None:
+        """So many words go over the wires. The caller is within ``access``."""
+        self.board.spend(words * WORD_PS)
+
     @contextmanager
-    def access(self) -> Iterator[VirtualBoard]:
-        """One transaction, with the board to itself. Raises UnpluggedError, NoAnswerError."""
+    def access(self, words: int = 0, *, powered: bool = True) -> Iterator[VirtualBoard]:
+        """One transaction, with the board to itself. Raises UnpluggedError.
+
+        Raises NoAnswerError for a chip without power, unless the caller asks for it by himself.
+        """
         board = self.board
         with board.lock:
             if self._left is not None:
                 if self._left == 0:
                     raise UnpluggedError("the cable was pulled")
                 self._left -= 1
-            board.spend(USB_TRANSACTION_PS)
-            if not board.powered:
+            board.spend(TRANSACTION_PS + words * WORD_PS)
+            if powered and not board.powered:
                 raise NoAnswerError("the chip has no power")
             yield board

@@ -49,7 +49,11 @@ class NoAnswerError(Exception):
 
 
 class FaultAnswerError(Exception):
-    """The debug port answered FAULT: the access failed, or an earlier one did."""
+    """The debug port answered FAULT: the access at ``address`` failed, or an earlier one did."""
+
+    def __init__(self, message: str, address: int = 0) -> None:
+        super().__init__(message)
+        self.address = address
 
 
 class Dap:
@@ -84,14 +88,20 @@ class Dap:
                 return self.read_dp(address)
             self.write_dp(address, value)
             return 0
-        where = self._select & 0xFF00_00F0 | address & 0xC
+        where = self.selected(address)
         if value is None:
             return self.read_ap(where)
         self.write_ap(where, value)
         return 0
 
+    def selected(self, address: int) -> int:
+        """The register of an access port that A[3:2] mean now."""
+        return self._select & 0xFF00_00F0 | address & 0xC
+
     def read_dp(self, address: int) -> int:
-        """Read a register of the debug port. Raises FaultAnswerError."""
+        """Read a register of the debug port, its bank above it. Raises FaultAnswerError."""
+        if address >> 4:
+            return 0  # another bank: there is nothing in this version of the port
         if address == DPIDR:
             return SW_DP_ID
         if address == CTRL_STAT:
@@ -128,7 +138,7 @@ class Dap:
 
     def _fail(self, what: str, address: int) -> FaultAnswerError:
         self._ctrl_stat |= STICKYERR
-        return FaultAnswerError(f"the bus refused {what} at {address:#010x}")
+        return FaultAnswerError(f"the bus refused {what} at {address:#010x}", address)
 
     # ------------------------------------------------------------------ the access port
 
@@ -193,6 +203,28 @@ class Dap:
         return value
 
     # ------------------------------------------------------------------ data
+
+    def read_memory(self, address: int, width: int, count: int) -> bytes:
+        """Accesses of ``width`` bytes, one after another. Raises FaultAnswerError."""
+        self._need_power()
+        data = None
+        if width == 4 and not address & 3 and not self._bit_errors:
+            data = self.memory.read_block(address, 4 * count)
+        if data is None:
+            words = (self._access(address + n * width, width) for n in range(count))
+            if self._bit_errors:
+                words = (self._disturbed(word) & (1 << 8 * width) - 1 for word in words)
+            data = b"".join(word.to_bytes(width, "little") for word in words)
+        return data
+
+    def write_memory(self, address: int, width: int, data: bytes) -> None:
+        """Accesses of ``width`` bytes, one after another. Raises FaultAnswerError."""
+        self._need_power()
+        if width == 4 and not address & 3 and self.memory.write_block(address, data):
+            return
+        for at in range(0, len(data), width):
+            value = int.from_bytes(data[at : at + width], "little")
+            self._store(address + at, width, value)
 
     @property
     def _size(self) -> int:

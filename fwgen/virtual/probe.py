@@ -138,10 +138,10 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]
         return self._reset
 
     @contextmanager
-    def _wires(self) -> Iterator[VirtualBoard]:
+    def _wires(self, words: int = 0) -> Iterator[VirtualBoard]:
         """The board, for one transaction; what goes wrong as pyocd has it."""
         try:
-            with self._cable.access() as board:
+            with self._cable.access(words) as board:
                 yield board
         except UnpluggedError as error:
             raise exceptions.ProbeDisconnected(str(error)) from error
@@ -176,13 +176,13 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]
 
     def read_ap_multiple(self, addr: int, count: int = 1, now: bool = True) -> Any:
         """Read a register of an access port many times, in one transaction."""
-        with self._wires() as board:
+        with self._wires(count) as board:
             values = board.dap.read_ap_many(addr, count)
         return values if now else lambda: values
 
     def write_ap_multiple(self, addr: int, values: Sequence[int]) -> None:
         """Write a register of an access port many times, in one transaction."""
-        with self._wires() as board:
+        with self._wires(len(values)) as board:
             board.dap.write_ap_many(addr, values)
 
     # ------------------------------------------------------------------ SWO

@@ -377,4 +377,5 @@ def test_fields_of_the_same_name_are_the_same_bits_in_the_svd(name: str) -> None
 
 def test_every_map_of_the_stm32_has_a_second_source() -> None:
     names = {n.removeprefix("stm32.") for n in known_register_maps() if n.startswith("stm32.")}
-    assert names - set(MAPS) == {"uid_v1"}  # a handful of words in system memory
+    # A handful of words in system memory; what pyocd finds its way by (tests/virtual).
+    assert names - set(MAPS) == {"uid_v1", "romtable_f401"}

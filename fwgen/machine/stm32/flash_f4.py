@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
 from fwgen.machine.time import NEVER
 from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_US, show_frequency, show_voltage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.soc import Soc
@@ -33,6 +33,14 @@ PREFETCH_MIN_UV = 2_100_000  # §3.4.1
 ERRORS = ("WRPERR", "PGAERR", "PGPERR", "PGSERR", "RDERR")
 
 
+class _Trouble(NamedTuple):
+    """What is to go wrong with a flash, and who is to be told that the supply went."""
+
+    stuck_after: int | None
+    power_fails_after: int | None
+    power_fails: Callable[[], None] | None
+
+
 class Flash(Peripheral, registers="stm32.flash_f4"):
     """Flash memory interface: access time, programming, erasing, option bytes. RM0368 §3.
 
@@ -41,7 +49,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
     bank, fetching or reading flash during an operation stops the bus until it ends (§3.5).
 
     Not modelled: proprietary code read-out protection (SPRMOD, a Gap), x64 programming's VPP,
-    caches that hold stale data after an erase, protection against the debugger, what an operation
+    caches that hold stale data after an erase, read-out protection of level 2, what an operation
     cut short by a reset leaves behind (here: what was there before), the stall of a write to CR
     while BSY (it takes effect at once).
     """
@@ -63,6 +71,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         self._locked_up = self._options_locked_up = False
         self._options = self.optcr.reset_value
         self._epoch = 0  # counts resets
+        self._trouble: _Trouble | None = None
         soc.clock("HCLK").on_change(lambda _: self._check_wait_states())
 
     # ------------------------------------------------------------------ for the core
@@ -107,6 +116,8 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
             self._fail(error, f"a store of {size} bytes at {address:#010x}", t_ps)
             return
         self._check_psize()
+        if self._goes_wrong(t_ps):
+            return
         old = self._word(offset, size)
         if value & ~old:
             self.soc.hazard(
@@ -126,6 +137,50 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
             clear_bits()
         else:
             self._operate(max(t_ps, self.busy_until_ps), PROGRAM_PS, clear_bits)
+
+    # ------------------------------------------------------------------ as a test wants it
+
+    def protect(self, *, sectors: Iterable[int] = (), reading: bool = False) -> None:
+        """Option bytes as from an earlier life: write-protected sectors, read-out protection."""
+        options = self._options
+        for sector in sectors:
+            options &= ~(1 << self.optcr.spec.fields["nWRP"].lsb + sector)
+        if reading:
+            options = options & ~self.optcr.mask("RDP") | 0x55 << 8
+        self._options = self.optcr.value = options
+
+    def trouble(
+        self,
+        *,
+        stuck_after: int | None = None,
+        power_fails_after: int | None = None,
+        power_fails: Callable[[], None] | None = None,
+    ) -> None:
+        """Let so many operations end: the next never does, or the supply goes in its middle."""
+        self._trouble = _Trouble(stuck_after, power_fails_after, power_fails)
+        self._operations = 0
+
+    @property
+    def protected(self) -> bool:
+        """Read-out protection: a debugger may not touch the content (§3.6.3, level 1)."""
+        return self._options >> 8 & 0xFF != RDP_LEVEL_0
+
+    def _goes_wrong(self, t_ps: int) -> bool:
+        """Whether the operation that is about to begin never ends."""
+        trouble = self._trouble
+        if trouble is None:
+            return False
+        self._operations += 1
+        if trouble.stuck_after is not None and self._operations > trouble.stuck_after:
+            self.busy_until_ps = NEVER
+            return True
+        fails = trouble.power_fails_after
+        if fails is not None and self._operations > fails:
+            self._trouble = None
+            if trouble.power_fails is not None:
+                trouble.power_fails()
+            return True
+        return False
 
     # ------------------------------------------------------------------ reset, access time
 
@@ -267,6 +322,11 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
             self._fail("WRPERR", "an erase", t_ps)
             return
         self._check_psize()
+        if self._goes_wrong(t_ps):
+            offset, size = self.sectors[chosen[0]]
+            if self.busy_until_ps < NEVER:  # the supply went in the middle of it
+                self._put(offset, b"\xff" * (size // 2))
+            return
         psize = self.cr.PSIZE
         if self.cr.MER:
             took = MASS_ERASE_PS[psize]
@@ -369,6 +429,9 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
             self._operate(start, PROGRAM_PS, self._load_options)
 
     def _load_options(self) -> None:
+        """The option bytes are programmed; leaving read-out protection erases all (§3.6.3)."""
+        if self.protected and self.optcr.RDP == RDP_LEVEL_0:
+            self._put(0, b"\xff" * len(self.memory))
         self._options = self.optcr.value & ~self.optcr.mask("OPTSTRT") | self.optcr.mask("OPTLOCK")
 
     def _bricks(self, what: str) -> None:
