@@ -116,7 +116,8 @@ def program(
                 ]
         return bytes(data)
 
-    return _Job(connection, touched, wanted, backup, force, progress, clock).run()
+    job = _Job(connection, touched, wanted, backup, force, progress, clock)
+    return job.run(certain=keep)
 
 
 def restore(
@@ -199,7 +200,8 @@ class _Job:
         self.clock: Clock = clock or WallClock()
         self.notes = list(connection.notes)
 
-    def run(self) -> Programmed:
+    def run(self, *, certain: bool = False) -> Programmed:
+        """Do it. ``certain``: what is there becomes part of what shall be, so read it twice."""
         began = self.clock.now_ps
         connection, identity = self.connection, self.connection.identity
         refuse_wrong_chip(self.board, identity)
@@ -207,6 +209,8 @@ class _Job:
         store = Store(identity.unique_id or connection.probe.uid)
         connection.reset(halt=True)  # clocks as after reset, no watchdog, no handler
         there = self._read("read", self.sectors)
+        if certain:
+            _same_twice(there, self._read("check", self.sectors))
         shall = {s: self.wanted(s, there[s]) for s in self.sectors}
         dirty = [s for s in self.sectors if self.force or there[s] != shall[s]]
         erase = [s for s in dirty if self.force or not _programs_over(there[s], shall[s])]

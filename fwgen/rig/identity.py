@@ -6,17 +6,19 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fwgen.errors import ProtectedChipError, RigError, WrongChipError
 from fwgen.image.facts import Facts
 from fwgen.rig.algorithms import Protection, protection_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fwgen.board.types import Board, Chip
     from fwgen.rig.connection import Connection
+
+T = TypeVar("T")
 
 CPUID = 0xE000_ED00  # Arm ARM DDI0403 B3.2.3
 _CORES = {0xC20: "Cortex-M0", 0xC60: "Cortex-M0+", 0xC23: "Cortex-M3", 0xC24: "Cortex-M4",
@@ -74,24 +76,35 @@ def devices() -> dict[int, str]:
 def identify(connection: Connection, chip: Chip) -> Identity:
     """Ask the chip who it is; only reads. A chip that is not ``chip`` is not asked for more.
 
-    Raises RigError when the chip does not answer.
+    Everything is read twice: what is decided by it must not hang on a bad cable. Raises RigError
+    when the chip does not answer, or not twice the same.
     """
     facts = Facts(chip)
-    part = connection.read_word(CPUID) >> 4 & 0xFFF
+    part = _certain(connection.read_word, CPUID) >> 4 & 0xFFF
     core = _CORES.get(part, f"core {part:#05x}")
     at = facts.get("DBGMCU_IDCODE")
-    idcode = None if at is None else connection.try_word(at)
+    idcode = None if at is None else _certain(connection.try_word, at)
     if idcode is None or chip.idcode is None or (idcode ^ chip.idcode) & 0xFFF:
         return Identity(core, idcode)
     size, uid = facts.get("UID_F_SIZE"), [facts.get(f"UID_UID{n}") for n in range(3)]
-    words = [connection.read_word(at) for at in uid if at is not None]
+    words = [_certain(connection.read_word, at) for at in uid if at is not None]
     return Identity(
         core=core,
         idcode=idcode,
-        flash_bytes=None if size is None else connection.read_half(size) * 1024,
+        flash_bytes=None if size is None else _certain(connection.read_half, size) * 1024,
         unique_id="".join(f"{word:08x}" for word in words) or None,
-        protection=protection_of(chip, connection.read_word),
+        protection=protection_of(chip, lambda at: _certain(connection.read_word, at)),
     )
+
+
+def _certain(read: Callable[[int], T], address: int) -> T:
+    value = read(address)
+    if read(address) != value:
+        raise RigError(
+            f"two reads of {address:#010x} differ: the chip cannot be told for certain",
+            hint="the cable is bad or too long",
+        )
+    return value
 
 
 def refuse_wrong_chip(board: Board, identity: Identity) -> None:
