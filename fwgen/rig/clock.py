@@ -18,7 +18,7 @@ class Clock(Protocol):
         """The time."""
 
     def sleep(self, ps: int) -> None:
-        """Let at least ``ps`` picoseconds pass."""
+        """Let at least ``ps`` picoseconds pass; none when it is not positive."""
 
 
 class WallClock:

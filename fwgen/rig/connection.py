@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fwgen.errors import RigError
 from fwgen.rig import identity as identities
+from fwgen.rig.clock import Clock, WallClock
 from fwgen.rig.errors import explain
 from fwgen.rig.lock import locked
 from fwgen.rig.targets import algorithm_of, register
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from fwgen.board.types import Board
+    from fwgen.rig.algorithms import Algorithm
     from fwgen.rig.identity import Identity
     from fwgen.rig.probes import Probe
 
@@ -61,7 +63,8 @@ class Connection:
 
     ``how``: "halt" stops the core, "attach" lets it run, "under-reset" holds the chip in reset
     until it is caught; when "halt" gets no answer, that is tried by itself (``notes`` says so).
-    With ``check``, a chip that is not the board's is refused. On leaving, the core runs.
+    With ``check``, a chip that is not the board's is refused. On leaving, the core runs. ``clock``
+    is what time passes on while the chip is busy: the wall's, or a virtual board's own.
 
     Raises RigError for whatever fails, WrongChipError for the wrong chip.
     """
@@ -74,8 +77,10 @@ class Connection:
         how: How = "halt",
         frequency_hz: int = FREQUENCY_HZ,
         check: bool = True,
+        clock: Clock | None = None,
     ) -> None:
         self.board, self.probe = board, probe
+        self.clock: Clock = clock or WallClock()
         self.notes: list[str] = []
         self._how: How = how
         self._frequency_hz = frequency_hz
@@ -315,10 +320,17 @@ class Connection:
 
     def erase(self, sector: Sector) -> None:
         """Erase a sector."""
+        algorithm = algorithm_of(self.target)
         with self._words(f"erasing the sector at {sector.address:#010x}"):
             flash = self._region(sector.address).flash
             flash.init(flash.Operation.ERASE)
-            flash.erase_sector(sector.address)
+            if algorithm is None:
+                flash.erase_sector(sector.address)
+                return
+            # As erase_sector() does, but asking only when there can be an answer.
+            flash._call_function(flash.flash_algo["pc_erase_sector"], sector.address)
+            self.clock.sleep(algorithm.erase_ps.get(sector.size, 0))
+            self._finish(flash, sector.address, "erase_sector")
 
     def program(
         self,
@@ -360,31 +372,32 @@ class Connection:
         pages: Iterable[tuple[int, bytes]],
         progress: Callable[[int], None] | None,
     ) -> None:
+        algorithm = algorithm_of(self.target)
         under_way: int | None = None
-        done = 0
+        done = due = 0
         for number, (at, page) in enumerate(pages):
             flash.load_page_buffer(number & 1, at, page)
             if under_way is not None:
-                self._finish_page(flash, under_way)
+                self.clock.sleep(due - self.clock.now_ps)
+                self._finish(flash, under_way, "program")
             flash.start_program_page_with_buffer(number & 1, at)
+            due = self.clock.now_ps + (_takes_ps(algorithm, page) if algorithm else 0)
             under_way = at
             done += len(page)
             if progress is not None:
                 progress(done)
         assert under_way is not None
-        self._finish_page(flash, under_way)
+        self.clock.sleep(due - self.clock.now_ps)
+        self._finish(flash, under_way, "program")
 
-    def _finish_page(self, flash: Any, address: int) -> None:
-        from pyocd.core.exceptions import FlashProgramFailure
+    def _finish(self, flash: Any, address: int, call: str) -> None:
+        from pyocd.core.exceptions import FlashFailure
 
-        result = flash.wait_for_completion(timeout=TIMEOUTS["program"])
+        result = flash.wait_for_completion(timeout=TIMEOUTS[call])
         if result:
             code = None if result == flash.TIMEOUT_ERROR else result
-            raise FlashProgramFailure(
-                "the page was not programmed in time" if code is None else "",
-                address=address,
-                result_code=code,
-            )
+            said = "it was not done in time" if code is None else ""
+            raise FlashFailure(said, address=address, result_code=code)
 
     def finish(self) -> None:
         """Close the flash controller after erasing and programming."""
@@ -392,6 +405,13 @@ class Connection:
             current = getattr(self.session.context_state, "current_flash_algo", None)
             if current is not None:
                 current.cleanup()
+
+
+def _takes_ps(algorithm: Algorithm, page: bytes) -> int:
+    """How long a page takes at least: its units that are not blank."""
+    blank = bytes([BLANK]) * algorithm.unit
+    starts = range(0, len(page), algorithm.unit)
+    return algorithm.program_ps * sum(page[at : at + algorithm.unit] != blank for at in starts)
 
 
 def _folder() -> str:

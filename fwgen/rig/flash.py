@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from fwgen.errors import FwgenError, ImageError, InputError, RigError
 from fwgen.rig.backup import Store
-from fwgen.rig.clock import Clock, WallClock
 from fwgen.rig.connection import BLANK, Connection, Sector
 from fwgen.rig.identity import refuse_protected, refuse_wrong_chip
 from fwgen.rig.probes import choose_probe
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board
     from fwgen.image.types import Image
     from fwgen.rig.backup import Backup
+    from fwgen.rig.clock import Clock
     from fwgen.rig.identity import Identity
 
     Progress = Callable[[str, int, int], None]
@@ -73,10 +73,9 @@ def flash_board(
     Raises RigError (WrongChipError, ProtectedChipError) with the cure, ImageError, OutputError.
     """
     check_image(board, image)
-    with Connection(board, choose_probe(board, probe)) as connection:
+    with Connection(board, choose_probe(board, probe), clock=clock) as connection:
         return program(
-            connection, image, backup=backup, keep=keep, force=force, progress=progress,
-            clock=clock,
+            connection, image, backup=backup, keep=keep, force=force, progress=progress
         )  # fmt: skip
 
 
@@ -88,7 +87,6 @@ def program(
     keep: bool = False,
     force: bool = False,
     progress: Progress | None = None,
-    clock: Clock | None = None,
 ) -> Programmed:
     """Flash an image over an open connection; the board runs it afterwards.
 
@@ -116,7 +114,7 @@ def program(
                 ]
         return bytes(data)
 
-    job = _Job(connection, touched, wanted, backup, force, progress, clock)
+    job = _Job(connection, touched, wanted, backup, force, progress)
     return job.run(certain=keep)
 
 
@@ -126,7 +124,6 @@ def restore(
     *,
     keep: bool = True,
     progress: Progress | None = None,
-    clock: Clock | None = None,
 ) -> Programmed:
     """Put a backup back; the board runs it afterwards. ``keep``: what it replaces is kept first.
 
@@ -155,7 +152,7 @@ def restore(
         found = covers(sector)
         return there if found is None else found
 
-    return _Job(connection, touched, wanted, None if keep else False, False, progress, clock).run()
+    return _Job(connection, touched, wanted, None if keep else False, False, progress).run()
 
 
 def check_image(board: Board, image: Image) -> None:
@@ -188,7 +185,6 @@ class _Job:
         backup: bool | None,
         force: bool,
         progress: Progress | None,
-        clock: Clock | None,
     ) -> None:
         self.connection = connection
         self.board = connection.board
@@ -197,7 +193,7 @@ class _Job:
         self.backup = backup
         self.force = force
         self.progress = progress or (lambda _what, _done, _total: None)
-        self.clock: Clock = clock or WallClock()
+        self.clock = connection.clock
         self.notes = list(connection.notes)
 
     def run(self, *, certain: bool = False) -> Programmed:

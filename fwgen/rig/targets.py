@@ -24,6 +24,7 @@ DEVICES = (  # Arm ARM DDI0403 B3.1: what every chip has there
     ("ppb", 0xE000_0000, 0x10_0000),
 )
 _lock = RLock()
+_linked: dict[tuple[str, int], tuple[Chip, Algorithm]] = {}
 
 
 def register(board: Board) -> str:
@@ -51,7 +52,12 @@ def algorithm_of(target: object) -> Algorithm | None:
 
 
 def _algorithm(board: Board) -> Algorithm:
-    return make_algorithm(board.chip, board.supply_uv)
+    chip, supply_uv = board.chip, board.supply_uv
+    of, made = _linked.get((chip.name, supply_uv), (None, None))
+    if of is not chip or made is None:  # linking takes longer than connecting
+        made = make_algorithm(chip, supply_uv)
+        _linked[chip.name, supply_uv] = chip, made
+    return made
 
 
 def make_target(chip: Chip, algorithm: Algorithm) -> type:

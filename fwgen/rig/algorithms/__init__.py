@@ -48,8 +48,9 @@ class Algorithm:
 
     ``entries`` are the addresses of CALLS (without the Thumb bit); ``buffers`` two pages of
     ``page_size`` bytes, so that one can be filled while the other is programmed; ``unit`` is
-    what is programmed at once: addresses and lengths are multiples of it. ``results`` says in
-    words what a call may return besides 0.
+    what is programmed at once: addresses and lengths are multiples of it. ``program_ps`` is how
+    long one unit takes, ``erase_ps`` a sector, by its size: typical times, in picoseconds, before
+    which nobody needs to ask. ``results`` says in words what a call may return besides 0.
     """
 
     base: int
@@ -61,6 +62,8 @@ class Algorithm:
     page_size: int
     unit: int
     listing: str
+    program_ps: int = 0
+    erase_ps: Mapping[int, int] = field(default_factory=dict)
     results: Mapping[int, str] = field(default_factory=dict)
 
     def meaning(self, result: int) -> str:
@@ -111,6 +114,8 @@ def place(
     symbols: Mapping[str, int],
     *,
     unit: int,
+    program_ps: int,
+    erase_ps: Mapping[int, int],
     results: Mapping[int, str],
 ) -> Algorithm:
     """Link an algorithm to run at ``base`` in RAM, its stack and buffers behind it.
@@ -149,5 +154,7 @@ def place(
         page_size=page,
         unit=unit,
         listing="".join(f"{line}\n" for line in lines),
+        program_ps=program_ps,
+        erase_ps=erase_ps,
         results=results,
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from fwgen.image.facts import Facts
 from fwgen.image.wire import parse_emission
 from fwgen.rig.algorithms import Algorithm, Protection, place
+from fwgen.units import PS_PER_MS, PS_PER_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,14 @@ RESULTS = {
 # a whole flash, DS10086 Table 44), 2.3 ms for a word (100 us at most); a fifth of it at 84 MHz.
 LONG, SHORT = 0x0200_0000, 0x1000
 X32_MIN_UV, X16_MIN_UV = 2_700_000, 2_100_000  # §3.5.2, Table 7
+
+PROGRAM_PS = 16 * PS_PER_US  # DS10086 Table 44, typical, whatever the parallelism
+# The same, typical: sector size -> time by the bytes programmed at once.
+ERASE_PS = {
+    0x4000: {1: 400 * PS_PER_MS, 2: 300 * PS_PER_MS, 4: 250 * PS_PER_MS},
+    0x1_0000: {1: 1200 * PS_PER_MS, 2: 700 * PS_PER_MS, 4: 550 * PS_PER_MS},
+    0x2_0000: {1: 2000 * PS_PER_MS, 2: 1300 * PS_PER_MS, 4: 1000 * PS_PER_MS},
+}
 
 ENTRY = """
 bkpt #0 ; be00 ;  ; where every call returns to
@@ -289,7 +298,14 @@ def make(chip: Chip, base: int, supply_uv: int) -> Algorithm:
     emission = {"plan": plan, "units": units, "vectors": ["Reset=init"]}
     symbols = {"FIRST": flash.base, "END": flash.base + flash.size, "PSIZE": unit.bit_length() - 1}
     return place(
-        parse_emission(json.dumps(emission)), chip, base, symbols, unit=unit, results=RESULTS
+        parse_emission(json.dumps(emission)),
+        chip,
+        base,
+        symbols,
+        unit=unit,
+        program_ps=PROGRAM_PS,
+        erase_ps={size: times[unit] for size, times in ERASE_PS.items()},
+        results=RESULTS,
     )
 
 
