@@ -19,6 +19,7 @@ from fwgen.rig.clock import Clock, WallClock
 from fwgen.rig.errors import explain
 from fwgen.rig.lock import locked
 from fwgen.rig.targets import algorithm_of, register
+from fwgen.units import PS_PER_MS, PS_PER_S, PS_PER_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,6 +39,8 @@ TIMEOUTS = {
     "erase_all": 60.0,
     "program": 10.0,
 }  # s, of the wall
+PATIENCE_PS = 30 * PS_PER_S  # with one call: longer than the algorithms' own
+FIRST_WAIT_PS, LONGEST_WAIT_PS = 100 * PS_PER_US, 50 * PS_PER_MS
 BLANK = 0xFF
 
 
@@ -330,7 +333,7 @@ class Connection:
             # As erase_sector() does, but asking only when there can be an answer.
             flash._call_function(flash.flash_algo["pc_erase_sector"], sector.address)
             self.clock.sleep(algorithm.erase_ps.get(sector.size, 0))
-            self._finish(flash, sector.address, "erase_sector")
+            self._finish(flash, sector.address)
 
     def program(
         self,
@@ -379,7 +382,7 @@ class Connection:
             flash.load_page_buffer(number & 1, at, page)
             if under_way is not None:
                 self.clock.sleep(due - self.clock.now_ps)
-                self._finish(flash, under_way, "program")
+                self._finish(flash, under_way)
             flash.start_program_page_with_buffer(number & 1, at)
             due = self.clock.now_ps + (_takes_ps(algorithm, page) if algorithm else 0)
             under_way = at
@@ -388,16 +391,26 @@ class Connection:
                 progress(done)
         assert under_way is not None
         self.clock.sleep(due - self.clock.now_ps)
-        self._finish(flash, under_way, "program")
+        self._finish(flash, under_way)
 
-    def _finish(self, flash: Any, address: int, call: str) -> None:
-        from pyocd.core.exceptions import FlashFailure
+    def _finish(self, flash: Any, address: int) -> None:
+        """Wait until a call of the algorithm is over, asking less and less often."""
+        from pyocd.core.exceptions import FlashFailure, TransferFaultError, TransferTimeoutError
+        from pyocd.core.target import Target
 
-        result = flash.wait_for_completion(timeout=TIMEOUTS[call])
+        began, step_ps = self.clock.now_ps, FIRST_WAIT_PS
+        longest_ps = PS_PER_MS if isinstance(self.clock, WallClock) else LONGEST_WAIT_PS
+        while True:
+            with contextlib.suppress(TransferFaultError, TransferTimeoutError):
+                if self.target.get_state() == Target.State.HALTED:
+                    break
+            if self.clock.now_ps - began > PATIENCE_PS:
+                raise FlashFailure("it is not done in time", address=address)
+            self.clock.sleep(step_ps)
+            step_ps = min(2 * step_ps, longest_ps)
+        result = flash.wait_for_completion(timeout=TIMEOUTS["program"])
         if result:
-            code = None if result == flash.TIMEOUT_ERROR else result
-            said = "it was not done in time" if code is None else ""
-            raise FlashFailure(said, address=address, result_code=code)
+            raise FlashFailure("", address=address, result_code=result)
 
     def finish(self) -> None:
         """Close the flash controller after erasing and programming."""

@@ -107,7 +107,7 @@ def _of_flash(
     code = getattr(error, "result_code", None)
     if code is None:
         said = " ".join(str(error).split())
-        return RigError(f"{doing} failed: {said}", where=where, hint=f"repeat it; {DOCTOR}")
+        return RigError(f"{doing} failed: {said}", where=where, hint=DOCTOR)
     reason = meaning(code) if meaning else f"result {code:#x}"
-    return RigError(f"{doing} failed: {reason}", where=where, hint="repeat it; if it fails again, "
-                    "the flash may be worn out or protected")  # fmt: skip
+    return RigError(f"{doing} failed: {reason}", where=where,
+                    hint="if it fails again, the flash may be worn out")  # fmt: skip

