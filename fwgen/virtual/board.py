@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fwgen.errors import BenchError
 from fwgen.machine.armv7m.state import IN_RESET
 from fwgen.machine.machine import Machine
-from fwgen.units import PPM, PS_PER_MS, PS_PER_S, PS_PER_US
+from fwgen.units import PPM, PS_PER_MS, PS_PER_S
 from fwgen.virtual.dap import Dap
 from fwgen.virtual.faults import Faults
 from fwgen.virtual.serial import Noise, VirtualPort
