@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from fwgen.trace import Fault, Sampled
 
 EVERY_PS = PS_PER_MS  # between two looks, where the probe is fast enough
-OTHERS_PS = 8 * PS_PER_MS  # the ports that nobody asked for are looked at this often, or nearly
+OTHERS_PS = 9 * PS_PER_MS  # the ports that nobody asked for are looked at this often, or nearly
+CORE_PS = 4 * PS_PER_MS  # the core is looked at after a random time, this on average
 LEAD_PS = 2 * PS_PER_MS  # so long before its time a wire is told
 SLICE_PS = 100 * PS_PER_MS  # of looks at the core that are told as one
 QUIET_PS, MOST_NOISE_PS = 20 * PS_PER_MS, 500 * PS_PER_MS  # of serial, before it starts
@@ -118,7 +119,8 @@ class _Run:
         self.capture: Capture | None = None
         self._slice: list[int] = []  # start, times, asleep
         self._line_free_ps = 0
-        self._next_other = 0
+        self._next_core_ps = 0
+        self._other_due_ps: dict[str, int] = {}
 
     # ------------------------------------------------------------------ what to do
 
@@ -212,7 +214,9 @@ class _Run:
                 self._look_at(port)
             for port in self._some_others(began):
                 self._look_at(port)
-            self._look_at_core()
+            if began >= self._next_core_ps:
+                self._look_at_core()
+                self._next_core_ps = began + CORE_PS * self.chance.randint(500, 1500) // 1000
             if self.capture is not None:
                 self.capture.poll()
             self._wait(began)
@@ -221,14 +225,12 @@ class _Run:
 
     def _some_others(self, now: int) -> list[PortMap]:
         """The ports beside those asked for whose turn it is."""
-        if not self.others:
-            return []
-        turns = max(1, -(-len(self.others) * self.bench.every_ps // OTHERS_PS))
-        chosen = [
-            self.others[(self._next_other + i) % len(self.others)]
-            for i in range(min(turns, len(self.others)))
-        ]
-        self._next_other += len(chosen)
+        due = [port for port in self.others if now >= self._other_due_ps.get(port.name, 0)]
+        # One in a round, if all get their turn in time; else the rounds are long anyway.
+        most = max(1, -(-len(self.others) * self.bench.every_ps // OTHERS_PS))
+        chosen = sorted(due, key=lambda port: self._other_due_ps.get(port.name, 0))[:most]
+        for port in chosen:
+            self._other_due_ps[port.name] = now + OTHERS_PS * 3 // 4
         return chosen
 
     def _look_at(self, port: PortMap) -> None:

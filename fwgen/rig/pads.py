@@ -7,6 +7,7 @@ whatever its input happens to read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,7 @@ from fwgen.errors import RigError
 from fwgen.image.facts import Facts, register_map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from fwgen.board.types import Board, PeripheralSpec
 
@@ -90,7 +91,7 @@ def port_maps(board: Board) -> tuple[PortMap, ...]:
 def _reset_value(spec: PeripheralSpec, register: str) -> int:
     """What a register holds after a reset: the chip's own value, or its kind's."""
     own = spec.options.get("reset", {})
-    if isinstance(own, dict) and register in own:
+    if isinstance(own, Mapping) and register in own:
         return int(own[register])
     mapped = register_map(spec)
     found = mapped.registers.get(register) if mapped is not None else None
@@ -140,14 +141,20 @@ class Pads:
 
     def levels(self, port: PortMap) -> dict[str, int | None]:
         """The levels of a port's pins, all at one moment. Raises RigError."""
-        data = self._reader.read(port.base, port.size)
-        words = [int.from_bytes(data[at : at + 4], "little") for at in port.offsets]
-        if not any(words) and not self._has_clock(port):
+        words = self._words(port)
+        readable = any(words) or self._has_clock(port)
+        if readable and not any(words):
+            words = self._words(port)  # its clock may have come on only just now
+        if not readable:
             found = {pin: self._unread(pin, number, port) for pin, number in port.pins.items()}
         else:
             found = {pin: self._level(pin, number, words) for pin, number in port.pins.items()}
         self._last |= found
         return found
+
+    def _words(self, port: PortMap) -> list[int]:
+        data = self._reader.read(port.base, port.size)
+        return [int.from_bytes(data[at : at + 4], "little") for at in port.offsets]
 
     def _has_clock(self, port: PortMap) -> bool:
         if port.gate is None:
@@ -156,9 +163,9 @@ class Pads:
         return bool(int.from_bytes(self._reader.read(address, 4), "little") >> bit & 1)
 
     def _unread(self, pin: str, number: int, port: PortMap) -> int | None:
-        if pin in self._rests or pin in self._wired:
-            return self._outside.get(pin)
-        if pin in self._last:
+        if self._is_held(pin):
+            return self._outside[pin]
+        if pin in self._last and pin not in self._wired:
             return self._last[pin]
         moder, pupdr = port.reset
         return self._level(pin, number, [moder, 0, pupdr, self._pulled_up(pupdr), 0])
