@@ -62,6 +62,9 @@ Options of a prompt:
   --pure            Every byte is the remote model's own: it may name no proven blocks of ours.
   -y, --yes         Take the contract that a remote model states without asking.
   -v, --verbose     Tell what a remote model was sent, and what it took.
+  --flash           When it has passed, put it onto the board and check it there, too.
+  --rig R           Which board: real (plugged in), virtual, or a rig file.  [default: real]
+  --probe UID       Which debug probe, if several are plugged in.
   --json            Print one JSON object, and nothing else.
   --dry-run         Only read: show what was understood and the contract.
 

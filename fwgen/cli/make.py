@@ -21,6 +21,8 @@ from fwgen.cli.asking import (
 )
 from fwgen.cli.options import BoardOption, ContractOption, JsonOption, the_board
 from fwgen.cli.output import put_json, screen
+from fwgen.cli.plugged import ProbeOption
+from fwgen.cli.rigs import FlashOption, RigNameOption, check_rig, confirmed_on
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
@@ -77,6 +79,9 @@ def make(
         bool,
         typer.Option("--verbose", "-v", help="Tell what a remote model was sent, and took."),
     ] = False,
+    flash: FlashOption = False,
+    rig: RigNameOption = "",
+    probe: ProbeOption = "",
     as_json: JsonOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only read: show the contract, emit nothing.")
@@ -94,13 +99,20 @@ def make(
         return _dry_run(said, the, chosen, contract, as_json=as_json)
     check_yes(chosen, wishes, contract=contract is not None, json=as_json)
     folder = _folder(said, the, out)
-    job = _Job(said, the, board, chosen, contract, folder, attempts, samples)
+    where: tuple[str, str] | None = None
+    if flash or rig or probe:
+        check_rig(the, rig)
+        where = rig, probe
+    job = _Job(said, the, board, chosen, contract, folder, attempts, samples, where)
     return _json(job) if as_json else _show(job, wishes, about)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is to be made, how, and where it goes; ``called`` is the board as it was named."""
+    """What is to be made, how, and where it goes.
+
+    ``called`` is the board as it was named, ``where`` the rig and the probe to confirm it on.
+    """
 
     prompt: str
     board: Board
@@ -110,6 +122,7 @@ class _Job:
     folder: Path
     attempts: int
     samples: int
+    where: tuple[str, str] | None
 
 
 def _folder(prompt: str, board: Board, out: Path | None) -> Path:
@@ -181,11 +194,25 @@ def _show(job: _Job, wishes: Wishes, about: tuple[str, ...]) -> int:
         status.update(Text("writing the files"))
         files = contents(result)
         save(files, job.folder)
+    code = result.proof.verdict.exit_code
+    if job.where is not None and result.passed:
+        from fwgen.cli.plugged import progress
+        from fwgen.report.rig import show_confirmed
+
+        # What was made is saved already, whatever the rig says.
+        with progress(screen(stderr=True)) as tell:
+            confirmed = confirmed_on(result.proof, job.where[0], probe=job.where[1], progress=tell)
+        show_confirmed(console, confirmed)
+        files = contents(result, confirmed)
+        save(files, job.folder)
+        code = confirmed.outcome.exit_code
+    elif job.where is not None:
+        console.print("\n [dim]not flashed: it did not pass in the machine[/]")
     console.print()
     show.show_files(console, str(job.folder), list(files))
     console.print()
     show.show_next(console, _next_steps(job.folder, result, job.called))
-    return result.proof.verdict.exit_code
+    return code
 
 
 def _is_trusted(model: Model) -> bool:
@@ -204,9 +231,16 @@ def _json(job: _Job) -> int:
         )  # fmt: skip
     files = contents(result)
     save(files, job.folder)
+    code = result.proof.verdict.exit_code
+    confirmed = None
+    if job.where is not None and result.passed:
+        confirmed = confirmed_on(result.proof, job.where[0], probe=job.where[1])
+        files = contents(result, confirmed)
+        save(files, job.folder)
+        code = confirmed.outcome.exit_code
     others = {name: content for name, content in files.items() if name != REPORT}
-    put_json(result_data(result, others) | {"folder": str(job.folder)})
-    return result.proof.verdict.exit_code
+    put_json(result_data(result, others, confirmed) | {"folder": str(job.folder)})
+    return code
 
 
 def _dry_run(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fwgen.errors import FwgenError
     from fwgen.image.types import Image, Listing
     from fwgen.model.protocol import Reading
-    from fwgen.pipeline import Proof, Result
+    from fwgen.pipeline import Confirmed, Proof, Result
     from fwgen.trace import Trace
     from fwgen.verdict import Finding
 
@@ -61,7 +61,7 @@ def proof_data(proof: Proof) -> Data:
             "awake_cycles_per_second": awake_per_second(trace),
             "asleep_ppm": asleep_ppm(trace),
         },
-        "findings": [_finding(f) for f in verdict.all],
+        "findings": [finding_data(f) for f in verdict.all],
         "faults": [
             {"t_ps": e.t_ps, "exception": e.exception, "reason": e.reason, "report": e.report}
             for e in trace.of(FaultEvent)
@@ -79,8 +79,15 @@ def proof_data(proof: Proof) -> Data:
     }  # fmt: skip
 
 
-def result_data(result: Result, files: Mapping[str, bytes] | None = None) -> Data:
-    """A generated firmware and its proof; ``files`` are those beside the report."""
+def result_data(
+    result: Result,
+    files: Mapping[str, bytes] | None = None,
+    confirmed: Confirmed | None = None,
+) -> Data:
+    """A generated firmware and its proof; ``files`` are those beside the report.
+
+    With what a rig saw of it, the outcome is that of both.
+    """
     data: Data = {
         "fwgen_report": VERSION,
         "prompt": result.reading.prompt,
@@ -99,13 +106,24 @@ def result_data(result: Result, files: Mapping[str, bytes] | None = None) -> Dat
                 u.purpose.removeprefix(PROVEN) for u in units if u.purpose.startswith(PROVEN)
             ],
         }
-    data |= proof_data(result.proof)
+    data |= proof_data(result.proof) if confirmed is None else confirmed_data(confirmed)
     if files is not None:
         data["files"] = {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in sorted(files.items())
         }
     return data
+
+
+def confirmed_data(confirmed: Confirmed) -> Data:
+    """A firmware on both benches: the machine's proof, with ``rig`` and the outcome of both."""
+    from fwgen.report.rig import rig_data
+
+    return proof_data(confirmed.machine) | {
+        "outcome": confirmed.outcome.value,
+        "exit_code": confirmed.outcome.exit_code,
+        "rig": rig_data(confirmed),
+    }
 
 
 def reading_data(reading: Reading, model: str) -> Data:
@@ -254,7 +272,8 @@ def _contract(contract: Contract, board: Board) -> Data:
     }
 
 
-def _finding(finding: Finding) -> Data:
+def finding_data(finding: Finding) -> Data:
+    """One finding."""
     return {
         "about": finding.about,
         "claim": finding.claim,

@@ -17,7 +17,7 @@ from fwgen.report.data import result_data, to_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fwgen.pipeline import Result
+    from fwgen.pipeline import Confirmed, Result
 
 REPORT = "report.json"
 LISTING = "firmware.lst"
@@ -35,12 +35,13 @@ NAMES = (
     REPORT,
 )
 SOMETIMES = (TRANSCRIPT, FAILED)
+RIG_NAMES = ("rig-trace.jsonl", "rig-trace.vcd", "difference.txt")
 _MARK = '"fwgen_report"'
 _ELSEWHERE = "choose another folder with --out"
 
 
-def contents(result: Result) -> dict[str, bytes]:
-    """Every file of a result by name."""
+def contents(result: Result, confirmed: Confirmed | None = None) -> dict[str, bytes]:
+    """Every file of a result by name; with what a rig saw of it, if it was checked on one."""
     from fwgen.contract import dump_contract
     from fwgen.image.elf import elf_bytes
     from fwgen.image.wire import dump_emission
@@ -64,7 +65,11 @@ def contents(result: Result) -> dict[str, bytes]:
         files[TRANSCRIPT] = result.transcript
     if not result.passed:
         files[FAILED] = _failed(result).encode()
-    files[REPORT] = to_json(result_data(result, files)).encode()
+    if confirmed is not None:
+        from fwgen.report.rig import rig_files
+
+        files |= rig_files(confirmed)
+    files[REPORT] = to_json(result_data(result, files, confirmed)).encode()
     return files
 
 
@@ -103,7 +108,8 @@ def check_folder(folder: Path) -> None:
     try:
         if folder.exists() and not folder.is_dir():
             raise OutputError("the output folder is a file", where=str(folder), hint=_ELSEWHERE)
-        theirs = [name for name in (*NAMES, *SOMETIMES) if os.path.lexists(folder / name)]
+        known = (*NAMES, *SOMETIMES, *RIG_NAMES)
+        theirs = [name for name in known if os.path.lexists(folder / name)]
         odd = [name for name in theirs if not (folder / name).is_file()]
     except (OSError, ValueError) as error:
         raise _cannot(folder, error) from None
@@ -129,7 +135,7 @@ def save(files: Mapping[str, bytes], folder: Path) -> Path:
             with _alone_in(folder):
                 check_folder(folder)
                 _replace(files, folder)
-                for name in SOMETIMES:  # of an earlier result
+                for name in (*SOMETIMES, *RIG_NAMES):  # of an earlier run
                     if name not in files:
                         (folder / name).unlink(missing_ok=True)
         except (OSError, ValueError) as error:
