@@ -249,10 +249,14 @@ class Endpoint:
         )
         if loop is not None:
             return Answer(answer, "loop", usage, loop.reason)
-        return self._ended(heard, answer, usage, scanner)
+        return self._ended(heard, answer, usage, scanner, limit if quirks.limit else 0)
 
-    def _ended(self, heard: Heard, answer: str, usage: Usage, scanner: Scanner) -> Answer:
+    def _ended(
+        self, heard: Heard, answer: str, usage: Usage, scanner: Scanner, limit: int
+    ) -> Answer:
         finish = heard.finish
+        if finish == "stop" and usage.counted and usage.written >= limit > 0:
+            finish = "length"  # servers that say "completed" though they ran out of room
         if heard.refusal or finish == "content_filter":
             why = " ".join(heard.refusal.split()) or "its content filter says no"
             return Answer(answer, "refused", usage, self._key.hide(why))

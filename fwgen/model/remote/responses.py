@@ -116,13 +116,9 @@ def _end(response: Mapping[str, Any], heard: Heard) -> None:
         )
     status = text(response, "status")
     reason = text(response, "incomplete_details", "reason")
-    limit = number(response, "max_output_tokens")
-    written = heard.usage.written if heard.usage else 0
     if status == "incomplete" or reason:
         heard.finish = "content_filter" if reason == "content_filter" else "length"
     elif status == "failed":
         heard.finish = f"failed: {text(response, 'error', 'message') or 'no reason given'}"
-    elif limit and written >= limit:  # servers that say "completed" though they ran out of room
-        heard.finish = "length"
     elif status:
         heard.finish = "stop"

@@ -209,8 +209,14 @@ def test_an_answer_cut_at_the_limit_says_so(asking: Asking) -> None:
 
 
 def test_a_server_that_calls_truncation_completed_is_not_believed(asking: Asking) -> None:
-    with serving(responses(GOOD[:20], limit=50)) as server:
-        assert asking(server.url, transport="responses").ask(QUESTION).finish == "length"
+    short = Limits(timeout_s=20, max_tokens=80)  # of which some are for reading
+    for transport, reply in (
+        ("responses", responses(GOOD[:20], usage=(10, 79))),
+        ("chat", chat(GOOD[:20], usage=(10, 79))),
+    ):
+        with serving(reply) as server:
+            endpoint = asking(server.url, transport=transport, limits=short)
+            assert endpoint.ask(QUESTION).finish == "length"
     with serving(responses(GOOD[:20], status="incomplete", reason="max_output_tokens")) as server:
         assert asking(server.url, transport="responses").ask(QUESTION).finish == "length"
 
