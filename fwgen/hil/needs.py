@@ -1,12 +1,12 @@
 """What a test needs of a rig, in words, and why a rig cannot do it.
 
-    serial           a console with a port
-    press [NAME]     something that presses a button
-    drive [NAME]     something that drives a pin from outside
-    analyser         pins seen more sharply than a probe can
-    board NAME       this board
-    has NAME         a part, a pin or a port of that name
-    real, virtual    silicon, or a board in software
+serial           a console with a port
+press [NAME]     something that presses a button
+drive [NAME]     something that drives a pin from outside
+analyser         pins seen more sharply than a probe can
+board NAME       this board
+has NAME         a part, a pin or a port of that name
+real, virtual    silicon, or a board in software
 """
 
 from __future__ import annotations
