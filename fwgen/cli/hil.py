@@ -232,7 +232,7 @@ def _show(results: Results, html: Path) -> None:
               "skip": "dim"}  # fmt: skip
     console = screen()
     console.print()
-    rows = []
+    rows: list[tuple[str | Text, ...]] = []
     for test in results.tests:
         cells = []
         for rig in results.rigs:
