@@ -3,8 +3,8 @@
     uv run python bench/flash_cycles.py [--cycles 200] [--seed 1]
 
 Each cycle flashes one of six images onto the same chip, struck or not by a pulled cable, disturbed
-reads, a controller that hangs, a failing supply, another chip, a protected sector; tests/rig/cycles.py
-says what must hold after each. It ends with an AssertionError where something does not.
+reads, a controller that hangs, a failing supply, another chip, a protected sector. What must hold
+after each is in tests/rig/cycles.py; an AssertionError says where it does not.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ def doctor(
     if the is None:
         raise InputError("a virtual board needs a name", hint="add --board NAME")
     with plugged(the, rig) as virtual:
-        return _examine(the, probe or virtual, as_json=as_json)
+        return _examine(the, probe or (virtual.uid if virtual else ""), as_json=as_json)
 
 
 def _examine(board: Board | None, probe: str, *, as_json: bool) -> int:

@@ -55,9 +55,12 @@ def flash(
         from fwgen.rig.connection import Connection
         from fwgen.rig.flash import program
 
-        chosen = the_probe(the, probe or virtual)
+        chosen = the_probe(the, probe, virtual)
         console = screen()
-        with progress(screen(stderr=True)) as tell, Connection(the, chosen) as connection:
+        with (
+            progress(screen(stderr=True)) as tell,
+            Connection(the, chosen, clock=virtual) as connection,
+        ):
             done = program(connection, loaded, backup=backup, keep=keep, force=force, progress=tell)
         if as_json:
             put_json(programmed_data(done, the, chosen))

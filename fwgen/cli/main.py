@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from fwgen.errors import FwgenError
 
 COMMANDS = (
-    "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "explain", "boards",
+    "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
+    "boards",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -44,6 +45,7 @@ Commands:
   flash IMAGE     Put a firmware onto the board, and see that it is there.
   restore         Put back what was on the board before, or list what is kept.
   doctor          Find what stands between this computer and the board.
+  virtual         Switch a virtual board on, for pyocd and gdb.
   explain IMAGE   Show a firmware as an annotated listing.
   boards          List the boards; show one with its pins; check a file of your own.
 
@@ -110,7 +112,18 @@ def build() -> typer.Typer:
     """The command line, as Typer knows it."""
     import typer
 
-    from fwgen.cli import boards, doctor, explain, flash, make, monitor, restore, verify, watch
+    from fwgen.cli import (
+        boards,
+        doctor,
+        explain,
+        flash,
+        make,
+        monitor,
+        restore,
+        verify,
+        virtual,
+        watch,
+    )
     from fwgen.cli import run as run_command
 
     app = typer.Typer(
@@ -128,6 +141,7 @@ def build() -> typer.Typer:
     app.command("flash")(flash.flash)
     app.command("restore")(restore.restore)
     app.command("doctor")(doctor.doctor)
+    app.command("virtual")(virtual.virtual)
     app.command("explain")(explain.explain)
     app.add_typer(boards.app(), name="boards")
     return app

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board
     from fwgen.rig.flash import Programmed
     from fwgen.rig.probes import Probe
+    from fwgen.virtual.board import VirtualBoard
 
 ProbeOption = Annotated[
     str, typer.Option("--probe", metavar="UID", help="Serial number of the probe, or a part of it.")
@@ -38,28 +39,28 @@ RigOption = Annotated[
 
 
 @contextlib.contextmanager
-def plugged(board: Board, rig: Rig) -> Iterator[str]:
-    """With a virtual rig, a board fresh from the factory is plugged in; gives its probe's uid.
+def plugged(board: Board, rig: Rig) -> Iterator[VirtualBoard | None]:
+    """With a virtual rig, a board fresh from the factory is plugged in; gives that board.
 
-    With a real one what is plugged in is plugged in already; gives "".
+    With a real one what is plugged in is plugged in already; gives None.
     """
     if rig is Rig.REAL:
-        yield ""
+        yield None
         return
     from fwgen.virtual.board import VirtualBoard
 
-    made = VirtualBoard(board)
-    with made.plugged():
-        yield made.uid
+    with VirtualBoard(board) as made, made.plugged():
+        yield made
 
 
-def the_probe(board: Board, wanted: str) -> Probe:
+def the_probe(board: Board, wanted: str, virtual: VirtualBoard | None = None) -> Probe:
     """The probe that is meant; at a terminal, who has several is asked.
 
     Raises RigError when there is none, or several and nobody to ask.
     """
     from fwgen.rig.probes import choose_probe, find_probes
 
+    wanted = wanted or (virtual.uid if virtual is not None else "")
     found = find_probes()
     try:
         return choose_probe(board, wanted or None, found)

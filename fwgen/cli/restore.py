@@ -58,9 +58,12 @@ def restore(
         from fwgen.rig.connection import Connection
         from fwgen.rig.flash import restore as put_back
 
-        chosen = the_probe(the, probe or virtual)
+        chosen = the_probe(the, probe, virtual)
         console = screen()
-        with progress(screen(stderr=True)) as tell, Connection(the, chosen) as connection:
+        with (
+            progress(screen(stderr=True)) as tell,
+            Connection(the, chosen, clock=virtual) as connection,
+        ):
             store = Store(connection.identity.unique_id or chosen.uid)
             found = choose_backup(store.backups(), backup or None)
             done = put_back(connection, found, keep=backed, progress=tell)

@@ -126,6 +126,8 @@ class Talk:
             self.terminal.note(f"{error.message}: waiting for {device} to come back", "warning")
             return
         self.received += len(data)
+        if keys and self._eol == "cr" and not self._scroll.in_hex:
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # a board that ends lines so
         self._show(self._scroll.take(data, at) if data else self._scroll.idle(at))
 
     def _show(self, data: bytes) -> None:

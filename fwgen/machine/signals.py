@@ -383,8 +383,12 @@ class Pad:
                 self._rejoin.cancel()
                 self._rejoin = None
             if self._following:
+                wave = self._wave()
                 self._settle()
                 self._take_edges()
+                if wave is not None:
+                    # Its next edge may never come: the trace must not go on repeating till then.
+                    self._resolve(self._now(wave))
 
     def _join(self, wave: SquareWave, again: SquareWave) -> Callable[[int], None]:
         def join(_t_ps: int) -> None:

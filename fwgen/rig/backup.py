@@ -146,7 +146,7 @@ class Store:
             Region(address, len(data), _digest(data)) for address, data in sorted(there.items())
         )
         backup = Backup(
-            path=self._free(made, kind),
+            path=self.folder,
             name="",
             made=made,
             kind=kind,
@@ -158,9 +158,14 @@ class Store:
             dev_id=identity.dev_id or 0,
             regions=regions,
         )
-        backup = replace(backup, name=backup.path.stem)
         try:
-            write_whole(backup.path, _pack(backup, there))
+            path = self._reserve(f"{made:%Y%m%dT%H%M%SZ}-{kind}")
+            backup = replace(backup, path=path, name=path.stem)
+            try:
+                write_whole(path, _pack(backup, there))
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
         except OSError as error:
             raise OutputError(
                 f"what is on the chip cannot be kept: {error.strerror}; nothing was erased",
@@ -170,13 +175,18 @@ class Store:
         self._forget_old()
         return backup
 
-    def _free(self, made: datetime, kind: Kind) -> Path:
-        stem = f"{made:%Y%m%dT%H%M%SZ}-{kind}"
+    def _reserve(self, stem: str) -> Path:
+        """A name that nobody else takes meanwhile: an empty file, which is no backup yet."""
+        self.folder.mkdir(parents=True, exist_ok=True)
         path, number = self.folder / f"{stem}.zip", 1
-        while path.exists():
-            number += 1
-            path = self.folder / f"{stem}-{number}.zip"
-        return path
+        while True:
+            try:
+                path.touch(exist_ok=False)
+            except FileExistsError:
+                number += 1
+                path = self.folder / f"{stem}-{number}.zip"
+            else:
+                return path
 
     def _forget_old(self) -> None:
         parts = [backup for backup in self.backups() if backup.kind == "part"]

@@ -63,7 +63,8 @@ def explain(
         return RigError(f"no permission to use the probe, {doing}", where=where, hint=UDEV_CURE)
     if code == errno.EBUSY or "resource busy" in folded:
         return RigError(f"the probe is busy, {doing}", where=where, hint=BUSY_CURE)
-    if code in _GONE or isinstance(error, pyocd.ProbeDisconnected):
+    gone = "reading from probe" in folded or "writing to probe" in folded
+    if gone or code in _GONE or isinstance(error, pyocd.ProbeDisconnected):
         return RigError(f"the probe is gone, {doing}", where=where, hint=CABLE_CURE)
     if "firmware version" in folded or "firmware does not support" in folded:
         version = re.search(r"[Vv]\d+J\d+\w*", said)

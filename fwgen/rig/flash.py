@@ -367,7 +367,7 @@ def _same_twice(first: dict[Sector, bytes], second: dict[Sector, bytes]) -> None
 def _incomplete(error: FwgenError, kept: Backup | None) -> RigError:
     where_it_is = f"; what was there is kept as {kept.name}" if kept else ""
     return RigError(
-        f"{error.message}: the board's flash is incomplete, and may not run{where_it_is}",
+        f"{error.message}: the board's flash may be incomplete, and not run{where_it_is}",
         where=error.where,
         hint=f"{error.hint}; {AGAIN}" if error.hint and AGAIN not in error.hint else AGAIN,
     )

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from threading import get_ident
 
 HERE = "FWGEN_DATA"
 
@@ -37,7 +38,7 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")
     try:
         with beside.open("wb") as file:
             file.write(data)

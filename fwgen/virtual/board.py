@@ -14,6 +14,7 @@ from fwgen.errors import BenchError
 from fwgen.machine.armv7m.state import IN_RESET
 from fwgen.machine.machine import Machine
 from fwgen.units import PPM, PS_PER_MS, PS_PER_S
+from fwgen.virtual.cable import Cable
 from fwgen.virtual.dap import Dap
 from fwgen.virtual.faults import Faults
 from fwgen.virtual.serial import Noise, VirtualPort
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 # Kinds of debug probe, by the module that makes one of a board.
 PROBES = {
-    "fwgen": "fwgen.virtual.probe",
+    "plain": "fwgen.virtual.probe",
     "stlink": "fwgen.virtual.stlink",
     "cmsis-dap": "fwgen.virtual.cmsis_dap",
 }
@@ -71,7 +72,9 @@ class VirtualBoard:
         self.machine.load(flash=flash, keep_events=False)
         self.trace_port: bytearray | None = None  # SWO, while a probe listens
         self._arm_faults()
-        self.dap = Dap(self.machine.core.debugger, self.faults)
+        self._daps: list[Dap] = []
+        self.dap = self.wires()
+        self.cable = Cable(self)
         self._powered = True
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -124,7 +127,7 @@ class VirtualBoard:
         if self._thread is not None and self._thread is not threading.current_thread():
             while self.now_ps < end and self._thread is not None:
                 time.sleep(max(TICK_S, min(0.05, (end - self.now_ps) / PS_PER_S / self._pace)))
-            self._check()
+            self.check()
             return
         while self.now_ps < end:
             with self.lock:
@@ -157,7 +160,7 @@ class VirtualBoard:
             self._stopping.set()
             if thread is not threading.current_thread():
                 thread.join()
-        self._check()
+        self.check()
 
     def _run(self) -> None:
         try:
@@ -168,7 +171,8 @@ class VirtualBoard:
             self._failure = error
             self._thread = None
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises what ended a board that runs by itself, if anything did."""
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
@@ -197,7 +201,8 @@ class VirtualBoard:
         """Take the supply away and give it back: RAM and debug settings are lost."""
         with self.lock:
             self.machine.power_cycle()
-            self.dap.power_on()
+            for dap in self._daps:
+                dap.power_on()
             self._powered = True
 
     def _lose_power(self) -> None:
@@ -261,16 +266,24 @@ class VirtualBoard:
 
     # ------------------------------------------------------------------ cables
 
+    def wires(self) -> Dap:
+        """A debug port of one's own, for a debugger beside the probe that is on the board.
+
+        ``dap`` is the one that the probe has. Silicon has no other.
+        """
+        made = Dap(self.machine.core.debugger, self.faults)
+        self._daps.append(made)
+        return made
+
     @contextmanager
     def plugged(self, probe: str | None = None) -> Iterator[VirtualBoard]:
         """While entered, this process's pyocd finds the board's debug probe, by ``uid``.
 
-        pyserial then opens its console as ``fwgen://<uid>``, if it has one.
-
-        ``probe`` is "stlink", "cmsis-dap" or "fwgen"; without it, the one that is on the board.
+        pyserial then opens its console as ``fwgen://<uid>``, if it has one. ``probe`` is "plain"
+        (no USB, nothing but the two wires; the default), "stlink" or "cmsis-dap".
         Raises BenchError for a kind that there is not.
         """
-        kind = PROBES.get(probe or "fwgen")
+        kind = PROBES.get(probe or "plain")
         if kind is None:
             hint = f"there are {', '.join(PROBES)}"
             raise BenchError(f"a virtual board has no probe {probe!r}", hint=hint)

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fwgen.units import PS_PER_US
 from fwgen.virtual.dap import NoAnswerError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
-    from fwgen.virtual.board import VirtualBoard
+    from fwgen.virtual.faults import Faults
 
 TRANSACTION_PS = 250 * PS_PER_US  # a command out and its answer in, at full speed
 WORD_PS = 12 * PS_PER_US  # some 46 bits of serial wire debug at 4 MHz
+
+
+class Powered(Protocol):
+    """What the cable needs of the board at its end."""
+
+    lock: threading.RLock
+    faults: Faults
+
+    @property
+    def powered(self) -> bool:
+        """Whether the chip has its supply."""
+
+    def spend(self, ps: int) -> None:
+        """A debug access took its time."""
 
 
 class UnpluggedError(Exception):
@@ -24,14 +39,14 @@ class UnpluggedError(Exception):
 class Cable:
     """Counts transfers, charges the board for each, and drops where the faults say so."""
 
-    def __init__(self, board: VirtualBoard) -> None:
-        self.board = board
+    def __init__(self, board: Powered) -> None:
+        self._board = board
         self._left = board.faults.drop_after
 
     @property
     def out(self) -> bool:
         """Whether it was pulled for good."""
-        return self._left == 0 and not self.board.faults.replug
+        return self._left == 0 and not self._board.faults.replug
 
     def open(self) -> None:
         """The host opens the device. Raises UnpluggedError."""
@@ -42,15 +57,15 @@ class Cable:
 
     def charge(self, words: int) -> None:
         """So many words go over the wires. The caller is within ``access``."""
-        self.board.spend(words * WORD_PS)
+        self._board.spend(words * WORD_PS)
 
     @contextmanager
-    def access(self, words: int = 0, *, powered: bool = True) -> Iterator[VirtualBoard]:
+    def access(self, words: int = 0, *, powered: bool = True) -> Iterator[None]:
         """One transaction, with the board to itself. Raises UnpluggedError.
 
         Raises NoAnswerError for a chip without power, unless the caller asks for it by himself.
         """
-        board = self.board
+        board = self._board
         with board.lock:
             if self._left is not None:
                 if self._left == 0:
@@ -59,4 +74,4 @@ class Cable:
             board.spend(TRANSACTION_PS + words * WORD_PS)
             if powered and not board.powered:
                 raise NoAnswerError("the chip has no power")
-            yield board
+            yield

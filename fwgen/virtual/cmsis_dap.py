@@ -1,258 +1,541 @@
-"""A CMSIS-DAP v2 probe as a USB device: what most boards that have no ST-LINK carry.
+"""A CMSIS-DAP probe, version 1 (HID reports) or 2 (bulk), at the level of its packets.
 
-pyocd's own CMSIS-DAP driver runs on it.
+A packet is a command, or several of them; the answer repeats the command's number. A command that
+the probe does not know is answered by 0xFF in place of the number.
 
-Source: Arm CMSIS-DAP 2.1, "Commands".
-Not modelled: JTAG, raw SWD sequences, the streaming SWO endpoint, command queues (none of which
-its capabilities claim), timestamps.
+Source: Arm CMSIS-DAP 2.1.2, https://arm-software.github.io/CMSIS-DAP/latest/ (the command's name
+leads to its page).
+
+Not modelled: JTAG, UART, Manchester-coded trace, time stamps; the attributes of single clocks
+(idle cycles, turnaround) change nothing.
 """
 
 from __future__ import annotations
 
+import struct
 from contextlib import contextmanager
-from struct import pack, unpack_from
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from fwgen.units import PS_PER_US
 from fwgen.virtual import usb
-from fwgen.virtual.cable import Cable
-from fwgen.virtual.dap import ABORT, DRW, FaultAnswerError, NoAnswerError
+from fwgen.virtual.cable import TRANSACTION_PS
+from fwgen.virtual.swj import Protocol, SwjPort
+from fwgen.virtual.usb import (
+    CLASS_HID,
+    CLASS_VENDOR,
+    US_PS,
+    Endpoint,
+    Identity,
+    Interface,
+    UsbDevice,
+)
+from fwgen.virtual.wire import BoardWire, FaultAnswerError, NoAnswerError, WaitAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from fwgen.virtual.board import VirtualBoard
+    from fwgen.virtual.wire import Wire
 
-OUT, IN = 0x01, 0x81
-PACKET, PACKETS = 512, 4
-INTERFACE = "fwgen CMSIS-DAP v2"
-CAN_SWD, CAN_SWO_UART = 1 << 0, 1 << 2
-SWO_BUFFER = 1 << 16
-SWD_PORT = 1
-OK, ERROR = 0x00, 0xFF
-ACK_OK, ACK_FAULT, ACK_NONE, MISMATCH = 1, 4, 7, 1 << 4
-AP, READ, ADDRESS, MATCH, MASK = 1 << 0, 1 << 1, 0xC, 1 << 4, 1 << 5  # a transfer's request
-PIN_RESET = 1 << 7
-PINS_IDLE = 0x2F | PIN_RESET  # nothing pulls low
-SWO_CAPTURING = 1
+_OUT, _IN, _TRACE = 0x01, 0x81, 0x82
+_OK, _ERROR = 0x00, 0xFF
+_UNKNOWN = b"\xff"
+_ACK_OK, _ACK_WAIT, _ACK_FAULT, _NO_ACK, _MISMATCH = 1, 2, 4, 7, 0x10
+_APNDP, _RNW, _ADDRESS, _MATCH_VALUE, _MATCH_MASK = 0x01, 0x02, 0x0C, 0x10, 0x20
+_DP_ABORT, _DP_SELECT = 0x0, 0x8
+_SELECT_AP_AND_BANK = 0xFF00_00F0
+_SWDIO, _NRESET = 1 << 1, 1 << 7
+_PULLED_UP = 0x2F  # SWCLK, SWDIO, TDI, TDO, nTRST idle high
+_SWO_BUFFER = 4096
+_SWO_MAX_BAUD = 10_000_000
+_CAPTURING, _OVERRUN = 0x01, 0x80
+_RESET_PULSE_PS = 100 * US_PS
+_QUEUE, _EXECUTE, _ABORT_TRANSFER = 0x7E, 0x7F, 0x07
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """What the probe tells of what it is soldered to; None where it does not know."""
+
+    target_vendor: str | None = None
+    target: str | None = None
+    board_vendor: str | None = None
+    board: str | None = None
+
+
+class _Short(Exception):  # noqa: N818 - not an error: a packet that ends too early
+    """The packet ends before the command does."""
+
+
+class _Packet:
+    """A request, read from the front."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        taken = self._data[self._at : self._at + count]
+        if len(taken) < count:
+            raise _Short
+        self._at += count
+        return taken
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def short(self) -> int:
+        return int.from_bytes(self.take(2), "little")
+
+    def word(self) -> int:
+        return int.from_bytes(self.take(4), "little")
+
+
+class CmsisDap(UsbDevice):
+    """One CMSIS-DAP probe and the target at the end of its cable.
+
+    With the USB identity of DAPLink (the default), hosts take the first four characters of
+    ``serial`` for the board's id. Packets are 64 bytes long in version 1 and 512 in version 2
+    unless ``packet_bytes`` says otherwise, and the probe keeps ``packet_count`` of them.
+    ``trace_pipe`` gives version 2 a pipe of its own for trace.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        serial: str,
+        version: Literal[1, 2] = 2,
+        packet_bytes: int | None = None,
+        packet_count: int = 4,
+        trace_pipe: bool = False,
+        names: Names | None = None,
+        vid: int = 0x0D28,
+        pid: int = 0x0204,
+        product: str = "DAPLink CMSIS-DAP",
+        elapse: Callable[[int], None] | None = None,
+        latency_ps: int = 0,
+        cable_moved: Callable[[bool], None] | None = None,
+    ) -> None:
+        size = packet_bytes or (64 if version == 1 else 512)
+        kind: Literal["bulk", "interrupt"] = "interrupt" if version == 1 else "bulk"
+        pipes = [
+            Endpoint(address=_OUT, kind=kind, packet_bytes=size),
+            Endpoint(address=_IN, kind=kind, packet_bytes=size),
+        ]
+        self._has_trace_pipe = trace_pipe and version == 2
+        if self._has_trace_pipe:
+            pipes.append(Endpoint(address=_TRACE, packet_bytes=size))
+        super().__init__(
+            Identity(
+                vid=vid,
+                pid=pid,
+                maker="Arm",
+                product=product,
+                serial=serial,
+                interfaces=(
+                    Interface(
+                        name=f"CMSIS-DAP v{version}",
+                        endpoints=tuple(pipes),
+                        usb_class=CLASS_HID if version == 1 else CLASS_VENDOR,
+                    ),
+                ),
+            ),
+            elapse=elapse,
+            latency_ps=latency_ps,
+            cable_moved=cable_moved,
+        )
+        self._wire = wire
+        self._version = version
+        self._size = size
+        self._count = packet_count
+        self._port = SwjPort()
+        self._names = names or Names()
+        self._begin()
+        self._commands: dict[int, Callable[[_Packet], bytes]] = {
+            0x00: self._info,
+            0x01: self._host_status,
+            0x02: self._connect,
+            0x03: self._disconnect,
+            0x04: self._configure_transfers,
+            0x05: self._transfer,
+            0x06: self._transfer_block,
+            0x08: self._write_abort,
+            0x09: self._delay,
+            0x0A: self._reset_target,
+            0x10: self._pins,
+            0x11: self._clock,
+            0x12: self._swj_sequence,
+            0x13: self._configure_swd,
+            0x17: self._trace_transport,
+            0x18: self._trace_mode,
+            0x19: self._set_trace_baud,
+            0x1A: self._trace_control,
+            0x1B: self._trace_status,
+            0x1C: self._trace_data,
+            0x1D: self._swd_sequence,
+        }
+
+    def _begin(self) -> None:
+        self._connected = False
+        self._reset_asserted = False
+        self.clock_hz = 1_000_000
+        self._wait_retries = 100
+        self._match_retries = 0
+        self._match_mask = 0xFFFFFFFF
+        self._select = 0  # as the host last wrote it: where its AP transfers go
+        self._queued: list[bytes] = []
+        self._trace_way = self._trace_kind = self._trace_baud = 0
+        self._capturing = self._overrun = False
+        self._trace = bytearray()
+
+    def _power_lost(self) -> None:
+        self._pull_reset(False)
+        self._listen(False)
+        self._begin()
+
+    # Packets.
+
+    def _receive(self, endpoint: int, data: bytes) -> None:
+        del endpoint
+        if not data or data[0] == _ABORT_TRANSFER:
+            return  # a transfer is over before the next packet arrives: nothing to abort
+        if len(data) > self._size:
+            self._answer(_UNKNOWN)
+        elif data[0] == _QUEUE:
+            self._queued.append(data)
+        else:
+            queued, self._queued = self._queued, []
+            for packet in queued:
+                self._answer(self._run_several(_Packet(packet[1:])))
+            self._answer(self._run(_Packet(data)))
+
+    def _answer(self, response: bytes) -> None:
+        response = response[: self._size]
+        self._send(_IN, response.ljust(self._size, b"\0") if self._version == 1 else response)
+
+    def _full(self, endpoint: int) -> bool:
+        """Whether the probe has no room for another request: it answers NAK until it has."""
+        return endpoint == _OUT and self._waiting(_IN) + len(self._queued) >= self._count
+
+    def _run(self, packet: _Packet) -> bytes:
+        try:
+            command = packet.byte()
+            if command == _EXECUTE:
+                return self._run_several(packet)
+            perform = self._commands.get(command)
+            return _UNKNOWN if perform is None else bytes((command,)) + perform(packet)
+        except _Short:
+            return _UNKNOWN
+
+    def _run_several(self, packet: _Packet) -> bytes:
+        count = packet.byte()
+        done = b"".join(self._run(packet) for _ in range(count))
+        return bytes((_EXECUTE, count)) + done
+
+    # General commands.
+
+    def _info(self, packet: _Packet) -> bytes:
+        number = packet.byte()
+        texts = {
+            0x01: self.identity.maker,
+            0x02: self.identity.product,
+            0x03: self.identity.serial,
+            0x04: "1.3.0" if self._version == 1 else "2.1.2",
+            0x05: self._names.target_vendor,
+            0x06: self._names.target,
+            0x07: self._names.board_vendor,
+            0x08: self._names.board,
+            0x09: "1.0.0",
+        }
+        if number in texts:
+            text = texts[number]
+            info = b"" if text is None else text.encode() + b"\0"
+        else:
+            swd, swo_uart, atomic, swo_stream = 1 << 0, 1 << 2, 1 << 4, 1 << 6
+            able = swd | swo_uart | atomic | (swo_stream if self._has_trace_pipe else 0)
+            info = {
+                0xF0: bytes((able,)),
+                0xFD: _SWO_BUFFER.to_bytes(4, "little"),
+                0xFE: bytes((self._count,)),
+                0xFF: self._size.to_bytes(2, "little"),
+            }.get(number, b"")
+        return bytes((len(info),)) + info
+
+    def _host_status(self, packet: _Packet) -> bytes:
+        packet.take(2)  # the LEDs
+        return bytes((_OK,))
+
+    def _connect(self, packet: _Packet) -> bytes:
+        port = packet.byte()
+        if port > 1:
+            return b"\0"  # JTAG: this probe has none
+        self._connected = True
+        return b"\1"
+
+    def _disconnect(self, _packet: _Packet) -> bytes:
+        self._connected = False
+        self._pull_reset(False)
+        return bytes((_OK,))
+
+    def _delay(self, packet: _Packet) -> bytes:
+        self._elapse(packet.short() * US_PS)
+        return bytes((_OK,))
+
+    def _reset_target(self, _packet: _Packet) -> bytes:
+        """The device specific sequence is a pulse on nRESET."""
+        self._pull_reset(True)
+        self._elapse(_RESET_PULSE_PS)
+        self._pull_reset(False)
+        return bytes((_OK, 1))
+
+    # Pins and clocks.
+
+    def _pull_reset(self, asserted: bool) -> None:
+        if asserted != self._reset_asserted:
+            self._reset_asserted = asserted
+            self._wire.reset_line(asserted)
+
+    def _pins(self, packet: _Packet) -> bytes:
+        output, selected, _wait_us = packet.byte(), packet.byte(), packet.word()
+        if selected & _NRESET:
+            self._pull_reset(not output & _NRESET)
+        return bytes((_PULLED_UP | (0 if self._reset_asserted else _NRESET),))
+
+    def _clock(self, packet: _Packet) -> bytes:
+        wanted = packet.word()
+        if not wanted:
+            return bytes((_ERROR,))
+        self.clock_hz = wanted
+        return bytes((_OK,))
+
+    def _swj_sequence(self, packet: _Packet) -> bytes:
+        count = packet.byte() or 256
+        bits = int.from_bytes(packet.take((count + 7) // 8), "little")
+        self._port.clock(bits, count)
+        return bytes((_OK,))
+
+    def _configure_swd(self, packet: _Packet) -> bytes:
+        packet.byte()
+        return bytes((_OK,))
+
+    def _swd_sequence(self, packet: _Packet) -> bytes:
+        captured = b""
+        for _ in range(packet.byte()):
+            info = packet.byte()
+            count = info & 0x3F or 64
+            length = (count + 7) // 8
+            if info & 0x80:
+                captured += ((1 << count) - 1).to_bytes(length, "little")  # the pull-up
+            else:
+                self._port.clock(int.from_bytes(packet.take(length), "little"), count)
+        return bytes((_OK,)) + captured
+
+    # Transfers.
+
+    def _configure_transfers(self, packet: _Packet) -> bytes:
+        packet.byte()  # idle cycles
+        self._wait_retries, self._match_retries = packet.short(), packet.short()
+        return bytes((_OK,))
+
+    def _one(self, request: int, value: int) -> tuple[int, int]:
+        """One transfer on the wire: the acknowledge, and what was read."""
+        if self._port.protocol is not Protocol.SWD:
+            return _NO_ACK, 0
+        for _ in range(self._wait_retries + 1):
+            try:
+                return _ACK_OK, self._on_wire(request, value)
+            except WaitAnswerError:
+                continue
+            except FaultAnswerError:
+                return _ACK_FAULT, 0
+            except NoAnswerError:
+                return _NO_ACK, 0
+        return _ACK_WAIT, 0
+
+    def _on_wire(self, request: int, value: int) -> int:
+        address = request & _ADDRESS
+        if request & _APNDP:
+            address |= self._select & _SELECT_AP_AND_BANK
+            if request & _RNW:
+                return self._wire.read_ap(address)
+            self._wire.write_ap(address, value)
+        elif request & _RNW:
+            return self._wire.read_dp(address)
+        else:
+            self._wire.write_dp(address, value)
+            if address == _DP_SELECT:
+                self._select = value
+        return 0
+
+    def _until_match(self, request: int, wanted: int) -> tuple[int, int]:
+        for _ in range(self._match_retries + 1):
+            ack, value = self._one(request, 0)
+            if ack != _ACK_OK or value & self._match_mask == wanted:
+                return ack, value
+        return _ACK_OK | _MISMATCH, value
+
+    def _transfer(self, packet: _Packet) -> bytes:
+        packet.byte()  # index of the JTAG device
+        count, done, ack, data = packet.byte(), 0, 0, bytearray()
+        going = self._connected
+        for _ in range(count):
+            request = packet.byte()
+            has_value = not request & _RNW or request & _MATCH_VALUE
+            value = packet.word() if has_value else 0
+            if not going:
+                continue  # the rest is read past, as a packet may hold more commands
+            if request & _RNW and request & _MATCH_VALUE:
+                ack, _ = self._until_match(request, value)
+            elif not request & _RNW and request & _MATCH_MASK:
+                ack, self._match_mask = _ACK_OK, value
+            else:
+                ack, got = self._one(request, value)
+                if request & _RNW and ack == _ACK_OK:
+                    data += got.to_bytes(4, "little")
+            done += ack == _ACK_OK
+            going = ack == _ACK_OK and len(data) + 7 <= self._size
+        return bytes((done, ack)) + bytes(data)
+
+    def _transfer_block(self, packet: _Packet) -> bytes:
+        packet.byte()
+        count, request = packet.short(), packet.byte()
+        done, ack, data = 0, 0, bytearray()
+        if request & _RNW:
+            values: tuple[int, ...] = ()
+            count = min(count, (self._size - 4) // 4)  # what the answer has room for
+        else:
+            values = struct.unpack(f"<{count}I", packet.take(4 * count))
+        while self._connected and done < count:
+            got = self._many(request, count - done, values[done:])
+            if got is None:
+                ack, value = self._one(request, values[done] if values else 0)
+                if ack != _ACK_OK:
+                    break
+                got = (value,)
+            ack = _ACK_OK
+            done += len(got)
+            if request & _RNW:
+                data += struct.pack(f"<{len(got)}I", *got)
+        return struct.pack("<HB", done, ack) + data
+
+    def _many(self, request: int, count: int, values: Sequence[int]) -> Sequence[int] | None:
+        """As many AP transfers as go well at once: what was read or written; None for none."""
+        if not request & _APNDP or self._port.protocol is not Protocol.SWD:
+            return None
+        address = request & _ADDRESS | self._select & _SELECT_AP_AND_BANK
+        try:
+            if request & _RNW:
+                return self._wire.read_ap_many(address, count) or None
+            return values[: self._wire.write_ap_many(address, values)] or None
+        except (WaitAnswerError, FaultAnswerError, NoAnswerError):
+            return None  # the next one tells which, if it still is so
+
+    def _write_abort(self, packet: _Packet) -> bytes:
+        packet.byte()
+        ack, _ = self._one(_DP_ABORT, packet.word())
+        return bytes((_OK if ack == _ACK_OK else _ERROR,))
+
+    # Trace.
+
+    def _trace_transport(self, packet: _Packet) -> bytes:
+        way = packet.byte()
+        if self._capturing or way > (2 if self._has_trace_pipe else 1):
+            return bytes((_ERROR,))
+        self._trace_way = way
+        return bytes((_OK,))
+
+    def _trace_mode(self, packet: _Packet) -> bytes:
+        mode = packet.byte()
+        if mode > 1:
+            return bytes((_ERROR,))
+        self._trace_kind = mode
+        if not mode:
+            self._listen(False)
+        return bytes((_OK,))
+
+    def _set_trace_baud(self, packet: _Packet) -> bytes:
+        """The baud rate that was set; 0 if it cannot be."""
+        wanted = packet.word()
+        self._trace_baud = wanted if 0 < wanted <= _SWO_MAX_BAUD else 0
+        return self._trace_baud.to_bytes(4, "little")
+
+    def _trace_control(self, packet: _Packet) -> bytes:
+        start = bool(packet.byte() & 1)
+        if start and not (self._trace_kind and self._trace_way and self._trace_baud):
+            return bytes((_ERROR,))
+        if start:
+            self._trace.clear()
+            self._overrun = False
+        self._listen(start)
+        return bytes((_OK,))
+
+    def _listen(self, start: bool) -> None:
+        self._capture()
+        if self._capturing and not start:
+            self._wire.trace_stop()
+        self._capturing = start
+        if start:
+            self._wire.trace_start(self._trace_baud)
+
+    def _capture(self) -> None:
+        if self._capturing:
+            self._trace += self._wire.trace_read()
+            self._overrun |= len(self._trace) > _SWO_BUFFER
+            del self._trace[_SWO_BUFFER:]
+
+    def _trace_flags(self) -> int:
+        return (_CAPTURING if self._capturing else 0) | (_OVERRUN if self._overrun else 0)
+
+    def _trace_status(self, _packet: _Packet) -> bytes:
+        self._capture()
+        return struct.pack("<BI", self._trace_flags(), len(self._trace))
+
+    def _trace_data(self, packet: _Packet) -> bytes:
+        self._capture()
+        count = min(packet.short(), self._size - 4, len(self._trace))
+        data = bytes(self._trace[:count])
+        del self._trace[:count]
+        return struct.pack("<BH", self._trace_flags(), count) + data
+
+    def _poll(self, endpoint: int) -> None:
+        if endpoint == _TRACE and self._trace_way == 2:
+            self._capture()
+            if self._trace:
+                self._send(endpoint, bytes(self._trace[: self._size]))
+                del self._trace[: self._size]
+
+    def _patience_s(self, endpoint: int, timeout_ms: int) -> float | None:
+        """Trace comes by itself: nobody would wake a reader of an empty pipe."""
+        return 0.01 if endpoint == _TRACE else super()._patience_s(endpoint, timeout_ms)
 
 
 @contextmanager
-def plugged(board: VirtualBoard) -> Iterator[None]:
-    """While entered, the board's CMSIS-DAP is on this process's USB bus."""
-    with usb.plugged(CmsisDap(board)):
-        yield
+def plugged(
+    board: VirtualBoard, *, version: Literal[1, 2] = 2, trace_pipe: bool = False
+) -> Iterator[CmsisDap]:
+    """While entered, this process's pyOCD finds the board behind a CMSIS-DAP probe.
 
+    The board has a supply of its own: pulling the probe's cable leaves it running.
 
-class CmsisDap(usb.Device):
-    """The probe. Each packet is a command; each is answered by one, but for an abort."""
+    Raises:
+        BenchError: Another device on the virtual bus has the board's uid.
 
-    idVendor, idProduct = 0x1209, 0x0001  # noqa: N815 - pid.codes: for testing
-    manufacturer = "fwgen"
-
-    def __init__(self, board: VirtualBoard) -> None:
-        super().__init__(board.uid)
-        self.board = board
-        self.product = f"virtual {board.board.title} CMSIS-DAP"
-        self._cable = Cable(board)
-        self.strings = [INTERFACE]
-        self._in = usb.Endpoint(self, IN, PACKET)
-        pipes = [usb.Endpoint(self, OUT, PACKET), self._in]
-        self.configuration.interfaces.append(usb.Interface(self, 0, pipes, iInterface=1))
-        self._retries, self._mask = 0, 0xFFFF_FFFF  # of a match
-        self._reset = False
-        self._swo_baud, self._swo_running = 0, False
-        self._commands: dict[int, Callable[[bytes], bytes]] = {
-            0x00: self._info, 0x01: self._fine, 0x02: self._connect, 0x03: self._disconnect,
-            0x04: self._configure, 0x05: self._transfer, 0x06: self._transfer_block,
-            0x08: self._write_abort, 0x09: self._delay, 0x0A: self._reset_target,
-            0x10: self._pins, 0x11: self._fine, 0x12: self._fine, 0x13: self._fine,
-            0x17: self._swo_transport, 0x18: self._swo_mode, 0x19: self._swo_baudrate,
-            0x1A: self._swo_control, 0x1B: self._swo_status, 0x1C: self._swo_data,
-        }  # fmt: skip
-
-    # ------------------------------------------------------------------ USB
-
-    def there(self) -> bool:
-        """Whether the cable is in."""
-        return not self._cable.out
-
-    def opened(self) -> None:
-        """A host has it."""
-        self._cable.open()
-
-    def receive(self, endpoint: int, data: bytes) -> None:
-        """A command."""
-        if not data or data[0] == 0x07:
-            return  # nothing is under way that could be aborted
-        with self._cable.access(powered=False):
-            handler = self._commands.get(data[0])
-            answer = bytes([ERROR]) if handler is None else data[:1] + handler(data)
-        self._in.sent.put(answer[:PACKET])
-
-    # ------------------------------------------------------------------ the session
-
-    def _fine(self, data: bytes) -> bytes:
-        return bytes([OK])
-
-    def _info(self, data: bytes) -> bytes:
-        board, chip = self.board.board, self.board.board.chip
-        answers: dict[int, bytes | str] = {
-            0x01: self.manufacturer, 0x02: self.product, 0x03: self.board.uid, 0x04: "2.1.0",
-            0x06: chip.title, 0x08: board.title, 0x09: "1.0",
-            0xF0: bytes([CAN_SWD | CAN_SWO_UART]), 0xFD: pack("<I", SWO_BUFFER),
-            0xFE: bytes([PACKETS]), 0xFF: pack("<H", PACKET),
-        }  # fmt: skip
-        answer = answers.get(data[1], b"")
-        if isinstance(answer, str):
-            answer = answer.encode("utf-8") + b"\0"
-        return bytes([len(answer)]) + answer
-
-    def _connect(self, data: bytes) -> bytes:
-        return bytes([SWD_PORT if data[1] in (0, SWD_PORT) else 0])
-
-    def _disconnect(self, data: bytes) -> bytes:
-        return bytes([OK])
-
-    def _configure(self, data: bytes) -> bytes:
-        self._retries = unpack_from("<H", data, 4)[0]
-        return bytes([OK])
-
-    def _delay(self, data: bytes) -> bytes:
-        self.board.spend(unpack_from("<H", data, 1)[0] * PS_PER_US)
-        return bytes([OK])
-
-    def _reset_target(self, data: bytes) -> bytes:
-        return bytes([OK, 0])  # there is no sequence of the device's own
-
-    def _pins(self, data: bytes) -> bytes:
-        """Set the pins that are selected, then tell all."""
-        if data[2] & PIN_RESET:
-            low = not data[1] & PIN_RESET
-            if low != self._reset:
-                self.board.reset_line(low)
-            self._reset = low
-        return bytes([PINS_IDLE & ~PIN_RESET if self._reset else PINS_IDLE])
-
-    # ------------------------------------------------------------------ transfers
-
-    def _one(self, request: int, value: int | None) -> tuple[int, int]:
-        """A transfer's answer and value."""
-        try:
-            if not self.board.powered:
-                return ACK_NONE, 0
-            address = request & ADDRESS
-            return ACK_OK, self.board.dap.transfer(
-                ap=bool(request & AP), address=address, value=value
-            )
-        except FaultAnswerError:
-            return ACK_FAULT, 0
-        except NoAnswerError:
-            return ACK_NONE, 0
-
-    def _transfer(self, data: bytes) -> bytes:
-        at, done, answer, found = 3, 0, ACK_OK, b""
-        for _ in range(data[2]):
-            request = data[at]
-            at += 1
-            value = None
-            if not request & READ or request & MATCH:
-                value = unpack_from("<I", data, at)[0]
-                at += 4
-            if request & READ:
-                answer, got = self._read(request, value)
-                if answer == ACK_OK and not request & MATCH:
-                    found += pack("<I", got)
-            elif request & MASK:
-                assert value is not None
-                self._mask = value
-            else:
-                answer, _ = self._one(request, value)
-            if answer != ACK_OK:
-                break
-            done += 1
-        self._cable.charge(done)
-        return bytes([done, answer]) + found
-
-    def _read(self, request: int, wanted: int | None) -> tuple[int, int]:
-        """Read once, or until the value matches."""
-        answer, got = self._one(request, None)
-        if wanted is None:
-            return answer, got
-        tries = self._retries
-        while answer == ACK_OK and got & self._mask != wanted:
-            if not tries:
-                return ACK_OK | MISMATCH, got
-            tries -= 1
-            self._cable.charge(1)
-            answer, got = self._one(request, None)
-        return answer, got
-
-    def _transfer_block(self, data: bytes) -> bytes:
-        count, request = unpack_from("<HB", data, 2)
-        self._cable.charge(count)
-        fast = self._fast_block(request, count, data)
-        if fast is not None:
-            return fast
-        done, answer, found = 0, ACK_OK, b""
-        for n in range(count):
-            value = None if request & READ else unpack_from("<I", data, 5 + 4 * n)[0]
-            answer, got = self._one(request, value)
-            if answer != ACK_OK:
-                break
-            done += 1
-            found += pack("<I", got) if request & READ else b""
-        return pack("<HB", done, answer) + found
-
-    def _fast_block(self, request: int, count: int, data: bytes) -> bytes | None:
-        """All words at once, where that is all right; None to see which one is not."""
-        dap, where = self.board.dap, self.board.dap.selected(request & ADDRESS)
-        if not request & AP or where & 0xFC != DRW or not self.board.powered:
-            return None
-        try:
-            if request & READ:
-                values = dap.read_ap_many(where, count)
-                return pack(f"<HB{count}I", count, ACK_OK, *values)
-            dap.write_ap_many(where, unpack_from(f"<{count}I", data, 5))
-        except FaultAnswerError:
-            return pack("<HB", 0, ACK_FAULT)
-        return pack("<HB", count, ACK_OK)
-
-    def _write_abort(self, data: bytes) -> bytes:
-        self.board.dap.write_dp(ABORT, unpack_from("<I", data, 2)[0])
-        return bytes([OK])
-
-    # ------------------------------------------------------------------ SWO
-
-    def _swo_transport(self, data: bytes) -> bytes:
-        return bytes([OK if data[1] in (0, 1) else ERROR])
-
-    def _swo_mode(self, data: bytes) -> bytes:
-        if data[1] == 0:
-            self._swo_stop()
-        return bytes([OK if data[1] in (0, 1) else ERROR])
-
-    def _swo_baudrate(self, data: bytes) -> bytes:
-        self._swo_baud = unpack_from("<I", data, 1)[0]
-        return pack("<I", self._swo_baud)
-
-    def _swo_control(self, data: bytes) -> bytes:
-        if data[1]:
-            self.board.trace_start(self._swo_baud)
-            self._swo_running = True
-        else:
-            self._swo_stop()
-        return bytes([OK])
-
-    def _swo_stop(self) -> None:
-        if self._swo_running:
-            self.board.trace_stop()
-        self._swo_running = False
-
-    def _swo_status(self, data: bytes) -> bytes:
-        return pack("<BI", self._swo_running * SWO_CAPTURING, self.board.trace_waiting)
-
-    def _swo_data(self, data: bytes) -> bytes:
-        most = min(unpack_from("<H", data, 1)[0], PACKET - 4)
-        captured = self.board.trace_read(most)
-        return pack("<BH", self._swo_running * SWO_CAPTURING, len(captured)) + captured
+    """
+    wire = BoardWire(board)
+    own = board.board
+    probe = CmsisDap(
+        wire,
+        serial=board.uid,
+        version=version,
+        trace_pipe=trace_pipe,
+        names=Names(board=own.title, target=own.probe.get("target")),
+        vid=0x1209,  # not DAPLink's: a board's uid does not begin with an id of mbed
+        pid=0xDA42,
+        product="fwgen CMSIS-DAP",
+        elapse=wire.spend,
+        latency_ps=TRANSACTION_PS,
+    )
+    probe.suffer(drop_after=board.faults.drop_after, replug=board.faults.replug)
+    with usb.plugged(probe):
+        yield probe

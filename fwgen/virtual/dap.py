@@ -49,11 +49,16 @@ class NoAnswerError(Exception):
 
 
 class FaultAnswerError(Exception):
-    """The debug port answered FAULT: the access at ``address`` failed, or an earlier one did."""
+    """The debug port answered FAULT: the access at ``address`` failed, or an earlier one did.
 
-    def __init__(self, message: str, address: int = 0) -> None:
+    Of many accesses at once, ``done`` came through before, and read ``values``.
+    """
+
+    def __init__(self, message: str = "FAULT", address: int | None = None) -> None:
         super().__init__(message)
         self.address = address
+        self.done = 0
+        self.values: list[int] = []
 
 
 class Dap:
@@ -242,7 +247,14 @@ class Dap:
             if data is not None:
                 self._advance(4 * count)
                 return list(memoryview(data).cast("I"))
-        return [self._read_word(increment) for _ in range(count)]
+        values: list[int] = []
+        try:
+            for _ in range(count):
+                values.append(self._read_word(increment))
+        except FaultAnswerError as fault:
+            fault.values, fault.done = values, len(values)
+            raise
+        return values
 
     def _read_word(self, increment: int) -> int:
         value = 0
@@ -261,12 +273,19 @@ class Dap:
             if whole and self.memory.write_block(self._tar, data):
                 self._advance(len(data))
                 return
-        for value in values:
-            for _ in range(4 // self._size if increment == PACKED else 1):
-                lane = 8 * (self._tar & 3 & ~(self._size - 1))
-                self._store(self._tar, self._size, value >> lane)
-                if increment:
-                    self._advance(self._size)
+        for done, value in enumerate(values):
+            try:
+                self._write_word(value, increment)
+            except FaultAnswerError as fault:
+                fault.done = done
+                raise
+
+    def _write_word(self, value: int, increment: int) -> None:
+        for _ in range(4 // self._size if increment == PACKED else 1):
+            lane = 8 * (self._tar & 3 & ~(self._size - 1))
+            self._store(self._tar, self._size, value >> lane)
+            if increment:
+                self._advance(self._size)
 
     def _access(self, address: int, size: int) -> int:
         value = self.memory.read(address & ~(size - 1), size)

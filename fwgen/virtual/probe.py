@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from pyocd.core import exceptions
 from pyocd.probe.debug_probe import DebugProbe
 
-from fwgen.virtual.cable import Cable, UnpluggedError
+from fwgen.virtual.cable import UnpluggedError
 from fwgen.virtual.dap import FaultAnswerError, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from fwgen.virtual.board import VirtualBoard
+    from fwgen.virtual.dap import Dap
 
 _boards: dict[str, VirtualBoard] = {}
 
@@ -27,7 +28,7 @@ def plugged(board: VirtualBoard) -> Iterator[None]:
     """While entered, pyocd in this process lists the board and can connect to it."""
     from pyocd.probe import aggregator
 
-    aggregator.PROBE_CLASSES.setdefault("fwgen", VirtualProbe)
+    aggregator.PROBE_CLASSES.setdefault("fwgen.here", VirtualProbe)
     _boards[board.uid] = board
     try:
         yield
@@ -51,10 +52,11 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]
         board = _boards.get(unique_id)
         return None if board is None else cls(board)
 
-    def __init__(self, board: VirtualBoard) -> None:
+    def __init__(self, board: VirtualBoard, dap: Dap | None = None) -> None:
         super().__init__()
         self.board = board
-        self._cable = Cable(board)
+        self._cable = board.cable
+        self._dap = board.dap if dap is None else dap
         self._is_open = self._connected = self._reset = False
 
     # ------------------------------------------------------------------ who it is
@@ -141,8 +143,8 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]
     def _wires(self, words: int = 0) -> Iterator[VirtualBoard]:
         """The board, for one transaction; what goes wrong as pyocd has it."""
         try:
-            with self._cable.access(words) as board:
-                yield board
+            with self._cable.access(words):
+                yield self.board
         except UnpluggedError as error:
             raise exceptions.ProbeDisconnected(str(error)) from error
         except NoAnswerError as error:
@@ -154,36 +156,36 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]
 
     def read_dp(self, addr: int, now: bool = True) -> Any:
         """Read a register of the debug port."""
-        with self._wires() as board:
-            value = board.dap.read_dp(addr & 0xC)
+        with self._wires():
+            value = self._dap.read_dp(addr & 0xC)
         return value if now else lambda: value
 
     def write_dp(self, addr: int, data: int) -> None:
         """Write a register of the debug port."""
-        with self._wires() as board:
-            board.dap.write_dp(addr & 0xC, data)
+        with self._wires():
+            self._dap.write_dp(addr & 0xC, data)
 
     def read_ap(self, addr: int, now: bool = True) -> Any:
         """Read a register of an access port."""
-        with self._wires() as board:
-            value = board.dap.read_ap(addr)
+        with self._wires():
+            value = self._dap.read_ap(addr)
         return value if now else lambda: value
 
     def write_ap(self, addr: int, data: int) -> None:
         """Write a register of an access port."""
-        with self._wires() as board:
-            board.dap.write_ap(addr, data)
+        with self._wires():
+            self._dap.write_ap(addr, data)
 
     def read_ap_multiple(self, addr: int, count: int = 1, now: bool = True) -> Any:
         """Read a register of an access port many times, in one transaction."""
-        with self._wires(count) as board:
-            values = board.dap.read_ap_many(addr, count)
+        with self._wires(count):
+            values = self._dap.read_ap_many(addr, count)
         return values if now else lambda: values
 
     def write_ap_multiple(self, addr: int, values: Sequence[int]) -> None:
         """Write a register of an access port many times, in one transaction."""
-        with self._wires(len(values)) as board:
-            board.dap.write_ap_many(addr, values)
+        with self._wires(len(values)):
+            self._dap.write_ap_many(addr, values)
 
     # ------------------------------------------------------------------ SWO
 

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,6 @@ from fwgen.errors import BenchError
 from fwgen.virtual import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fwgen.virtual.board import VirtualBoard
 
 # pyocd's, for a board that is there at once.
@@ -57,10 +56,9 @@ class Served:
     def __enter__(self) -> Served:
         with ExitStack() as stack:
             stack.enter_context(self.board.plugged(self._kind))
-            proxy = self._proxy()
-            self._serve_probe(stack, proxy)
+            self._serve_probe(stack)
             if self.gdb is not None:
-                self._serve_gdb(stack, proxy, self.gdb)
+                self._serve_gdb(stack, self.gdb)
             name = self._board_name or self.board.board.name
             running = registry.Running(
                 self.board.uid, name, self.board.board.title, self.remote, os.getpid(),
@@ -73,38 +71,33 @@ class Served:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _proxy(self) -> Any:
-        """The probe, so that several sessions can have it at once."""
+    def _serve_probe(self, stack: ExitStack) -> None:
         from pyocd.probe.aggregator import DebugProbeAggregator
-        from pyocd.probe.shared_probe_proxy import SharedDebugProbeProxy
-
-        probe = DebugProbeAggregator.get_probe_with_id(self.board.uid)
-        assert probe is not None
-        return SharedDebugProbeProxy(probe)
-
-    def _serve_probe(self, stack: ExitStack, proxy: Any) -> None:
         from pyocd.probe.tcp_probe_server import DebugProbeServer
 
+        probe = DebugProbeAggregator.get_probe_with_id(self.board.uid)
         session = self._session(stack, None)
-        proxy.session = session
-        with _told(self.remote):
-            server = DebugProbeServer(session, proxy, self.remote, serve_local_only=True)
+        probe.session = session
+        _see_that_free(self.remote)
+        server = DebugProbeServer(session, probe, self.remote, serve_local_only=True)
         server.start()
         stack.callback(_stop_probe_server, server)
-        while not server.port:
-            pass
-        self.remote = server.port
+        self.remote = server._server.server_address[1]
 
-    def _serve_gdb(self, stack: ExitStack, proxy: Any, port: int) -> None:
+    def _serve_gdb(self, stack: ExitStack, port: int) -> None:
+        """On wires of its own: who comes to the probe's server does not disturb it."""
         from pyocd.gdbserver import GDBServer
 
-        session = self._session(stack, proxy, gdbserver_port=port, connect_mode="attach")
+        from fwgen.virtual.probe import VirtualProbe
+
+        probe = VirtualProbe(self.board, self.board.wires())
+        session = self._session(stack, probe, gdbserver_port=port, connect_mode="attach")
         stack.enter_context(session)
-        with _told(port):
-            server = GDBServer(session, core=0)
+        _see_that_free(port)
+        server = GDBServer(session, core=0)
         session.gdbservers[0] = server
         server.start()
-        stack.callback(_stop_gdb_server, server)
+        stack.callback(server.stop)
         self.gdb = server.port
 
     def _session(self, stack: ExitStack, probe: Any, **options: object) -> Any:
@@ -125,21 +118,18 @@ class Served:
             os.chdir(here)
 
 
-@contextmanager
-def _told(port: int) -> Iterator[None]:
-    """A port that is taken, in words."""
-    try:
-        yield
-    except OSError as error:
-        raise BenchError(
-            f"port {port} cannot be served: {error.strerror}", hint="name another, or 0 for any"
-        ) from error
+def _see_that_free(port: int) -> None:
+    """Raises BenchError when somebody listens there, or may not."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("localhost", port))
+        except OSError as error:
+            raise BenchError(
+                f"port {port} cannot be served: {error.strerror}", hint="name another, or 0 for any"
+            ) from error
 
 
 def _stop_probe_server(server: Any) -> None:
     server.stop()
     server._server.server_close()
-
-
-def _stop_gdb_server(server: Any) -> None:
-    server.stop()

@@ -49,6 +49,17 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
+def nothing_plugged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No probe of whoever runs the tests is found, or touched."""
+    from pyocd.probe import aggregator
+
+    from fwgen.rig import doctor
+
+    monkeypatch.setattr(aggregator, "PROBE_CLASSES", {})
+    monkeypatch.setattr(doctor, "SYSFS", tmp_path / "no-usb")
+
+
+@pytest.fixture
 def fwgen(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Runs one command line within this process."""
 

@@ -46,7 +46,7 @@ def empty_stdin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("empty_stdin")
+@pytest.mark.usefixtures("empty_stdin", "nothing_plugged_in")
 def test_every_example_does_what_is_shown(
     fwgen: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:

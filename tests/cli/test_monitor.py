@@ -372,12 +372,14 @@ def test_keys_reach_the_board_as_they_are_typed(
     one.sees("Enter sends CR")
     one.types("\r")
     device.hears(b"\r")
+    device.says(b"such a line\rand another\r")  # ends in CR alone, and is shown as a line
+    one.sees("such a line\r\nand another\r\n")
     one.types(MENU + MENU + MENU + QUIT)
     device.hears(b"\x14\x1d")
     device.says(b"seen\r\n")
     one.sees("seen")
     one.types(QUIT)
-    one.sees("6 bytes received")
+    one.sees("30 bytes received")
     one.ends_with(0)
 
 

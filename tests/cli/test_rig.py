@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 BOARD = "nucleo-f401"
 
 
-@pytest.fixture(autouse=True)
-def nothing_plugged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from pyocd.probe import aggregator
-
-    from fwgen.rig import doctor
-
-    monkeypatch.setattr(aggregator, "PROBE_CLASSES", {})
-    monkeypatch.setattr(doctor, "SYSFS", tmp_path / "no-usb")
+pytestmark = pytest.mark.usefixtures("nothing_plugged_in")
 
 
 def test_flash_without_a_probe_says_what_to_do(

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fwgen.machine.signals import Fabric, Pad, Signal, SquareWave
@@ -109,6 +109,9 @@ def play(script: list[tuple[int, tuple[object, ...]]], *, listening: bool) -> Be
 
 
 @given(steps)
+@example(  # somebody listens, and the line stays where it is: no edge would end the wave
+    [(1, ("wave", 1, Fraction(21), Fraction(21))), (1, ("listen",)), (1, ("steady", 1))]
+)
 def test_a_trace_of_waves_tells_the_same_edges_as_a_trace_of_edges(
     script: list[tuple[int, tuple[object, ...]]],
 ) -> None:

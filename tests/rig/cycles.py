@@ -69,11 +69,11 @@ class Cycles:
         seed = draw.randrange(1 << 30)
         kinds: dict[str, Faults] = {
             "nothing": Faults(),
-            "cable": Faults(drop_after=draw.randrange(20, 1500), seed=seed),
-            "late cable": Faults(drop_after=draw.randrange(300, 4000), seed=seed),
-            "bits": Faults(bit_errors=10 ** draw.uniform(-6, -2), seed=seed),
-            "busy": Faults(stuck_busy=draw.randrange(0, 3000), seed=seed),
-            "power": Faults(power_fails_after=draw.randrange(1, 3000), seed=seed),
+            "cable": Faults(drop_after=draw.randrange(20, 400), seed=seed),
+            "late cable": Faults(drop_after=draw.randrange(200, 2000), seed=seed),
+            "bits": Faults(bit_errors=10 ** draw.uniform(-6, -3), seed=seed),
+            "busy": Faults(stuck_busy=draw.choice((0, 1, 3, 30, 300, 3000)), seed=seed),
+            "power": Faults(power_fails_after=draw.choice((1, 3, 30, 300, 3000)), seed=seed),
             "wrong chip": Faults(idcode=0x1000_6431),
             "protected": Faults(write_protected=frozenset({draw.randrange(3)})),
         }

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fwgen.errors import RigError
+from fwgen.rig.backup import Store
+from fwgen.rig.connection import Connection, Sector
 from fwgen.rig.doctor import (
     Check,
     Surroundings,
@@ -17,22 +20,39 @@ from fwgen.rig.doctor import (
     _power,
     examine,
     trouble_opening,
+    trouble_with_port,
     usb_probes,
 )
 from fwgen.rig.lock import locked
-from fwgen.rig.probes import Probe
+from fwgen.rig.ports import Port, PortBusyError, PortDeniedError, PortError, find_ports
+from fwgen.rig.probes import Probe, find_probes
+from fwgen.virtual.board import VirtualBoard
+from fwgen.virtual.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from fwgen.board.types import Board
+    from fwgen.rig.connection import How
 
 LINK = UsbDevice(0x0483, 0x374B, "066BFF", "STM32 STLink", "/dev/bus/usb/001/004")
 NONE = Surroundings(
     platform="linux", usb=tuple, libusb=lambda: True, opening=lambda _node: None, probes=tuple,
     ports=tuple, port_opening=lambda _url: None,
 )  # fmt: skip
+
+
+def deaf_unless_in_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Firmware that has switched the debug pins off."""
+    one = Connection._try_open
+
+    def try_open(self: Connection, way: How) -> None:
+        if way != "under-reset":
+            raise RigError("the chip does not answer on its debug pins, connecting", hint="x")
+        one(self, way)
+
+    monkeypatch.setattr(Connection, "_try_open", try_open)
 
 
 def found(board: Board | None, around: Surroundings, wanted: str | None = None) -> dict[str, Check]:
@@ -173,3 +193,155 @@ def test_opening_a_node_tells_the_systems_number(tmp_path: Path) -> None:
     assert trouble_opening(str(node)) == errno.ENOENT
     node.touch()
     assert trouble_opening(str(node)) is None
+
+
+# ---------------------------------------------------------------------- probe and chip
+
+
+@pytest.fixture
+def examined(board: Board) -> Callable[..., dict[str, Check]]:
+    """What the doctor finds on a virtual board with faults."""
+
+    def look(flash: bytes | None = None, **faults: object) -> dict[str, Check]:
+        made = VirtualBoard(board, flash=flash, faults=Faults(**faults))  # type: ignore[arg-type]
+        port = Port("/dev/ttyACM0", "STM32 STLink", made.uid)
+        around = replace(NONE, probes=find_probes, ports=lambda: (port,))
+        with made, made.plugged():
+            return found(board, around, made.uid)
+
+    return look
+
+
+def test_a_board_in_good_health(examined: Callable[..., dict[str, Check]]) -> None:
+    checks = examined()
+    assert {check.state for check in checks.values()} == {"ok"}
+    assert "STM32F401RE" in checks["chip"].said
+    assert list(checks) == [
+        "folder", "probe", "debug pins", "chip", "protection", "backups", "serial port",
+    ]  # fmt: skip
+
+
+def test_another_chip_is_found(examined: Callable[..., dict[str, Check]]) -> None:
+    checks = examined(idcode=0x1000_6431)
+    assert checks["chip"].state == "problem"
+    assert "STM32F411" in checks["chip"].said
+    assert checks["serial port"].state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("faults", "said"),
+    [
+        ({"read_protected": True}, "protected against being read (level 1)"),
+        ({"write_protected": frozenset({1, 4})}, "sectors 1, 4 are write-protected"),
+    ],
+)
+def test_protection_is_found(
+    examined: Callable[..., dict[str, Check]], faults: dict[str, object], said: str
+) -> None:
+    check = examined(**faults)["protection"]
+    assert check.state == "problem"
+    assert said in check.said
+    assert "STM32" in check.cure
+
+
+def test_a_cable_that_falls_out_is_found(examined: Callable[..., dict[str, Check]]) -> None:
+    checks = examined(drop_after=30, replug=False)
+    assert checks["connection"].state == "problem"
+    assert "the probe is gone" in checks["connection"].said
+
+
+def test_the_core_is_not_stopped_by_being_examined(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyocd.coresight.cortex_m import CortexM
+
+    def stop(_core: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(CortexM, "halt", stop)
+    with VirtualBoard(board) as made, made.plugged():
+        checks = found(board, replace(NONE, probes=find_probes), made.uid)
+    assert checks["chip"].state == "ok"
+
+
+def test_an_interrupted_flash_is_found(
+    board: Board, examined: Callable[..., dict[str, Check]]
+) -> None:
+    checks = examined()
+    uid = checks["chip"].said.rsplit(" ", 1)[1]
+    Store(uid).begin([Sector(0, 0x0800_0000, 0x4000)])
+    check = examined()["flash"]
+    assert check.state == "problem"
+    assert "interrupted" in check.said
+    assert "fwgen restore" in check.cure
+
+
+def test_a_chip_that_answers_only_in_reset_is_found(
+    board: Board, examined: Callable[..., dict[str, Check]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf_unless_in_reset(monkeypatch)
+    checks = examined()
+    assert checks["debug pins"].state == "problem"
+    assert "held in reset" in checks["debug pins"].said
+    assert checks["chip"].state == "ok"
+
+
+def test_a_chip_without_power_is_found(
+    board: Board, examined: Callable[..., dict[str, Check]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf_unless_in_reset(monkeypatch)
+    monkeypatch.setattr(Connection, "target_uv", 3000)
+    checks = examined()
+    assert "no power: the probe measures" in checks["power"].said
+    assert "JP5" in checks["power"].cure
+
+
+# ---------------------------------------------------------------------- the serial port
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        PortBusyError("the serial port is in use by minicom (process 7)", hint="close it there"),
+        PortDeniedError("you may not use the serial port", hint="sudo usermod -aG dialout $USER"),
+    ],
+)
+def test_a_port_that_cannot_be_opened_is_told(board: Board, trouble: PortError) -> None:
+    with VirtualBoard(board) as made, made.plugged():
+        around = replace(
+            NONE, probes=find_probes, port_opening=lambda _device: trouble,
+            ports=lambda: (Port("/dev/ttyACM0", "STM32 STLink", made.uid),),
+        )  # fmt: skip
+        check = found(board, around, made.uid)["serial port"]
+    assert check.state == "problem"
+    assert check.said == f"/dev/ttyACM0: {trouble.message}"
+    assert check.cure == trouble.hint
+
+
+def test_a_port_that_is_not_there_is_told(board: Board) -> None:
+    with VirtualBoard(board) as made, made.plugged():
+        around = replace(
+            NONE, probes=find_probes, ports=lambda: (Port("/dev/ttyACM3", "Other", "B2"),)
+        )
+        check = found(board, around, made.uid)["serial port"]
+    assert check.state == "problem"
+    assert "no serial port belongs to the probe" in check.said
+    assert "/dev/ttyACM3" in check.cure
+
+
+def test_a_virtual_board_has_its_port(board: Board) -> None:
+    with VirtualBoard(board) as made, made.plugged():
+        around = replace(NONE, probes=find_probes, ports=find_ports, port_opening=trouble_with_port)
+        check = found(board, around, made.uid)["serial port"]
+    assert check == Check("serial port", "ok", f"fwgen://{made.uid}")
+
+
+def test_an_st_link_tells_its_firmware_and_the_supply(board: Board) -> None:
+    with VirtualBoard(board) as made, made.plugged("stlink"):
+        checks = found(board, replace(NONE, probes=find_probes), made.uid)
+        by_itself = found(None, replace(NONE, probes=find_probes, boards=lambda _id: board))
+    assert checks["firmware"].state == "ok"
+    assert "the probe's firmware is V2J" in checks["firmware"].said
+    assert checks["power"].state == "ok"
+    assert "3." in checks["power"].said
+    assert checks["chip"].state == by_itself["chip"].state == "ok"

@@ -19,6 +19,7 @@ CASES = [
     (usb.core.USBError("Input/Output Error", -1, errno.EIO), "is gone", "plug it in again"),
     (usb.core.USBError("Pipe error", -9, errno.EPIPE), "is gone", "plug it in again"),
     (pyocd.ProbeDisconnected("gone"), "is gone", "plug it in again"),
+    (pyocd.ProbeError("Timeout reading from probe 066B"), "is gone", "plug it in again"),
     (pyocd.ProbeError("USB Error: [Errno 19] No such device"), "is gone", "plug it in again"),
     (pyocd.ProbeError("USB Error: [Errno 16] Resource busy"), "busy", "close what uses it"),
     (

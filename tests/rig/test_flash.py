@@ -29,6 +29,7 @@ from fwgen.virtual.board import VirtualBoard
 from fwgen.virtual.faults import Faults
 from tests.machine.core.firmware import GPIOA, firmware
 from tests.rig.cycles import Cycles
+from tests.rig.test_doctor import deaf_unless_in_reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -374,7 +375,7 @@ def test_a_cable_pulled_anywhere_is_told_and_repeating_mends_it(
     whole = plug(flash=before)
     flash(whole, what, backup=False)
     said, states = set(), set()
-    for after in (0, 40, 60, 90, 110, 130, 150, 170, 200):
+    for after in (20, 90, 120, 150, 182, 200, 260, 300, 400, 600):
         made = plug(flash=before, drop_after=after)
         with suppress(RigError), told(said):
             flash(made, what)
@@ -422,6 +423,26 @@ def test_an_interrupted_flash_is_remembered_until_it_is_repeated(
     assert flash(made, image(1000)).notes == ()
 
 
+@pytest.mark.parametrize("during", ["back up", "erase", "program", "verify"])
+def test_ctrl_c_says_whether_anything_was_written(plug: Plug, flash: Flash, during: str) -> None:
+    made = plug(flash=bytes(SIZE))
+
+    def stop(what: str, _done: int, _total: int) -> None:
+        if what == during:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        flash(made, image(1000), progress=stop)
+    if during == "back up":
+        assert str(caught.value) == ""
+        assert made.flash() == bytes(SIZE)
+    else:
+        assert "incomplete" in str(caught.value)
+        assert Store(all_backups()[0].unique_id).pending == (0,)
+    flash(made, image(1000))
+    assert made.flash()[:1000] == bytes_of(image(1000))
+
+
 def test_the_vector_table_is_gone_first_and_back_last(
     plug: Plug, flash: Flash, board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,7 +487,7 @@ def test_bad_reads_never_pass_for_good_ones(plug: Plug, flash: Flash) -> None:
 
 
 def test_faults_of_every_kind_leave_no_board_in_a_state_that_nobody_knows(board: Board) -> None:
-    tally = Cycles(board, seed=20).run(9)
+    tally = Cycles(board, seed=2).run(9)
     assert tally.flashed >= 2
     assert tally.refused >= 2
 
@@ -534,6 +555,52 @@ def test_the_core_runs_after_the_connection(plug: Plug, board: Board) -> None:
     assert edges
 
 
+def test_firmware_that_switched_the_debug_pins_off_is_caught_in_reset(
+    plug: Plug, flash: Flash, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf_unless_in_reset(monkeypatch)
+    made = plug(flash=bytes(SIZE))
+    done = flash(made, image(1000))
+    assert any("only while held in reset" in note for note in done.notes)
+    assert made.flash()[:1000] == bytes_of(image(1000))
+
+
+@pytest.mark.parametrize("kind", ["stlink", "cmsis-dap", "plain"])
+def test_any_probe_will_do(board: Board, kind: str) -> None:
+    before = Random(12).randbytes(SIZE)
+    with VirtualBoard(board, flash=before) as made, made.plugged(kind):
+        probes = [probe.uid for probe in find_probes() if made.uid in probe.uid]
+        assert len(probes) == 1
+        done = flash_board(board, image(2000), probe=probes[0], clock=made)
+        assert done.backup is not None
+        assert done.backup.read() == {BASE: before}
+        assert made.flash()[:2000] == bytes_of(image(2000))
+
+
+@pytest.mark.parametrize("kind", ["stlink", "cmsis-dap"])
+def test_the_wrong_chip_is_refused_over_any_probe(board: Board, kind: str) -> None:
+    before = Random(12).randbytes(SIZE)
+    faults = Faults(idcode=0x1000_6431)
+    with VirtualBoard(board, flash=before, faults=faults) as made, made.plugged(kind):
+        with pytest.raises(WrongChipError, match="STM32F411"):
+            flash_board(board, image(2000), probe=made.uid, clock=made)
+        assert made.flash() == before
+
+
+@pytest.mark.parametrize("kind", ["stlink", "cmsis-dap"])
+@pytest.mark.parametrize("after", [8, 60, 150, 250, 400])
+def test_any_cable_may_be_pulled(board: Board, kind: str, after: int) -> None:
+    before = Random(12).randbytes(FIRST)
+    made = VirtualBoard(board, flash=before, faults=Faults(drop_after=after, replug=False))
+    with made, made.plugged(kind):
+        with pytest.raises(RigError, match=r"the probe is gone|no debug probe|no probe") as caught:
+            flash_board(board, image(2000), probe=made.uid, clock=made)
+        assert caught.value.hint
+        now = made.flash()
+    kept = [b.read()[BASE] for b in all_backups()]
+    assert now[:FIRST] == before or kept[0][:FIRST] == before
+
+
 def test_after_an_error_the_probe_is_free_again(plug: Plug, flash: Flash, board: Board) -> None:
     made = plug(flash=bytes(SIZE), idcode=0x1000_6431)
     for _ in range(2):
@@ -549,6 +616,21 @@ def test_several_flashes_over_one_connection(plug: Plug, board: Board) -> None:
         for seed in range(3):
             program(connection, image(5000, seed=seed))
             assert made.flash()[:5000] == bytes_of(image(5000, seed=seed))
+
+
+def test_boards_are_flashed_side_by_side(plug: Plug, flash: Flash) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    boards = [plug(flash=Random(n).randbytes(FIRST)) for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda n: flash(boards[n], image(900, seed=n)), range(4)))
+    for n, made in enumerate(boards):
+        assert made.flash()[:900] == bytes_of(image(900, seed=n))
+        assert done[n].programmed == (0,)
+    kept = [b.read() for b in all_backups()]
+    for n in range(4):
+        before = Random(n).randbytes(FIRST)
+        assert any(before in data for regions in kept for data in regions.values())
 
 
 def test_it_is_listed(plug: Plug) -> None:

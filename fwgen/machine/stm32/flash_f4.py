@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
@@ -63,6 +64,9 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         self.base = flash.base
         self.memory = bytearray(b"\xff" * flash.size)
         self.sectors: tuple[tuple[int, int], ...] = _sectors(flash.sectors or (flash.size,))
+        self._starts = [start for start, _ in self.sectors]
+        self._modes = self.cr.mask("LOCK", "PG", "SER", "MER")
+        self._programming = self.cr.mask("PG")  # of these, the only one
         self.busy_until_ps = 0
         self._changed: list[Callable[[int, int], None]] = []
         self._timing: list[Callable[[int], None]] = []
@@ -366,12 +370,11 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
 
     def _program_error(self, offset: int, size: int) -> str:
         """The flag of SR that says why a store cannot program; "" when it can. §3.8.4."""
-        if self.cr.LOCK or not self.cr.PG or self.cr.SER or self.cr.MER:
+        if self.cr.value & self._modes != self._programming:
             return "PGSERR"
         if not 0 <= offset <= len(self.memory) - size:
             return "PGSERR"
-        sector = next(n for n, (start, size_) in enumerate(self.sectors) if offset < start + size_)
-        if self._protected(sector):
+        if self._protected(bisect_right(self._starts, offset) - 1):
             return "WRPERR"
         if offset // 16 != (offset + size - 1) // 16:
             return "PGAERR"  # not within one row of 128 bits

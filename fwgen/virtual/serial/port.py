@@ -258,18 +258,18 @@ class VirtualPort:
                 pass
 
     def _hear_frame(self, event: SerialByte) -> None:
+        # Where somebody listens to the line, its edges were heard one by one already: then this
+        # only says them again.
         soc, line = self._follow(), self._receiver.line
-        if not line.has_change_at(event.start_ps):  # else its edges were heard one by one
-            bit = Fraction(PS_PER_S * MHZ_PER_HZ, event.baud_mhz)
-            if event.error == "break":
-                line.put(event.start_ps, 0)
-                line.put(event.t_ps - int(bit), 1)
-            else:
-                bits, parity, stop_halves = getattr(self._uart(soc), "sent_as", (8, "N", 2))
-                sent = Framing(1, bits, parity, stop_halves)
-                levels = sent.word(event.byte)
-                flipped = self.noise.flipped("tx", event.start_ps, len(levels) + 2)
-                line.put_frame(event.start_ps, bit, event.t_ps, levels, flipped=flipped)
+        bit = Fraction(PS_PER_S * MHZ_PER_HZ, event.baud_mhz)
+        if event.error == "break":
+            line.put(event.start_ps, 0)
+            line.put(event.t_ps - int(bit), 1)
+        else:
+            bits, parity, stop_halves = getattr(self._uart(soc), "sent_as", (8, "N", 2))
+            levels = Framing(1, bits, parity, stop_halves).word(event.byte)
+            flipped = self.noise.flipped("tx", event.start_ps, len(levels) + 2)
+            line.put_frame(event.start_ps, bit, event.t_ps, levels, flipped=flipped)
         self._decode(soc, event.t_ps)
 
     def _decode(self, soc: Soc, now_ps: int) -> None:

@@ -152,11 +152,6 @@ class Line:
                 return self._times[n]
         return None
 
-    def has_change_at(self, t_ps: int) -> bool:
-        """Whether the level changed just then."""
-        at = bisect_right(self._times, t_ps)
-        return bool(at) and self._times[at - 1] == t_ps
-
     def forget_before(self, t_ps: int) -> None:
         """Drop changes that no sample at or after ``t_ps`` depends on."""
         at = bisect_right(self._times, t_ps) - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 import time
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ from serial.serialutil import PortNotOpenError
 from fwgen.trace import SerialByte, Stimulated
 from fwgen.units import PS_PER_MS, PS_PER_S, PS_PER_US
 from fwgen.virtual.faults import Faults
-from fwgen.virtual.serial import Framing, comports, plugged
+from fwgen.virtual.serial import Framing, Noise, comports, plugged
 from fwgen.virtual.serial.port import USB_FRAME_PS
+from fwgen.virtual.serial.wire import Receiver
 
 from . import firmware
 from .boards import PoweredBoard
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fwgen.image.types import Image
+
+FRAME_PS = 10 * PS_PER_S // 115_200
 
 
 class Bench:
@@ -268,6 +272,43 @@ def test_noise_garbles_by_its_seed(bench: Make) -> None:
     assert noisy == through(0.01, 1)
     assert noisy != through(0.01, 2)
     assert abs(len(noisy) - len(clean)) < 60
+
+
+class StopsLow(Noise):
+    """Inverts the stop bit of every other frame."""
+
+    def flipped(self, direction: str, start_ps: int, bits: int) -> int:
+        del direction
+        return (start_ps // FRAME_PS % 2) << (bits - 1)
+
+
+def test_a_stop_bit_lost_in_noise_runs_into_the_next_start(bench: Make) -> None:
+    one = bench(firmware.count())
+    one.port.noise = StopsLow()
+    read = one.open(timeout=0.1).read(100)
+    receiver = Receiver(Framing(115_200))
+    for event in one.board.events:
+        if isinstance(event, SerialByte):
+            flipped = StopsLow().flipped("tx", event.start_ps, 10)
+            bit = Fraction(event.t_ps - event.start_ps, 10)
+            levels = Framing(115_200).word(event.byte)
+            receiver.line.put_frame(event.start_ps, bit, event.t_ps, levels, flipped=flipped)
+    words = receiver.words(one.board.now_ps)
+    assert read == bytes(word.byte for word in words)
+    assert one.port.errors["framing"] == sum(word.error == "framing" for word in words)
+    assert read != b"hello 0\r\n"
+
+
+@pytest.mark.parametrize("baud", [57_600, 115_200, 230_400])
+def test_a_line_that_somebody_else_listens_to_is_heard_once(bench: Make, baud: int) -> None:
+    one, other = bench(firmware.count()), bench(firmware.count())
+    edges = []
+    output = one.board.machine.soc.fabric.output("USART2_TX")
+    output.listen(lambda t_ps, level: edges.append((t_ps, level)))
+    read = one.open(baud, timeout=0.6).read(100)
+    assert len(edges) > 60  # so they are written out one by one
+    assert read == other.open(baud, timeout=0.6).read(100)
+    assert one.port.errors == other.port.errors
 
 
 # ---------------------------------------------------------------------------- the cable
