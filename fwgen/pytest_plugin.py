@@ -227,6 +227,9 @@ class _Notes:
     def take(self, name: str, what: Any) -> None:
         getattr(self, f"_{name}")(what)
 
+    def _case(self, name: str) -> None:
+        self.property("case", name)
+
     def _flash(self, done: Any) -> None:
         if done.identity.unique_id:
             self.property("chip", done.identity.unique_id)

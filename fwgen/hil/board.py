@@ -199,6 +199,7 @@ class RigBoard:
         rig cannot decide it or this board cannot do it.
         """
         __tracebackhide__ = True
+        self._noted("case", case.name)
         try:
             firmware, contract = case.firmware(self.board)
         except PromptError as error:

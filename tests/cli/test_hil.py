@@ -74,7 +74,7 @@ def test_tests_run_with_their_own_settings(fwgen: Fwgen, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "."], "on which rig? add --rig NAME"),
+        (["run", "."], "on which rig? hint add --rig NAME"),
         (["run", ".", "--rig", "nosuch"], "there is no rig 'nosuch'"),
         (["run", ".", "--rig", "virtual"], "a virtual rig needs a board"),
         (["run", "none", *VIRTUAL], "there are no tests here"),
