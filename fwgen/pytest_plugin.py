@@ -181,7 +181,7 @@ def board(request: pytest.FixtureRequest, fwgen_rig: RigSpec) -> Iterator[RigBoa
     wait_ps = parse_duration(request.config.getoption("fwgen_wait"))
     with opened(fwgen_rig, wait_s=wait_ps / PS_PER_S) as place:
         notes = _Notes(request.node)
-        notes.property("probe", "virtual" if fwgen_rig.virtual else place.probe.uid)
+        notes.property("probe", place.probe.uid)
         yield RigBoard(place, noted=notes.take)
 
 
@@ -226,6 +226,9 @@ class _Notes:
 
     def take(self, name: str, what: Any) -> None:
         getattr(self, f"_{name}")(what)
+
+    def _case(self, name: str) -> None:
+        self.property("case", name)
 
     def _flash(self, done: Any) -> None:
         if done.identity.unique_id:
