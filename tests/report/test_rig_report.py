@@ -75,6 +75,7 @@ def test_a_pin_that_differs_is_shown_side_by_side() -> None:
     assert kept.count("\n  ") > 8
     (told,) = rig_data(made)["differences"]
     assert told["subject"] == "LD2"
+    assert set(told) == {"t_ps", "subject", "machine", "rig"}  # docs/report.md
 
 
 def test_text_that_differs_is_shown_side_by_side() -> None:
