@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
-    "boards",
+    "boards", "hil",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -48,6 +48,7 @@ Commands:
   virtual         Switch a virtual board on, for pyocd and gdb.
   explain IMAGE   Show a firmware as an annotated listing.
   boards          List the boards; show one with its pins; check a file of your own.
+  hil             Tests on boards: run them on rigs, list the rigs, report.
 
 Options of a prompt:
   -b, --board B     Board name, or a board's TOML file.  [env: FWGEN_BOARD]
@@ -117,6 +118,7 @@ def build() -> typer.Typer:
         doctor,
         explain,
         flash,
+        hil,
         make,
         monitor,
         restore,
@@ -144,6 +146,7 @@ def build() -> typer.Typer:
     app.command("virtual")(virtual.virtual)
     app.command("explain")(explain.explain)
     app.add_typer(boards.app(), name="boards")
+    app.add_typer(hil.app(), name="hil")
     return app
 
 
@@ -226,7 +229,11 @@ def _usage(error: BaseException, arguments: Sequence[str]) -> FwgenError:
         names = (meant or possible).rstrip("?)").replace("'", "").split(", ")
         hints.append(f"did you mean {' or '.join(names)}?")
     words = [a for a in arguments[1:] if not a.startswith("-")]
-    if arguments[0] in COMMANDS and arguments[0] not in ("make", "boards") and len(words) > 1:
+    if (
+        arguments[0] in COMMANDS
+        and arguments[0] not in ("make", "boards", "hil")
+        and len(words) > 1
+    ):
         hints.append(f'if this is a prompt that begins with "{arguments[0]}", put it in quotes')
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "fwgen"
