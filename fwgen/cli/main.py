@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
-    "boards", "models", "config",
+    "boards", "hil", "models", "config",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -48,6 +48,7 @@ Commands:
   virtual         Switch a virtual board on, for pyocd and gdb.
   explain IMAGE   Show a firmware as an annotated listing.
   boards          List the boards; show one with its pins; check a file of your own.
+  hil             Tests on boards: run them on rigs, list the rigs, report.
   models          List the AI models that can be asked, and why one cannot.
   config          Providers, prices and keys of AI models.
 
@@ -125,6 +126,7 @@ def build() -> typer.Typer:
         doctor,
         explain,
         flash,
+        hil,
         make,
         models,
         monitor,
@@ -153,6 +155,7 @@ def build() -> typer.Typer:
     app.command("virtual")(virtual.virtual)
     app.command("explain")(explain.explain)
     app.add_typer(boards.app(), name="boards")
+    app.add_typer(hil.app(), name="hil")
     app.command("models")(models.models)
     app.add_typer(config.app(), name="config")
     return app
@@ -237,7 +240,7 @@ def _usage(error: BaseException, arguments: Sequence[str]) -> FwgenError:
         names = (meant or possible).rstrip("?)").replace("'", "").split(", ")
         hints.append(f"did you mean {' or '.join(names)}?")
     words = [a for a in arguments[1:] if not a.startswith("-")]
-    with_words = ("make", "boards", "config")
+    with_words = ("make", "boards", "config", "hil")
     if arguments[0] in COMMANDS and arguments[0] not in with_words and len(words) > 1:
         hints.append(f'if this is a prompt that begins with "{arguments[0]}", put it in quotes')
     context = getattr(error, "ctx", None)

@@ -31,7 +31,7 @@ NO_PORT = "none"
 PLACES = (Path("hil", "rigs"), Path("rigs"))
 """Where rig files are looked for by name, below the current folder; then in our data folder."""
 
-_KEYS = ("board", "probe", "port", "wires")
+_KEYS = ("board", "probe", "port", "virtual", "wires")
 _WIRE_KEYS = ("probe", "board", "pin")
 
 
@@ -46,7 +46,10 @@ class WireSpec:
 
 @dataclass(frozen=True, slots=True)
 class RigSpec:
-    """One bench of boards, as its file describes it. ``wires`` by the pin that they lead to."""
+    """One bench of boards, as its file describes it. ``wires`` by the pin that they lead to.
+
+    A ``virtual`` one is the board in software: it has its own probe and port, and every wire.
+    """
 
     name: str
     board: str
@@ -54,6 +57,7 @@ class RigSpec:
     port: str = ""
     wires: Mapping[str, WireSpec] = field(default_factory=dict)
     where: str = ""
+    virtual: bool = False
 
 
 def find_rig(name: str) -> Path:
@@ -114,9 +118,16 @@ def load_rig(path: Path) -> RigSpec:
         if subject.pin in made:
             raise InputError(f"{subject.pin} has a wire already", where=at)
         made[subject.pin] = _wire(spec, at)
+    virtual = data.get("virtual", False)
+    if not isinstance(virtual, bool):
+        raise InputError("virtual is neither true nor false", where=where, hint="virtual = true")
+    for key in ("probe", "port", "wires") if virtual else ():
+        if key in data:
+            raise InputError(f"a virtual board has its own {key}", where=f"{where}: {key}")
     return RigSpec(
-        path.stem, board.name, _text(data, "probe", where), _text(data, "port", where), made, where
-    )
+        path.stem, board.name, _text(data, "probe", where), _text(data, "port", where), made, where,
+        virtual,
+    )  # fmt: skip
 
 
 def _wire(spec: object, where: str) -> WireSpec:
