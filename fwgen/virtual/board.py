@@ -72,6 +72,10 @@ class VirtualBoard:
         self.machine.load(flash=flash, keep_events=False)
         self.trace_port: bytearray | None = None  # SWO, while a probe listens
         self._arm_faults()
+        if uid is not None:  # one among others: a chip of its own, to who keeps backups by chip
+            chip: Any = self.machine.soc.peripherals.get("UID")
+            if hasattr(chip, "make_from"):
+                chip.make_from(uid)
         self._daps: list[Dap] = []
         self.dap = self.wires()
         self.cable = Cable(self)
@@ -196,6 +200,15 @@ class VirtualBoard:
     def powered(self) -> bool:
         """Whether the chip has its supply."""
         return self._powered
+
+    @property
+    def silence(self) -> str:
+        """Why the debug pins do not answer; "" when they do."""
+        if not self._powered:
+            return "the chip has no power"
+        if any(p.cuts_debugger for p in self.machine.soc.peripherals.values()):
+            return "the firmware uses the debug pins for something else"
+        return ""
 
     def power_cycle(self) -> None:
         """Take the supply away and give it back: RAM and debug settings are lost."""

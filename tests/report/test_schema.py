@@ -91,6 +91,14 @@ def test_a_dry_run(printed: Callable[..., set[str]]) -> None:
     assert said - {"assumed[]"} <= seen
 
 
+def test_models(printed: Callable[..., set[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    from fwgen.model.remote import reach
+
+    found = reach.Reach(True, "1 model at http://x", ("m",))
+    monkeypatch.setattr(reach, "reach", lambda provider: found)
+    agrees(printed("models"), documented()["Models"])
+
+
 def test_an_error(printed: Callable[..., set[str]]) -> None:
     said = documented()["An error"]
     seen = printed("blink LED and make coffee", "--board", BOARD)
