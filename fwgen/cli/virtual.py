@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from enum import StrEnum
@@ -15,6 +16,8 @@ from fwgen.errors import InputError
 from fwgen.units import PS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fwgen.virtual.board import VirtualBoard
     from fwgen.virtual.server import Served
 
@@ -44,6 +47,10 @@ def virtual(
     gdb: Annotated[
         str, typer.Option(metavar=":PORT", help='Serve gdb there: ":3333"; ":0": any free port.')
     ] = "",
+    serial: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", help="Serve its console there, as rfc2217; 0: any free port."),
+    ] = None,
     uid: Annotated[str, typer.Option(help="Serial number of its probe. [default: made up]")] = "",
     pace: Annotated[
         float, typer.Option(metavar="X", help="How many times as fast as a real board.")
@@ -52,7 +59,7 @@ def virtual(
         str, typer.Option("--for", metavar="TIME", help='Switch off after this time: "10 min".')
     ] = "",
 ) -> int:
-    """Switch a virtual board on, for pyocd and gdb as if it were real.
+    """Switch a virtual board on, for pyocd, gdb and terminals as if it were real.
 
     ``pyocd list`` shows it. It runs until Ctrl-C. Exit codes: 0 switched off, 2 error.
     """
@@ -70,11 +77,11 @@ def virtual(
         from fwgen.image.write import bin_bytes
 
         flash = bin_bytes(load_image(image, the))
-    with VirtualBoard(the, uid=uid or None, flash=flash) as made:
-        served = _served(made, probe, remote, port, board)
+    with VirtualBoard(the, uid=uid or None, flash=flash) as made, _console(made, serial) as url:
+        served = _served(made, probe, remote, port, board, url)
         made.start_free_running(pace)
         with served:
-            _greet(made, served)
+            _greet(made, served, url)
             _wait(made, span_s)
     return 0
 
@@ -89,7 +96,23 @@ def _gdb_port(text: str) -> int | None:
     return int(number)
 
 
-def _served(made: VirtualBoard, probe: Kind, remote: int, gdb: int | None, name: str) -> Served:
+@contextlib.contextmanager
+def _console(made: VirtualBoard, port: int | None) -> Iterator[str]:
+    """Serves the console over TCP; gives its URL, "" for none."""
+    if port is None:
+        yield ""
+        return
+    if made.board.console is None:
+        raise InputError(f"{made.board.title} has no console", where="--serial")
+    from fwgen.virtual.serial.rfc2217 import Rfc2217Server
+
+    with Rfc2217Server(made.serial, tcp_port=port) as server:
+        yield server.url
+
+
+def _served(
+    made: VirtualBoard, probe: Kind, remote: int, gdb: int | None, name: str, serial: str
+) -> Served:
     from fwgen.rig.targets import register
     from fwgen.virtual.server import Served
 
@@ -101,10 +124,11 @@ def _served(made: VirtualBoard, probe: Kind, remote: int, gdb: int | None, name:
         gdb=gdb,
         target=register(made.board),
         board_name=str(path.resolve()) if path.suffix == ".toml" else name,
+        serial=serial,
     )
 
 
-def _greet(made: VirtualBoard, served: Served) -> None:
+def _greet(made: VirtualBoard, served: Served, serial: str) -> None:
     from fwgen.cli.output import screen
 
     console = screen()
@@ -115,6 +139,8 @@ def _greet(made: VirtualBoard, served: Served) -> None:
     )
     if served.gdb is not None:
         console.print(f" gdb    target remote localhost:{served.gdb}", highlight=False)
+    if serial:
+        console.print(f" serial {serial}", highlight=False)
     console.print(" Ctrl-C switches it off", highlight=False)
 
 
