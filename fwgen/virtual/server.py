@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,6 @@ from fwgen.errors import BenchError
 from fwgen.virtual import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fwgen.virtual.board import VirtualBoard
 
 # pyocd's, for a board that is there at once.
@@ -79,8 +78,8 @@ class Served:
         probe = DebugProbeAggregator.get_probe_with_id(self.board.uid)
         session = self._session(stack, None)
         probe.session = session
-        with _told(self.remote):
-            server = DebugProbeServer(session, probe, self.remote, serve_local_only=True)
+        _see_that_free(self.remote)
+        server = DebugProbeServer(session, probe, self.remote, serve_local_only=True)
         server.start()
         stack.callback(_stop_probe_server, server)
         self.remote = server._server.server_address[1]
@@ -94,8 +93,8 @@ class Served:
         probe = VirtualProbe(self.board, self.board.wires())
         session = self._session(stack, probe, gdbserver_port=port, connect_mode="attach")
         stack.enter_context(session)
-        with _told(port):
-            server = GDBServer(session, core=0)
+        _see_that_free(port)
+        server = GDBServer(session, core=0)
         session.gdbservers[0] = server
         server.start()
         stack.callback(server.stop)
@@ -119,15 +118,16 @@ class Served:
             os.chdir(here)
 
 
-@contextmanager
-def _told(port: int) -> Iterator[None]:
-    """A port that is taken, in words."""
-    try:
-        yield
-    except OSError as error:
-        raise BenchError(
-            f"port {port} cannot be served: {error.strerror}", hint="name another, or 0 for any"
-        ) from error
+def _see_that_free(port: int) -> None:
+    """Raises BenchError when somebody listens there, or may not."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("localhost", port))
+        except OSError as error:
+            raise BenchError(
+                f"port {port} cannot be served: {error.strerror}", hint="name another, or 0 for any"
+            ) from error
 
 
 def _stop_probe_server(server: Any) -> None:

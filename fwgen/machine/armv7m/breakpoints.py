@@ -111,10 +111,14 @@ class Breakpoints:
         core = self._core
 
         def on_access(
-            _uc: Any, _kind: int, address: int, size: int, _value: int, _user: Any
+            _uc: Any, kind: int, address: int, size: int, _value: int, _user: Any
         ) -> None:
             try:
-                if self._debug.enabled and address < one.end and one.begin < address + size:
+                hit = address < one.end and one.begin < address + size
+                region = core.memory.find(address) if hit else None
+                # A store into flash, and the rest, is the bus's to see (``watching``).
+                ours = ("ram",) if kind == uc.UC_MEM_WRITE else ("ram", "flash")
+                if region is not None and region.kind in ours and self._debug.enabled:
                     pc = self._engine.read(eng.PC)
                     core.stop(lambda: self._touched(pc, one.why))
             except BaseException as error:  # noqa: BLE001 - re-raised by _step

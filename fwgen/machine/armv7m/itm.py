@@ -14,6 +14,7 @@ PORTS = 32
 STIMULUS_END = 4 * PORTS
 UNLOCK = 0xC5AC_CE55
 OVERFLOW = b"\x70"
+STAMP, SHORT_STAMP, LONGEST_STAMP = 0xC0, 6, (1 << 28) - 1
 _SIZE_CODES = {1: 1, 2: 2, 4: 3}
 
 
@@ -24,17 +25,22 @@ class Itm(Peripheral, registers="armv7m.itm"):
     full is lost, and an overflow packet says so. Only a power reset clears it. TER, TPR and TCR
     take writes only after the key was written to LAR.
 
+    With TSENA a local timestamp follows each packet: cycles of HCLK since the one before, divided
+    by TSPrescale.
+
     Source: Arm ARM DDI0403 C1.7, D4.2.
-    Not modelled: timestamps (TSENA), synchronisation packets, access by unprivileged code (TPR).
+    Not modelled: global timestamps, synchronisation packets, access by unprivileged code (TPR),
+    a timestamp counter on the trace clock (SWOENA).
     """
 
     ter, lar, lsr = Reg(), Reg(), Reg()
     tpr = Reg(unmodelled=("PRIVMASK",))
-    tcr = Reg(unmodelled=("TSENA", "GTSFREQ"))
+    tcr = Reg(unmodelled=("SWOENA", "GTSFREQ"))
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
-        self._free_ps = 0
+        self._hclk = soc.clock("HCLK")
+        self._free_ps = self._stamped = 0
         self._locked, self._lost = True, False
 
     def reset(self, t_ps: int) -> None:
@@ -74,9 +80,25 @@ class Itm(Peripheral, registers="armv7m.itm"):
         packet += (value & (1 << 8 * size) - 1).to_bytes(size, "little")
         if self._lost:
             packet, self._lost = OVERFLOW + packet, False
+        if self.tcr.TSENA:
+            packet += self._timestamp(t_ps)
         tpiu: Any = self.soc.peripherals.get("TPIU")
         if tpiu is not None:
             self._free_ps = tpiu.send(packet, t_ps)
+
+    def _timestamp(self, t_ps: int) -> bytes:
+        """A local timestamp packet (D4.2.4)."""
+        ticks = self._hclk.ticks_at(t_ps)
+        passed, self._stamped = ticks - self._stamped, ticks
+        passed >>= 2 * self.tcr.TSPrescale
+        if 1 <= passed <= SHORT_STAMP:
+            return bytes([passed << 4])
+        passed = min(passed, LONGEST_STAMP)
+        groups = [passed & 0x7F]
+        while passed := passed >> 7:
+            groups[-1] |= 0x80
+            groups.append(passed & 0x7F)
+        return bytes([STAMP, *groups])
 
     # ------------------------------------------------------------------ the lock
 

@@ -85,7 +85,6 @@ class VirtualPort:
         self._cond = threading.Condition()
         self._receiver = Receiver(Framing(console.baud))
         self._soc: Soc | None = None
-        self._falls: deque[int] = deque(maxlen=16)  # of the pin, edge by edge; the latest
         self._decoded: deque[Word] = deque()  # by the probe; the host has not asked yet
         self._asked_for = -1  # when it next will
         self._inbox = bytearray()
@@ -254,25 +253,23 @@ class VirtualPort:
                 # a line that goes idle, or firmware that moves the pin by itself.
                 soc = self._follow()
                 self._receiver.line.put(event.t_ps, 0 if event.level == 0 else 1)
-                if event.level == 0:
-                    self._falls.append(event.t_ps)
                 self._decode(soc, event.t_ps)
             case _:
                 pass
 
     def _hear_frame(self, event: SerialByte) -> None:
+        # Where somebody listens to the line, its edges were heard one by one already: then this
+        # only says them again.
         soc, line = self._follow(), self._receiver.line
-        if event.start_ps not in self._falls:  # else its edges were heard one by one
-            bit = Fraction(PS_PER_S * MHZ_PER_HZ, event.baud_mhz)
-            if event.error == "break":
-                line.put(event.start_ps, 0)
-                line.put(event.t_ps - int(bit), 1)
-            else:
-                bits, parity, stop_halves = getattr(self._uart(soc), "sent_as", (8, "N", 2))
-                sent = Framing(1, bits, parity, stop_halves)
-                levels = sent.word(event.byte)
-                flipped = self.noise.flipped("tx", event.start_ps, len(levels) + 2)
-                line.put_frame(event.start_ps, bit, event.t_ps, levels, flipped=flipped)
+        bit = Fraction(PS_PER_S * MHZ_PER_HZ, event.baud_mhz)
+        if event.error == "break":
+            line.put(event.start_ps, 0)
+            line.put(event.t_ps - int(bit), 1)
+        else:
+            bits, parity, stop_halves = getattr(self._uart(soc), "sent_as", (8, "N", 2))
+            levels = Framing(1, bits, parity, stop_halves).word(event.byte)
+            flipped = self.noise.flipped("tx", event.start_ps, len(levels) + 2)
+            line.put_frame(event.start_ps, bit, event.t_ps, levels, flipped=flipped)
         self._decode(soc, event.t_ps)
 
     def _decode(self, soc: Soc, now_ps: int) -> None:
@@ -358,7 +355,6 @@ class VirtualPort:
         if soc is not self._soc:
             self._soc = soc
             self._receiver.restart()
-            self._falls.clear()
             self._asked_for, self._sending = -1, False
             self._hand_over(soc)  # the probe was not off
             if self._break:
