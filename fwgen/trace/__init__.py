@@ -1,7 +1,8 @@
 """What a bench saw: timestamped evidence, as data.
 
-Times are picoseconds since reset release (``_ps``). A trace is complete between 0 and
-``span_ps``; every pin that never appears kept the level it had at reset (``Trace.initial``).
+Times are picoseconds since reset release (``_ps``). The machine's trace is complete between 0 and
+``span_ps``: every pin that never appears kept the level it had at reset (``Trace.initial``). One of
+a real board says what was watched, and how well (``Trace.watched``).
 Stored as JSON Lines (one event a line, a header first); ``dump_vcd`` exports it for GTKWave,
 PulseView and Surfer.
 """
@@ -16,6 +17,8 @@ from fwgen.trace.events import (
     Fault,
     Gap,
     Hazard,
+    Looked,
+    NotDone,
     Reset,
     SerialByte,
     Sleep,
@@ -25,6 +28,7 @@ from fwgen.trace.events import (
 )
 from fwgen.trace.record import Run, Trace, dump_trace, load_trace
 from fwgen.trace.vcd import dump_vcd
+from fwgen.trace.watched import Heard, Sampled, Watched
 
 __all__ = [
     "EVENTS",
@@ -34,13 +38,18 @@ __all__ = [
     "Fault",
     "Gap",
     "Hazard",
+    "Heard",
+    "Looked",
+    "NotDone",
     "Reset",
     "Run",
+    "Sampled",
     "SerialByte",
     "Sleep",
     "Stimulated",
     "Trace",
     "Wake",
+    "Watched",
     "Wave",
     "dump_trace",
     "dump_vcd",

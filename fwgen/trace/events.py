@@ -20,11 +20,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Edge(Event):
-    """A pin took a level: 0, 1, or None when nothing drives or pulls it."""
+    """A pin took a level: 0, 1, or None when nothing drives or pulls it.
+
+    ``blur_ps``: it did so at ``t_ps`` give or take this; 0 where the bench knows the moment.
+    """
 
     KIND: ClassVar[str] = "edge"
     pin: str
     level: int | None
+    blur_ps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,26 @@ class Stimulated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NotDone(Event):
+    """The bench left out what was asked of it at ``t_ps``: ``what`` in plain words, and ``why``."""
+
+    KIND: ClassVar[str] = "not-done"
+    subject: str
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Looked(Event):
+    """From ``start_ps`` to ``t_ps`` the core was looked at ``times``, and slept at ``asleep``."""
+
+    KIND: ClassVar[str] = "looked"
+    start_ps: int
+    times: int
+    asleep: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fault(Event):
     """The CPU faulted, or locked up. ``report`` reads like a debugger's."""
 
@@ -146,6 +170,7 @@ class Gap(Event):
 EVENTS: Mapping[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        Edge, Wave, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, Fault, Hazard, Gap,
+        Edge, Wave, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, Looked, Fault,
+        Hazard, Gap,
     )
 }  # fmt: skip

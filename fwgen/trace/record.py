@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING, TypeVar
 
 from fwgen.errors import InputError
 from fwgen.trace.events import EVENTS, Edge, Event, Reset, Sleep, Wake, Wave
+from fwgen.trace.watched import Heard, Sampled, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,12 +20,16 @@ _E = TypeVar("_E", bound=Event)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A stretch of a pin's life: a steady ``level``, or a Wave, in [start_ps, stop_ps)."""
+    """A stretch of a pin's life: a steady ``level``, or a Wave, in [start_ps, stop_ps).
+
+    It began at ``start_ps`` give or take ``blur_ps``.
+    """
 
     start_ps: int
     stop_ps: int
     level: int | None
     wave: Wave | None = None
+    blur_ps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Trace:
     ``initial`` holds the level of each pin at reset; pins not named float (None).
     ``awake_cycles`` is the number of core cycles not spent asleep, over the whole span.
     ``resolution_ps`` is how well the bench can tell times apart: 0 for the machine.
+    ``watched`` says what it could see and how well; None: everything, which only the machine can.
     """
 
     bench: str
@@ -43,6 +49,7 @@ class Trace:
     initial: Mapping[str, int | None] = field(default_factory=dict)
     awake_cycles: int = 0
     resolution_ps: int = 0
+    watched: Watched | None = None
     # Each pin's events and life, sorted out once: a trace of many events is asked many questions.
     _moves: dict[str, list[Edge | Wave]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -74,16 +81,17 @@ class Trace:
 
     def _life(self, pin: str) -> tuple[Run, ...]:
         made: list[Run] = []
-        start, level, wave = 0, self.initial.get(pin), None
+        start, level, wave, blur = 0, self.initial.get(pin), None, 0
         for event in self._moves_by_pin().get(pin, ()):
             if event.t_ps >= self.span_ps:
                 break
             if event.t_ps > start:
-                made.append(Run(start, event.t_ps, level, wave))
+                made.append(Run(start, event.t_ps, level, wave, blur))
             start, level = event.t_ps, event.level
             wave = event if isinstance(event, Wave) else None
+            blur = event.blur_ps if isinstance(event, Edge) else 0
         if self.span_ps > start:
-            made.append(Run(start, self.span_ps, level, wave))
+            made.append(Run(start, self.span_ps, level, wave, blur))
         return tuple(made)
 
     def edges(self, pin: str) -> Iterator[tuple[int, int | None]]:
@@ -144,11 +152,12 @@ def expand(run: Run) -> Iterator[tuple[int, int | None]]:
 
 
 _NAMES = {cls: tuple(f.name for f in fields(cls)) for cls in EVENTS.values()}
+_NAMES[Edge] = _NAMES[Edge][:-1]  # blur_ps stands only where there is any
 
 
 def dump_trace(trace: Trace) -> str:
     """The trace as JSON Lines: a header, then one event a line; the same trace, the same text."""
-    header = {
+    header: dict[str, object] = {
         "fwgen_trace": 1,
         "bench": trace.bench,
         "board": trace.board,
@@ -157,11 +166,16 @@ def dump_trace(trace: Trace) -> str:
         "resolution_ps": trace.resolution_ps,
         "initial": dict(sorted(trace.initial.items())),
     }
+    if trace.watched is not None:
+        header["watched"] = asdict(trace.watched)
     encode = json.JSONEncoder(default=_plain).encode
     lines = [encode(header)]
     for event in trace.events:
         names = _NAMES[type(event)]
-        lines.append(encode({"kind": event.KIND} | {name: getattr(event, name) for name in names}))
+        data = {"kind": event.KIND} | {name: getattr(event, name) for name in names}
+        if isinstance(event, Edge) and event.blur_ps:
+            data["blur_ps"] = event.blur_ps
+        lines.append(encode(data))
     return "\n".join(lines) + "\n"
 
 
@@ -200,7 +214,21 @@ def _header(data: dict[str, object]) -> dict[str, object]:
         raise ValueError("the first line is no header of version 1")
     if not isinstance(data.get("span_ps"), int):
         raise TypeError("span_ps is missing")
+    if data.get("watched") is not None:
+        data["watched"] = _watched(data["watched"])  # type: ignore[arg-type]
     return data
+
+
+def _watched(data: dict[str, dict[str, dict[str, object]]]) -> Watched:
+    pins = {
+        name: Sampled(
+            int(str(how["every_ps"])),
+            tuple((int(a), int(b)) for a, b in how["holes"]),  # type: ignore[attr-defined]
+        )
+        for name, how in data["pins"].items()
+    }
+    ports = {name: Heard(**how) for name, how in data["ports"].items()}  # type: ignore[arg-type]
+    return Watched(**{**data, "pins": pins, "ports": ports})  # type: ignore[arg-type]
 
 
 def _event(data: dict[str, object]) -> Event:

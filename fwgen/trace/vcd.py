@@ -9,7 +9,17 @@ import io
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from fwgen.trace.events import Clock, Fault, Hazard, Reset, SerialByte, Sleep, Stimulated, Wake
+from fwgen.trace.events import (
+    Clock,
+    Fault,
+    Hazard,
+    NotDone,
+    Reset,
+    SerialByte,
+    Sleep,
+    Stimulated,
+    Wake,
+)
 from fwgen.trace.record import expand
 
 if TYPE_CHECKING:
@@ -46,12 +56,17 @@ def dump_vcd(trace: Trace, board: _Board) -> str:
     from vcd import VCDWriter
 
     parts = sorted(board.parts.values(), key=lambda part: part.name)
-    pins = sorted({*trace.moving_pins(), *(part.pin for part in parts)})
+    watched = trace.watched.pins if trace.watched is not None else ()
+    pins = sorted({*trace.moving_pins(), *(part.pin for part in parts), *watched})
     lives = {pin: list(_changes(trace, pin)) for pin in pins}
-    short = [pin for pin in pins if any(level == "x" for _, level in lives[pin])]
+    short = [] if trace.watched else [
+        pin for pin in pins if any(level == "x" for _, level in lives[pin])
+    ]  # fmt: skip
     comment = f"fwgen, {trace.board}, {trace.bench}"
     if short:
         comment += f"; waves cut short after {WAVE_EDGES} edges on {', '.join(short)}"
+    if trace.watched is not None:
+        comment += "; watched now and then: x where a level is not known"
 
     out = io.StringIO()
     with VCDWriter(out, timescale="1 ps", date="0", comment=comment, version="fwgen") as writer:
@@ -80,8 +95,19 @@ def dump_vcd(trace: Trace, board: _Board) -> str:
 
 
 def _changes(trace: Trace, pin: str) -> Iterator[tuple[int, int | str]]:
+    watched = trace.watched
+    if watched is not None and pin not in watched.pins:
+        yield 0, "x"
+        return
+    known_ps = 0
     for run in trace.runs(pin):
-        yield from _run_changes(run)
+        if run.blur_ps:
+            # Between two looks that differ nobody knows; the earlier look ends what was known.
+            yield max(known_ps, run.start_ps - run.blur_ps), "x"
+            known_ps = run.start_ps + run.blur_ps
+            yield min(known_ps, run.stop_ps), "z" if run.level is None else run.level
+        else:
+            yield from _run_changes(run)
 
 
 def _run_changes(run: Run) -> Iterator[tuple[int, int | str]]:
@@ -129,6 +155,8 @@ def _core(trace: Trace, declare: _Declare, put: _Put) -> None:
                 put(event.t_ps, happened, _line(f"{event.exception}: {event.reason}"))
             case Hazard():
                 put(event.t_ps, happened, _line(f"hazard {event.code}: {event.message}"))
+            case NotDone():
+                put(event.t_ps, happened, _line(f"{event.subject}: not done, {event.why}"))
             case _:
                 pass
 

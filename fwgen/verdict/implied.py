@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.contract.words import say
-from fwgen.trace import Fault, Gap, Hazard, Reset
+from fwgen.trace import Fault, Gap, Hazard, NotDone, Reset
 from fwgen.units import show_duration
 from fwgen.verdict.levels import number
 from fwgen.verdict.types import Departure, Finding, Outcome
 
 if TYPE_CHECKING:
+    from fwgen.contract.types import Stimulus
     from fwgen.verdict.view import View
+
+
+NO_HAZARDS = "a board does not tell of hazards: only the machine sees them"
 
 
 def implied(view: View, gaps: tuple[Gap, ...]) -> tuple[Finding, ...]:
@@ -36,6 +40,9 @@ def accepted_gap(gap: Gap, view: View) -> bool:
 def _faults(view: View) -> Finding:
     claim = "The CPU never faults"
     faults = list(view.trace.of(Fault))
+    watched = view.trace.watched
+    if not faults and watched is not None and not watched.core:
+        return Finding("faults", claim, Outcome.UNSURE, "this bench did not look for faults")
     if not faults:
         return Finding("faults", claim, Outcome.PASS, "no fault")
     first = faults[0]
@@ -50,6 +57,8 @@ def _hazards(view: View) -> Finding:
     claim = "Nothing that silicon would take amiss"
     accepted = dict(view.contract.accept)
     hazards = list(view.trace.of(Hazard))
+    if view.trace.watched is not None and not hazards:
+        return Finding("hazards", claim, Outcome.UNSURE, NO_HAZARDS)
     bad = [h for h in hazards if h.severity != "note" and h.code not in accepted]
     if bad:
         first = bad[0]
@@ -77,6 +86,9 @@ def _resets(view: View) -> Finding:
             "resets", claim, Outcome.FAIL, text, None,
             (number("resets", len(bad)),), Departure(bad[0].t_ps, text),
         )  # fmt: skip
+    watched = view.trace.watched
+    if watched is not None and not watched.core:
+        return Finding("resets", claim, Outcome.UNSURE, "this bench did not look for resets")
     taken = list(dict.fromkeys(f"accepted: reset by {reset.cause}" for reset in resets))
     return Finding("resets", claim, Outcome.PASS, "; ".join(taken) or "no reset")
 
@@ -91,6 +103,8 @@ def _gaps(view: View, gaps: tuple[Gap, ...]) -> Finding:
             "gaps", claim, Outcome.UNSURE, text, None,
             (number("gaps", len(gaps)),), Departure(gaps[0].t_ps, text),
         )  # fmt: skip
+    if view.trace.watched is not None:
+        return Finding("gaps", claim, Outcome.PASS, "a board needs no model")
     total = sum(1 for _ in view.trace.of(Gap))
     text = f"{total} accesses to what is not modelled, none that matters" if total else "no gap"
     return Finding("gaps", claim, Outcome.PASS, text)
@@ -107,11 +121,20 @@ def _stimuli(view: View) -> Finding:
     claim = "Everything that was to be done to the board was done"
     missing = [s for s in view.contract.stimuli if view.happened(s) is None]
     if missing:
-        text = f"the bench did not do this: {say(missing[0], view.board)}"
+        text = f"the bench did not do this: {say(missing[0], view.board)}{_why(missing[0], view)}"
         return Finding(
             "stimuli", claim, Outcome.UNSURE, text, None, (), Departure(missing[0].at_ps, text)
         )
     return Finding("stimuli", claim, Outcome.PASS, _done(len(view.contract.stimuli)))
+
+
+def _why(stimulus: Stimulus, view: View) -> str:
+    """Why a stimulus was not done, if the bench says."""
+    key = view.subject(stimulus.subject).key
+    told = (e.why for e in view.trace.of(NotDone)
+            if e.t_ps == stimulus.at_ps and view.means(e.subject, key))  # fmt: skip
+    why = next(told, "")
+    return why and f": {why}"
 
 
 def _done(count: int) -> str:

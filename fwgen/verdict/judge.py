@@ -45,6 +45,7 @@ from fwgen.verdict.relations import (
 from fwgen.verdict.speech import judge_replies, judge_says
 from fwgen.verdict.types import Departure, Finding, Outcome, Verdict
 from fwgen.verdict.view import Seen, TooFastError, View, failed, passed, unsure
+from fwgen.verdict.watching import as_far_as_seen, judge_looked, unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,14 +55,20 @@ if TYPE_CHECKING:
     from fwgen.trace import Trace
 
 
-def judge(contract: Contract, trace: Trace, board: Board) -> Verdict:
+def judge(
+    contract: Contract, trace: Trace, board: Board, *, beside: Trace | None = None
+) -> Verdict:
     """Hold a trace against a contract. Pure: the same evidence, the same verdict.
 
     A departure is certain evidence; a pass is none while something unmodelled was touched
-    before the end of its window, or while the trace ends early: then it is UNSURE.
+    before the end of its window, or while the trace ends early: then it is UNSURE. So is what a
+    bench that watches only some things, now and then, did not see (``trace.watched``).
+    ``beside``: what the machine saw of the same firmware. Where it shows that every level lasts
+    longer than this bench looked away, an edge that was not seen did not come; else that is
+    UNSURE, too.
     Raises ContractError when the contract names what the board lacks.
     """
-    view = View(contract, trace, board)
+    view = View(contract, trace, board, beside)
     gaps = tuple(gap for gap in trace.of(Gap) if not accepted_gap(gap, view))
     findings = tuple(_find(e, view, gaps) for e in contract.expectations)
     ends = [view.span(window_of(e)).stop for e in contract.expectations]
@@ -70,11 +77,11 @@ def judge(contract: Contract, trace: Trace, board: Board) -> Verdict:
 
 
 def _find(e: Expectation, view: View, gaps: tuple[Gap, ...]) -> Finding:
+    span = view.span(window_of(e))
     try:
-        seen = _JUDGES[type(e)](e, view)
+        seen = unwatched(e, view) or as_far_as_seen(e, _JUDGES[type(e)](e, view), view, span)
     except TooFastError:
         seen = unsure("it changes more often than can be compared change by change")
-    span = view.span(window_of(e))
     end = view.trace.span_ps
     if end < span.stop and not _certain(seen, end):
         seen = unsure(f"the run ended at {show_duration(end)}; until then: {seen.text}",
@@ -101,6 +108,8 @@ def _certain(seen: Seen, end_ps: int) -> bool:
 def judge_asleep(e: Asleep, view: View) -> Seen:
     """The share of the window that the core sleeps."""
     span = view.span(e.window)
+    if view.trace.watched is not None:
+        return judge_looked(e, view, span)
     stop = min(span.stop, view.trace.span_ps)
     share = view.trace.asleep_ps(span.start, stop) * PPM // max(1, stop - span.start)
     text = f"the core sleeps {show_ratio(share, 6)} of the time"

@@ -55,7 +55,8 @@ def judge_level(e: Level, view: View) -> Seen:
     subject = view.subject(e.subject)
     wanted = subject.word(e.level)
     if e.at_ps is not None:
-        near = view.segments(e.subject, max(0, e.at_ps - view.blur), e.at_ps + view.blur + 1)
+        off = view.blur + view.zero + view.pin_blur(e.subject)
+        near = view.segments(e.subject, max(0, e.at_ps - off), e.at_ps + off + 1)
         seen = {seg.level for seg in near if not seg.skipped}
         at = show_duration(e.at_ps)
         if seen == {e.level}:
@@ -63,8 +64,9 @@ def judge_level(e: Level, view: View) -> Seen:
         if e.level in seen:
             return unsure(f"{e.subject} changes at {at}, too close to tell", at_ps=e.at_ps)
         level = view.level(e.subject, e.at_ps)
-        return failed(e.at_ps, f"{e.subject} is {_is(level, subject.word(level))} at {at}; "
-                      f"expected {wanted}")  # fmt: skip
+        seen_other = failed(e.at_ps, f"{e.subject} is {_is(level, subject.word(level))} at {at}; "
+                            f"expected {wanted}")  # fmt: skip
+        return in_doubt(seen_other, e.subject, view, Span(e.at_ps - off, e.at_ps + off + 1))
     span = view.span(e.window)
     held = False
     for seg in view.segments(e.subject, span.start, span.stop):
@@ -72,7 +74,9 @@ def judge_level(e: Level, view: View) -> Seen:
             held = True
             continue
         # Set-up is over when the level was first there, or when its time is up.
-        if not held and seg.stop <= span.settled and seg.stop < span.stop:
+        if not held and seg.stop - seg.after <= span.settled and seg.stop < span.stop:
+            continue
+        if outside(seg, span):
             continue
         t = seg.start if held else max(seg.start, min(span.settled, span.stop - 1))
         verb = "is" if t == span.start else "became" if held else "is still"
@@ -85,6 +89,48 @@ def judge_level(e: Level, view: View) -> Seen:
     return passed(f"{e.subject} is {wanted} from {show_duration(span.start)} to {stop}")
 
 
+def outside(seg: Seg, span: Span) -> bool:
+    """Whether a bench that tells time roughly may see this of what comes before or after."""
+    before = span.start > 0 and seg.stop - seg.after - span.blur <= span.start
+    return before or seg.start + seg.before + span.blur >= span.stop
+
+
+def trimmed(segs: Sequence[Seg], span: Span) -> list[Seg]:
+    """Segments without those at the ends that may belong to what comes before or after."""
+    kept = list(segs)
+    while len(kept) > 1 and outside(kept[0], span):
+        del kept[0]
+        more = kept[0].start - span.start
+        kept[0] = kept[0]._replace(start=span.start, before=kept[0].before + more)
+    while len(kept) > 1 and outside(kept[-1], span):
+        del kept[-1]
+    return kept
+
+
+def too_seldom(name: str, shortest_ps: int, view: View, span: Span) -> Seen | None:
+    """Doubt about what asks for times at one level so short that they may not be seen, or None."""
+    unseen = view.unseen(name, span)
+    if not unseen or unseen < shortest_ps:
+        return None
+    return unsure(
+        f"{name} was looked at every {show_duration(unseen)} at the longest, too seldom to see "
+        f"times of {show_duration(max(0, shortest_ps))}"
+    )
+
+
+def in_doubt(seen: Seen, name: str, view: View, span: Span) -> Seen:
+    """A failure that rests on what was not seen, as doubt where it may only have been missed."""
+    if seen.outcome is not Outcome.FAIL or not view.may_hide(name, span):
+        return seen
+    unseen = show_duration(view.unseen(name, span))
+    return unsure(
+        f"{seen.text}; but {name} was looked at every {unseen} at the longest, and a change that "
+        "is undone sooner leaves no mark",
+        *seen.figures,
+        at_ps=seen.departure.t_ps if seen.departure is not None else None,
+    )
+
+
 def _is(level: int | None, word: str) -> str:
     return f"{word} (nothing drives or pulls it)" if level is None else word
 
@@ -93,12 +139,16 @@ def _is(level: int | None, word: str) -> str:
 
 
 class Cycle(NamedTuple):
-    """One period, from turning on to turning on again; ``repeats`` such in a row."""
+    """One period, from turning on to turning on again; ``repeats`` such in a row.
+
+    ``blur`` is how far its length, and the time on in it, may be off.
+    """
 
     start: int
     on: int
     off: int
     repeats: int = 1
+    blur: int = 0
 
     @property
     def period(self) -> int:
@@ -116,12 +166,13 @@ def cycles_of(segs: Sequence[Seg], span: Span) -> list[Cycle]:
             # segment the last of them.
             inside = before.level == 1
             start = before.start if inside else seg.start
-            made.append(Cycle(start, last.on, last.off, seg.skipped + inside))
+            made.append(Cycle(start, last.on, last.off, seg.skipped + inside, last.blur))
         elif seg.level == 1 and i < len(segs) - 2 and segs[i + 1].level == 0:
             if not _began(segs, i, span):
                 continue
             off = segs[i + 1]
-            made.append(Cycle(seg.start, seg.stop - seg.start, off.stop - off.start))
+            blur = max(seg.blur, seg.before + off.after)
+            made.append(Cycle(seg.start, seg.stop - seg.start, off.stop - off.start, 1, blur))
     return made
 
 
@@ -133,15 +184,17 @@ def _began(segs: Sequence[Seg], i: int, span: Span) -> bool:
 def _set_up(segs: list[Seg], span: Span) -> list[Seg]:
     """The segments without the floating that set-up is allowed right after reset."""
     kept = list(segs)
-    while kept and kept[0].level is None and not kept[0].skipped and kept[0].stop <= span.settled:
+    while kept and kept[0].level is None and not kept[0].skipped:
+        if kept[0].stop - kept[0].after > span.settled:
+            break
         del kept[0]
     return kept
 
 
-def floats(name: str, segs: Sequence[Seg], view: View) -> Seen | None:
+def floats(name: str, segs: Sequence[Seg], view: View, span: Span) -> Seen | None:
     """The failure of a pin that nothing drives or pulls, or None."""
     for seg in segs:
-        if seg.level is None and not seg.skipped:
+        if seg.level is None and not seg.skipped and not outside(seg, span):
             pin = view.subject(name).pin
             return failed(
                 seg.start,
@@ -153,7 +206,15 @@ def floats(name: str, segs: Sequence[Seg], view: View) -> Seen | None:
 def judge_blinks(e: Blinks, view: View) -> Seen:
     """Every single time on, time off and period; the beginning; the phase."""
     span = view.span(e.window)
-    segs = _set_up(view.segments(e.subject, span.start, span.stop), span)
+    if e.duty_ppm is None:
+        return in_doubt(_judge_blinks(e, view, span), e.subject, view, span)
+    shorter = min(e.duty_ppm, PPM - e.duty_ppm) * e.period_ps // PPM
+    shortest = shorter - slack_of(shorter, e.tolerance_ppm) - e.period_ps // (2 * PPM)
+    return too_seldom(e.subject, shortest, view, span) or _judge_blinks(e, view, span)
+
+
+def _judge_blinks(e: Blinks, view: View, span: Span) -> Seen:
+    segs = _set_up(trimmed(view.segments(e.subject, span.start, span.stop), span), span)
     subject = view.subject(e.subject)
     on_word, off_word = subject.words
     cycles = cycles_of(segs, span)
@@ -161,8 +222,10 @@ def judge_blinks(e: Blinks, view: View) -> Seen:
     trend = _trend(cycles)
 
     begins = _judge_beginning(e, view, segs, span)
+    if begins is not None and span.start and view.edge_near(e.subject, span.start):
+        begins = unsure(f"{begins.text}; something is too close to the window's border to tell")
     if begins is not None and begins.outcome is Outcome.FAIL:
-        floating = floats(e.subject, segs, view)
+        floating = floats(e.subject, segs, view, span)
         if floating is not None and floating.departure and begins.departure:
             early = floating.departure.t_ps <= begins.departure.t_ps
             return floating if early else begins
@@ -181,21 +244,21 @@ def judge_blinks(e: Blinks, view: View) -> Seen:
         most = e.period_ps + slack
         wanted = dict.fromkeys((0, 1), (e.period_ps, 0, most))
 
-    last_rise: int | None = None
+    last_rise: Seg | None = None
     turns = 0
     for i, seg in enumerate(segs):
         if seg.skipped:
             last_rise = None
             continue
         if seg.level is None:
-            return floats(e.subject, segs[i:], view) or unsure("floating")
+            return floats(e.subject, segs[i:], view, span) or unsure("floating")
         began, ended = _began(segs, i, span), i < len(segs) - 1
         length, low, high = wanted[seg.level]
         lasted = seg.stop - seg.start
         # A time that ends in floating may be short: the floating is the departure then.
         whole = began and ended and (segs[i + 1].level is not None or segs[i + 1].skipped > 0)
         word, other = (on_word, off_word) if seg.level else (off_word, on_word)
-        fit = fits(lasted, low if whole else 0, high, view.blur)
+        fit = fits(lasted, low if whole else 0, high, view.blur + seg.blur)
         if not began and not seg.level:
             fit = Outcome.PASS  # the wait before the first time on was judged above
         if fit is not Outcome.PASS:
@@ -220,8 +283,9 @@ def judge_blinks(e: Blinks, view: View) -> Seen:
             doubt = doubt or unsure(text, *figures, at_ps=t)
         if seg.level == 1 and began:
             if last_rise is not None:
-                period = seg.start - last_rise
-                fit = fits(period, e.period_ps - slack, e.period_ps + slack, view.blur)
+                period = seg.start - last_rise.start
+                blur = view.blur + last_rise.before + seg.before
+                fit = fits(period, e.period_ps - slack, e.period_ps + slack, blur)
                 if fit is not Outcome.PASS:
                     text = (
                         f"{e.subject} turned {on_word} at {show_duration(seg.start)}, "
@@ -231,7 +295,7 @@ def judge_blinks(e: Blinks, view: View) -> Seen:
                     if fit is Outcome.FAIL:
                         return failed(seg.start, text, *figures)
                     doubt = doubt or unsure(text, *figures, at_ps=seg.start)
-            last_rise = seg.start
+            last_rise = seg
     if e.phase is not None:
         seen = _judge_phase(e, e.phase, view, span, cycles)
         if seen is not None and (seen.outcome is Outcome.FAIL or doubt is None):
@@ -295,7 +359,8 @@ def _blink_figures(segs: Sequence[Seg], cycles: Sequence[Cycle]) -> tuple[Figure
 def _judge_beginning(e: Blinks, view: View, segs: Sequence[Seg], span: Span) -> Seen | None:
     """None when it begins as asked."""
     on, off = view.subject(e.subject).words
-    first_on = next((seg.start for seg in segs if seg.level == 1), None)
+    first = next((seg for seg in segs if seg.level == 1), None)
+    first_on = first.start if first is not None else None
     slack = slack_of(e.period_ps, e.tolerance_ppm)
     grace = span.settled - span.start
     earliest, latest = span.start, span.start + e.period_ps + slack + grace
@@ -314,7 +379,9 @@ def _judge_beginning(e: Blinks, view: View, segs: Sequence[Seg], span: Span) -> 
         )
     if e.starts == 0 and segs[0].level == 1:
         return failed(segs[0].start, f"{e.subject} begins {on}; expected it to begin {off}")
-    match fits(first_on, earliest, latest, view.blur if first_on else 0):
+    assert first is not None
+    blur = view.blur + span.blur + first.before if first_on else 0
+    match fits(first_on, earliest, latest, blur):
         case Outcome.FAIL:
             early = first_on < earliest
             bound = f"not before {show_duration(earliest)}" if early else (
@@ -324,7 +391,7 @@ def _judge_beginning(e: Blinks, view: View, segs: Sequence[Seg], span: Span) -> 
                 f"{e.subject} first turned {on} at {show_duration(first_on)}; expected {bound}",
                 duration("first on", first_on),
             )
-        case Outcome.UNSURE if first_on + view.blur > latest:
+        case Outcome.UNSURE if first_on + blur > latest:
             return unsure(
                 f"{e.subject} first turned {on} at {show_duration(first_on)}, too close to "
                 f"{show_duration(latest)} to tell",
@@ -338,8 +405,17 @@ def _judge_phase(
 ) -> Seen | None:
     """None when every time on comes the offset after one of the reference."""
     reference = cycles_of(
-        _set_up(view.segments(phase.reference, span.start, span.stop), span), span
+        _set_up(trimmed(view.segments(phase.reference, span.start, span.stop), span), span), span
     )
+    seen = _phase_departure(e, phase, view, span, cycles, reference)
+    return seen and in_doubt(seen, phase.reference, view, span)
+
+
+def _phase_departure(
+    e: Blinks, phase: Phase, view: View, span: Span, cycles: Sequence[Cycle],
+    reference: Sequence[Cycle],
+) -> Seen | None:  # fmt: skip
+    blur = view.blur + view.pin_blur(e.subject) + view.pin_blur(phase.reference)
     rises = [cycle.start for cycle in reference]
     slack = slack_of(e.period_ps, e.tolerance_ppm)
     if not rises:
@@ -349,7 +425,7 @@ def _judge_phase(
     doubt = None
     for cycle in cycles:
         off = _phase_error(cycle.start - phase.offset_ps, rises, e.period_ps)
-        fit = fits(abs(off), 0, slack, view.blur if off else 0)
+        fit = fits(abs(off), 0, slack, blur if off else 0)
         if fit is Outcome.PASS:
             continue
         text = (
@@ -386,6 +462,48 @@ def judge_counts(e: Counts, view: View) -> Seen:
     floating = _floats_unasked(e.subject, segs, view, span)
     if floating is not None:
         return floating
+    seen, over = _count(e, segs)
+    figure = number("seen", seen)
+    asked = count_words(e, view.board)
+    fewest, most = _count_range(e, view, span, seen)
+    if e.most is not None and fewest <= e.most < most:
+        return unsure(f"{e.subject} shows {seen}, one of them too close to the window's border to "
+                      f"tell; expected {asked}", figure, at_ps=over)  # fmt: skip
+    if over is not None and fewest == seen:
+        return failed(
+            over,
+            f"{e.subject} shows {seen} by the end, the one too many at {show_duration(over)}; "
+            f"expected {asked}",
+            figure,
+        )
+    if e.most is not None and fewest > e.most:
+        return failed(span.stop, f"{e.subject} shows {seen} by the end; expected {asked}", figure)
+    if fewest < e.least:
+        text = (
+            f"{e.subject} shows only {seen} by {show_duration(span.stop)}; expected {asked}"
+        )  # fmt: skip
+        if most >= e.least:
+            return unsure(f"{text}; one is too close to the window's border to tell", figure)
+        return in_doubt(failed(span.stop, text, figure), e.subject, view, span)
+    what = "pulse" if e.what == "pulse" else "change"
+    return passed(f"{e.subject} shows {seen} {what}{'' if seen == 1 else 's'}", figure)
+
+
+def _count_range(e: Counts, view: View, span: Span, seen: int) -> tuple[int, int]:
+    """How few and how many of those seen lie in the window for a bench that tells time roughly."""
+    off = span.blur + view.pin_blur(e.subject)
+    if not off:
+        return seen, seen
+    start = span.start and span.start + off
+    few, _ = _count(e, view.segments(e.subject, max(0, start - 1), max(start, span.stop - off)))
+    many, _ = _count(
+        e, view.segments(e.subject, max(0, span.start - off - 1), span.stop + off)
+    )  # fmt: skip
+    return few, many
+
+
+def _count(e: Counts, segs: Sequence[Seg]) -> tuple[int, int | None]:
+    """How many there are, and when the one too many comes."""
     seen = 0
     most = e.most
     over: int | None = None
@@ -411,23 +529,7 @@ def judge_counts(e: Counts, view: View) -> Seen:
             each = max(1, seen - before)
             into = (seg.stop - seg.start) * (most - before) // each if seg.skipped else 0
             over = seg.start + into
-    figure = number("seen", seen)
-    wanted_words = count_words(e, view.board)
-    if over is not None:
-        return failed(
-            over,
-            f"{e.subject} shows {seen} by the end, the one too many at {show_duration(over)}; "
-            f"expected {wanted_words}",
-            figure,
-        )
-    if seen < e.least:
-        return failed(
-            span.stop,
-            f"{e.subject} shows only {seen} by {show_duration(span.stop)}; expected {wanted_words}",
-            figure,
-        )
-    what = "pulse" if e.what == "pulse" else "change"
-    return passed(f"{e.subject} shows {seen} {what}{'' if seen == 1 else 's'}", figure)
+    return seen, over
 
 
 def _floats_unasked(name: str, segs: Sequence[Seg], view: View, span: Span) -> Seen | None:
@@ -435,7 +537,8 @@ def _floats_unasked(name: str, segs: Sequence[Seg], view: View, span: Span) -> S
     key = view.subject(name).key
     if any(view.subject(s.subject).key == key for s in view.contract.stimuli):
         return None
-    return floats(name, [seg for seg in segs if seg.stop > span.settled], view)
+    late = [seg for seg in segs if seg.stop - seg.after > span.settled]
+    return floats(name, late, view, span)
 
 
 # ---------------------------------------------------------------------------- PWM and tones
@@ -446,9 +549,19 @@ def judge_pwm(e: Pwm, view: View) -> Seen:
     span = view.span(e.window)
     period = period_ps(e.frequency_mhz)
     slack = slack_of(period, e.tolerance_ppm)
-    segs = _set_up(view.segments(e.subject, span.start, span.stop), span)
+    if _constant(e):
+        return in_doubt(_judge_pwm(e, view, span, period, slack), e.subject, view, span)
+    duties = (e.duty_ppm, e.duty_ppm if e.to_duty_ppm is None else e.to_duty_ppm)
+    least = min(*duties, *(PPM - duty for duty in duties)) - e.duty_tolerance_ppm
+    shortest = (period - slack) * least // PPM
+    seldom = too_seldom(e.subject, shortest, view, span)
+    return seldom or _judge_pwm(e, view, span, period, slack)
+
+
+def _judge_pwm(e: Pwm, view: View, span: Span, period: int, slack: int) -> Seen:
+    segs = _set_up(trimmed(view.segments(e.subject, span.start, span.stop), span), span)
     subject = view.subject(e.subject)
-    floating = floats(e.subject, segs, view)
+    floating = floats(e.subject, segs, view, span)
     if floating is not None:
         return floating
     cycles = cycles_of(segs, span)
@@ -463,7 +576,8 @@ def judge_pwm(e: Pwm, view: View) -> Seen:
 
     doubt: Seen | None = None
     for cycle in cycles:
-        fit = fits(cycle.period, period - slack, period + slack, view.blur)
+        blur = view.blur + cycle.blur
+        fit = fits(cycle.period, period - slack, period + slack, blur)
         if fit is not Outcome.PASS:
             text = (
                 f"{e.subject} has a period of {show_duration(cycle.period)} at "
@@ -474,7 +588,7 @@ def judge_pwm(e: Pwm, view: View) -> Seen:
                 return failed(cycle.start, text, *figures)
             doubt = doubt or unsure(text, *figures, at_ps=cycle.start)
         duty = cycle.on * PPM // cycle.period
-        k, fit = _duty_departure(e, cycle, wanted, view.blur * PPM // cycle.period)
+        k, fit = _duty_departure(e, cycle, wanted, _duty_blur(cycle, blur))
         if fit is Outcome.PASS:
             continue
         t = cycle.start + k * cycle.period
@@ -500,6 +614,14 @@ def judge_pwm(e: Pwm, view: View) -> Seen:
         "periods",
         *figures,
     )
+
+
+def _duty_blur(cycle: Cycle, blur: int) -> int:
+    """How far a measured duty may be off, in ppm, where each of two times is off by ``blur``."""
+    if not cycle.blur:
+        return blur * PPM // cycle.period
+    # on / period with both off the other way, and half a ppm for the rounding.
+    return 2 * blur * PPM // max(1, cycle.period - blur) + 1
 
 
 def _constant(e: Pwm) -> bool:
@@ -537,7 +659,7 @@ def _steady_too_long(
     """A stretch without edges is only right where the duty asked for is none or all."""
     for i, seg in enumerate(segs):
         limit = longest + (span.settled - span.start if i == 0 else 0)
-        if seg.skipped or seg.stop - seg.start <= limit + view.blur:
+        if seg.skipped or seg.stop - seg.start <= limit + view.blur + seg.blur:
             continue
         for t in (seg.start + limit + 1, max(seg.start, seg.stop - 1 - longest)):
             duty = wanted(t)
@@ -580,8 +702,12 @@ def judge_tone(e: Tone, view: View) -> Seen:
     span = view.span(e.window)
     period = period_ps(e.frequency_mhz)
     slack = slack_of(period, e.tolerance_ppm)
-    segs = _set_up(view.segments(e.subject, span.start, span.stop), span)
-    floating = floats(e.subject, segs, view)
+    shortest = (period - slack) * SQUARE_PPM[0] // PPM
+    seldom = too_seldom(e.subject, shortest, view, span)
+    if seldom is not None:
+        return seldom
+    segs = _set_up(trimmed(view.segments(e.subject, span.start, span.stop), span), span)
+    floating = floats(e.subject, segs, view, span)
     if floating is not None:
         return floating
     cycles = cycles_of(segs, span)
@@ -590,13 +716,14 @@ def judge_tone(e: Tone, view: View) -> Seen:
     asked = f"expected {show_frequency(e.frequency_mhz)} ± {show_ratio(e.tolerance_ppm)}"
     for i, seg in enumerate(segs):
         limit = period + slack + (span.settled - span.start if i == 0 else 0)
-        if not seg.skipped and seg.stop - seg.start > limit + view.blur:
+        if not seg.skipped and seg.stop - seg.start > limit + view.blur + seg.blur:
             t = seg.start + limit + 1
             return failed(t, f"{e.subject} is silent at {show_duration(t)}; {asked}", *figures)
     for cycle in cycles:
-        fit = fits(cycle.period, period - slack, period + slack, view.blur)
+        blur = view.blur + cycle.blur
+        fit = fits(cycle.period, period - slack, period + slack, blur)
         duty = cycle.on * PPM // cycle.period
-        square = fits(duty, *SQUARE_PPM, view.blur * PPM // cycle.period)
+        square = fits(duty, *SQUARE_PPM, _duty_blur(cycle, blur))
         if fit is Outcome.PASS and square is Outcome.PASS:
             continue
         sounds = show_frequency(frequency_mhz(cycle.period), 5)

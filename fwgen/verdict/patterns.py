@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fwgen.contract.timing import length_of, slack_of
 from fwgen.contract.words import named
 from fwgen.units import PS_PER_MS, show_duration, show_ratio
-from fwgen.verdict.levels import duration, number
+from fwgen.verdict.levels import duration, number, too_seldom
 from fwgen.verdict.types import Outcome
 from fwgen.verdict.view import failed, fits, passed, unsure
 
@@ -39,6 +39,7 @@ class Moment(NamedTuple):
     start: int
     stop: int
     levels: tuple[int | None, ...]
+    blur: int = 0  # how far its start may be off
 
 
 def unfold(steps: Sequence[Step], *, repeat: bool) -> Iterator[Wanted]:
@@ -85,9 +86,13 @@ def together(view: View, names: Sequence[str], start: int, stop: int) -> list[Mo
     """The levels of several subjects, cut where any of them changes. Raises TooFastError."""
     lives = [view.segments(name, start, stop, whole=True) for name in names]
     if len(lives) == 1:
-        return [Moment(seg.start, seg.stop, (seg.level,)) for seg in lives[0]]
+        return [Moment(seg.start, seg.stop, (seg.level,), seg.before) for seg in lives[0]]
     marks = sorted({seg.start for life in lives for seg in life} | {start})
     at = [0] * len(lives)
+    blurs: dict[int, int] = {}
+    for life in lives:
+        for seg in life:
+            blurs[seg.start] = max(blurs.get(seg.start, 0), seg.before)
     made: list[Moment] = []
     for i, mark in enumerate(marks):
         for k, life in enumerate(lives):
@@ -95,7 +100,7 @@ def together(view: View, names: Sequence[str], start: int, stop: int) -> list[Mo
                 at[k] += 1
         end = marks[i + 1] if i + 1 < len(marks) else stop
         levels = tuple(life[at[k]].level if life else None for k, life in enumerate(lives))
-        made.append(Moment(mark, end, levels))
+        made.append(Moment(mark, end, levels, blurs.get(mark, 0)))
     return made
 
 
@@ -103,13 +108,17 @@ def judge_pattern(e: Pattern, view: View) -> Seen:
     """Each step in turn: the levels, and how long they are held."""
     span = view.span(e.window)
     names = list(dict.fromkeys(name for step in e.steps for name, _ in step.levels))
-    moments = together(view, names, span.start, span.stop)
+    seldom = _too_seldom(e, names, view, span)
+    if seldom is not None:
+        return seldom
+    moments = _trimmed(together(view, names, span.start, span.stop), span)
     first = next(unfold(e.steps, repeat=e.repeat))
     latest = span.start + e.start_within_ps
     best: tuple[int, Seen] | None = None
+    doubt: Seen | None = None
     # Step 1 may look like a later step, so each moment that could be its beginning is tried.
     for i, moment in enumerate(moments):
-        if moment.start - view.blur > latest:
+        if moment.start - view.blur - moment.blur - span.blur > latest:
             break
         walk = _Walk(e, view, span, names, moments, i)
         if not walk.matches(moment, first):
@@ -117,10 +126,41 @@ def judge_pattern(e: Pattern, view: View) -> Seen:
         seen = walk.judge()
         if seen.outcome is Outcome.PASS:
             return seen
+        if view.trace.watched is not None and seen.outcome is Outcome.UNSURE:
+            doubt = doubt or seen
         reached = seen.departure.t_ps if seen.departure is not None else span.stop
         if best is None or reached > best[0]:
             best = reached, seen
-    return best[1] if best is not None else _never_begins(view, span, names, moments, first, latest)
+    if best is None:
+        return _never_begins(view, span, names, moments, first, latest)
+    return doubt or best[1]
+
+
+def _too_seldom(e: Pattern, names: Sequence[str], view: View, span: Span) -> Seen | None:
+    """Doubt about steps so short that this bench may not see them, or None."""
+    times = [step.duration_ps for step in e.steps if step.duration_ps is not None]
+    if not times:
+        return None
+    shortest = min(t - slack_of(t, e.tolerance_ppm) for t in times)
+    if span.start > 0:
+        shortest = min(shortest, times[0] - slack_of(times[0], e.tolerance_ppm) - e.start_within_ps)
+    for name in names:
+        seldom = too_seldom(name, shortest, view, span)
+        if seldom is not None:
+            return seldom
+    return None
+
+
+def _trimmed(moments: Sequence[Moment], span: Span) -> list[Moment]:
+    """Moments without those at the ends that may belong to what comes before or after."""
+    kept = list(moments)
+    while len(kept) > 1 and span.start and kept[1].start - kept[1].blur - span.blur <= span.start:
+        del kept[0]
+        more = kept[0].start - span.start
+        kept[0] = kept[0]._replace(start=span.start, blur=kept[0].blur + more)
+    while len(kept) > 1 and kept[-1].start + kept[-1].blur + span.blur >= span.stop:
+        del kept[-1]
+    return kept
 
 
 def _never_begins(
@@ -158,6 +198,8 @@ class _Walk:
         self.e, self.view, self.span, self.names = e, view, span, names
         self.moments, self.begin, self.i = moments, begin, begin
         self.left = span.start  # when the step before was left
+        self.left_blur = 0
+        self.give = 2 * max(view.pin_blur(name) for name in names)
         self.doubt: Seen | None = None
         self.steps_seen = 0
 
@@ -167,6 +209,7 @@ class _Walk:
         wanted = next(steps)
         # A step begins with the first change towards it: skew is not taken off its time.
         began, first = self.moments[self.i].start, True
+        self.left_blur = self.moments[self.i].blur
         for following in steps:
             seen = self._hold(wanted, following, began, first=first)
             if seen is not None:
@@ -211,15 +254,17 @@ class _Walk:
             # The pattern may begin this much later than its levels are first there, and, where
             # the window opens on it, so much earlier.
             latest = self.span.start + self.e.start_within_ps
-            high += max(0, latest - began)
+            high += max(0, latest + self.span.blur - began)
             if began == self.span.start > 0:
                 low -= min(self.e.start_within_ps, low)
         while self.i < len(self.moments) and self.matches(self.moments[self.i], wanted):
             self.i += 1
         ended = self.i == len(self.moments)
-        left = self.left = self.span.stop if ended else self.moments[self.i].start
+        left = self.left = self.moments[-1].stop if ended else self.moments[self.i].start
         lasted = left - began
-        blur = self.view.blur
+        blur = self.view.blur + self.left_blur
+        self.left_blur = self.give if ended else self.moments[self.i].blur
+        blur += self.left_blur
         if ended and lasted - blur <= high:
             self.steps_seen += 1
             return None
@@ -241,7 +286,7 @@ class _Walk:
     def _change(self, wanted: Wanted, following: Wanted, left: int) -> Seen | None:
         """From one step to the next every subject changes at most once, within the skew."""
         shortest = min(wanted.lasts or SKEW_PS, following.lasts or SKEW_PS)
-        skew = min(SKEW_PS, slack_of(shortest, self.e.tolerance_ppm)) + self.view.blur
+        skew = min(SKEW_PS, slack_of(shortest, self.e.tolerance_ppm)) + self.view.blur + self.give
         old, new = dict(wanted.levels), dict(following.levels)
         moved: set[str] = set()
         while self.i < len(self.moments):
@@ -285,7 +330,7 @@ class _Walk:
             low = wanted.lasts - slack_of(wanted.lasts, self.e.tolerance_ppm)
             if first and began == self.span.start > 0:
                 low -= min(self.e.start_within_ps, low)
-        if left - began < low - self.view.blur:
+        if left - began < low - self.view.blur - self.give:
             if ended:
                 return unsure(f"the run ended {show_duration(left - began)} into the last step")
             moment = self.moments[self.i]

@@ -67,6 +67,24 @@ def _decode(raw: bytearray) -> str:
 def judge_says(e: Says, view: View) -> Seen:
     """Every line: its text, its numbers, when it comes, at what rate."""
     span = view.span(e.window)
+    seen = _judge_says(e, view, span)
+    return _at_borders(seen, e.port, view, span)
+
+
+def _at_borders(seen: Seen, port: str, view: View, span: Span) -> Seen:
+    """A failure as doubt where a byte may lie on the other side of the window's border."""
+    blur = view.port_blur(port)
+    if seen.outcome is not Outcome.FAIL or not blur + span.blur:
+        return seen
+    frames = view.bytes_on(view.subject(port).port, "tx")
+    if not any(span.at_border(f.start_ps, blur) for f in frames):
+        return seen
+    at_ps = seen.departure.t_ps if seen.departure is not None else None
+    text = f"{seen.text}; something was said too close to the window's border to tell"
+    return unsure(text, *seen.figures, at_ps=at_ps)
+
+
+def _judge_says(e: Says, view: View, span: Span) -> Seen:
     port = view.subject(e.port).port
     frames = [f for f in view.bytes_on(port, "tx") if span.start <= f.start_ps < span.stop]
     wrong = _wire(e, frames, port, view)
@@ -158,7 +176,7 @@ def _strange(
     if not line.ended:
         # The run may end within a line: then it is a line's beginning, still being sent.
         frame_ps = _FRAME_BITS * PS_PER_S * 1000 // max(1, frames[-1].baud_mhz)
-        if span.stop - line.stop <= 2 * frame_ps:
+        if span.stop - line.stop <= 2 * frame_ps + 2 * view.port_blur(e.port) + span.blur:
             return None
         if _explained(line.text, view, e, span):
             text = f"{e.port} said {quoted(line.text)} without ending the line"
@@ -198,8 +216,8 @@ def _rhythm(
     if e.times == 0:
         first_by = None
     starts = [line.start for line, _ in found]
-    blur = view.blur
-    if first_by is not None and (not starts or starts[0] - blur > first_by):
+    blur = view.blur + 2 * view.port_blur(e.port)
+    if first_by is not None and (not starts or starts[0] - blur - span.blur > first_by):
         late = f"only at {show_duration(starts[0])}" if starts else "never"
         return failed(
             min(first_by, span.stop),
@@ -225,7 +243,8 @@ def _rhythm(
             t, f"{e.port} said {what} {len(starts)} times, the one too many at {show_duration(t)}"
         )
     goes_on = e.period_ps is not None and e.times is None
-    if goes_on and e.period_ps and starts and span.stop - starts[-1] > e.period_ps + slack + blur:
+    longest = (e.period_ps or 0) + slack + blur + span.blur
+    if goes_on and e.period_ps and starts and span.stop - starts[-1] > longest:
         t = starts[-1] + e.period_ps + slack
         return failed(
             t,
@@ -307,13 +326,14 @@ def _out_of_bound(
         return f"above {bound.most}"
     if bound.tracks is None:
         return None
+    off = view.port_blur(e.port) + view.zero
     if bound.tracks.startswith("presses:"):
-        low = sum(t < line.start for t in presses[1]) - bound.slack
-        high = sum(t <= line.start for t in presses[0]) + bound.slack
+        low = sum(t < line.start - off for t in presses[1]) - bound.slack
+        high = sum(t <= line.start + off for t in presses[0]) + bound.slack
         return None if low <= value <= high else f"though {high - bound.slack} presses were made"
     unit = PS_PER_MS if bound.tracks == "uptime_ms" else PS_PER_S
     up = line.start - max((t for t in resets if t <= line.start), default=0)
-    give = slack_of(up, e.tolerance_ppm) + view.blur
+    give = slack_of(up, e.tolerance_ppm) + view.blur + off
     # A count of whole units lags the time by less than one.
     low_ps, high_ps = up - give - (bound.slack + 1) * unit, up + give + bound.slack * unit
     if low_ps < value * unit <= high_ps:
@@ -327,20 +347,28 @@ def _out_of_bound(
 def judge_replies(e: Replies, view: View) -> Seen:
     """After each time the text has arrived, the pattern is said in time."""
     span = view.span(e.window)
+    return _at_borders(_judge_replies(e, view, span), e.port, view, span)
+
+
+def _judge_replies(e: Replies, view: View, span: Span) -> Seen:
     port = view.subject(e.port).port
     asked = _asked(e, view, span)
     frames = view.bytes_on(port, "tx")
     pattern = compile_line(e.pattern)
     waits: list[int] = []
+    doubt: Seen | None = None
+    blur = view.blur + 2 * view.port_blur(e.port) + view.zero
     # A receiver has the byte in the middle of its stop bit, and may answer from then on.
-    early = PS_PER_S * 1000 // frames[0].baud_mhz if frames else 0
+    early = blur + (PS_PER_S * 1000 // frames[0].baud_mhz if frames else 0)
     for i, t in enumerate(asked):
         deadline = t + e.within_ps
-        until = min(deadline, asked[i + 1]) if i + 1 < len(asked) else deadline
+        until = deadline + blur
+        if i + 1 < len(asked):
+            until = min(until, asked[i + 1])
         said = lines_of([f for f in frames if t - early <= f.start_ps < until])
         answer = next((line for line in said if pattern.fullmatch(line.text)), None)
         if answer is None:
-            if deadline > span.stop:
+            if deadline + blur > span.stop:
                 continue
             heard = f"said only {quoted(said[0].text)}" if said else "said nothing"
             return failed(
@@ -356,12 +384,17 @@ def judge_replies(e: Replies, view: View) -> Seen:
         )
         if bad is not None:
             return failed(bad.start_ps, f"{e.port} replies with a {bad.error} error")
-        if answer.stop - view.blur > deadline:
+        if answer.stop - blur > deadline:
             return failed(deadline, f"{e.port} is still replying at {show_duration(deadline)}")
+        if view.trace.watched is not None and answer.stop + blur > deadline:
+            text = f"{e.port} ends its reply at {show_duration(answer.stop)}, too close to tell"
+            doubt = doubt or unsure(text, at_ps=deadline)
         waits.append(answer.stop - t)
     unasked = _unasked(e, view, span, frames, early)
     if unasked is not None:
         return unasked
+    if doubt is not None:
+        return doubt
     if not waits:
         return unsure(f"{quoted(e.text)} never reached {e.port} with time left to answer")
     return passed(
@@ -383,11 +416,12 @@ def _unasked(
     ]
     asked = [(t, other) for other in others for t in _asked(other, view, view.span(other.window))]
     said = [other for other in view.contract.expectations if isinstance(other, Says)]
+    blur = 2 * view.port_blur(e.port)
     for line in lines_of([f for f in frames if span.start <= f.start_ps < span.stop]):
         if not line.ended or compile_line(e.pattern).fullmatch(line.text) is None:
             continue
         if any(
-            t - early <= line.start <= t + other.within_ps
+            t - early <= line.start <= t + other.within_ps + blur
             and compile_line(other.pattern).fullmatch(line.text)
             for t, other in asked
         ):

@@ -7,6 +7,7 @@ first and last few cycles, with a segment between that only counts the ones left
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import lcm
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,24 +32,47 @@ class TooFastError(Exception):
 
 
 class Seg(NamedTuple):
-    """A stretch of one level; ``skipped`` > 0: so many cycles of a wave, all like the last one."""
+    """A stretch of one level; ``skipped`` > 0: so many cycles of a wave, all like the last one.
+
+    ``before`` and ``after``: how far its start and its stop may be off, either way.
+    """
 
     start: int
     stop: int
     level: int | None
     skipped: int = 0
+    before: int = 0
+    after: int = 0
+
+    @property
+    def blur(self) -> int:
+        """How far its length may be off."""
+        return self.before + self.after
 
 
 class Span(NamedTuple):
-    """The part of a window that the contract's run covers."""
+    """The part of a window that the contract's run covers.
+
+    ``blur``: how far a moment of the bench may be off from one of the contract, either way.
+    """
 
     start: int
     stop: int
+    blur: int = 0
 
     @property
     def settled(self) -> int:
         """When pins must have been set up by: a moment after reset, at once later on."""
-        return self.start + STARTUP_PS if self.start == 0 else self.start
+        return self.start + STARTUP_PS + self.blur if self.start == 0 else self.start
+
+    def at_border(self, t: int, blur: int = 0) -> bool:
+        """Whether a moment may lie on the other side of the window's start or stop than it does.
+
+        Nothing comes before reset.
+        """
+        off = self.blur + blur
+        return off > 0 and ((self.start > 0 and abs(t - self.start) <= off)
+                            or abs(t - self.stop) <= off)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +117,86 @@ class View:
     contract: Contract
     trace: Trace
     board: Board
+    beside: Trace | None = None  # of the same firmware on a bench that sees everything
     _subjects: dict[str, Subject] = field(default_factory=dict)
     _segments: dict[tuple[str, int, int, int, bool], list[Seg]] = field(default_factory=dict)
     _done: list[Stimulated] = field(default_factory=list)
     _bytes: dict[tuple[str, str], list[SerialByte]] = field(default_factory=dict)
+    _held: dict[str, list[tuple[int, int, Fraction | int]]] = field(default_factory=dict)
 
     @property
     def blur(self) -> int:
         """How far a measured duration may be off: two readings of this bench's clock."""
         return self.trace.resolution_ps
+
+    @property
+    def zero(self) -> int:
+        """How far a moment counted from reset may be off, either way."""
+        return self.trace.watched.zero_ps if self.trace.watched is not None else 0
+
+    def unseen(self, name: str, span: Span) -> int:
+        """How long a level of a pin may come and go in the window without a mark; 0: not at all.
+
+        The pin must have been watched.
+        """
+        watched, pin = self.trace.watched, self.subject(name).pin
+        if watched is None or not pin:
+            return 0
+        return watched.pins[pin].longest_ps(span.start, span.stop)
+
+    def may_hide(self, name: str, span: Span) -> bool:
+        """Whether there may be changes of a pin that were not seen.
+
+        There are none where the same firmware, on a bench that sees everything, holds each level
+        of the pin for longer than this bench looks away.
+        """
+        unseen = self.unseen(name, span)
+        if not unseen:
+            return False
+        if self.beside is None:
+            return True
+        return any(
+            time <= 2 * unseen and stop > span.start - unseen and start < span.stop + unseen
+            for start, stop, time in self._times(self.subject(name).pin)
+        )
+
+    def _times(self, pin: str) -> list[tuple[int, int, Fraction | int]]:
+        """How long a pin holds each level in the trace beside: (start, stop, shortest time)."""
+        assert self.beside is not None
+        if pin not in self._held:
+            runs = self.beside.runs(pin)
+            self._held[pin] = [
+                (run.start_ps, run.stop_ps,
+                 min(run.wave.first_ps, run.wave.second_ps) if run.wave is not None
+                 else run.stop_ps - run.start_ps)
+                for i, run in enumerate(runs)
+                if run.wave is not None or 0 < i < len(runs) - 1
+            ]  # fmt: skip
+        return self._held[pin]
+
+    def edge_near(self, name: str, t_ps: int) -> bool:
+        """Whether an edge of a pin may lie on the other side of a moment than it does."""
+        if self.trace.watched is None:
+            return False
+        runs = self.trace.runs(self.subject(name).pin)
+        return any(abs(run.start_ps - t_ps) <= run.blur_ps + self.zero for run in runs[1:])
+
+    def port_blur(self, name: str) -> int:
+        """How far the time of a byte on a port may be off, either way."""
+        watched, port = self.trace.watched, self.subject(name).port
+        if watched is None or not port:
+            return 0
+        return watched.ports[port].blur_ps
+
+    def pin_blur(self, name: str) -> int:
+        """How far any edge of a pin may be off, either way."""
+        if self.trace.watched is None or not self.subject(name).pin:
+            return 0
+        return max((run.blur_ps for run in self.trace.runs(self.subject(name).pin)), default=0)
+
+    def moment_blur(self, name: str) -> int:
+        """How far a moment of a pin or a port may be off, either way."""
+        return max(self.pin_blur(name), self.port_blur(name))
 
     def subject(self, name: str) -> Subject:
         """What a name means. Raises ContractError."""
@@ -112,7 +207,9 @@ class View:
     def span(self, window: Window) -> Span:
         """The part of a window that the contract's run covers."""
         stop = self.contract.span_ps
-        return Span(window.start_ps, stop if window.stop_ps is None else min(window.stop_ps, stop))
+        if window.stop_ps is not None:
+            stop = min(window.stop_ps, stop)
+        return Span(window.start_ps, stop, self.zero)
 
     def segments(self, name: str, start: int, stop: int, *, whole: bool = False) -> list[Seg]:
         """The levels of a subject in [start, stop), neighbours unlike.
@@ -128,12 +225,14 @@ class View:
     def _cut(self, subject: Subject, start: int, stop: int, *, whole: bool) -> list[Seg]:
         made: list[Seg] = []
         flip = not subject.active
-        for run in self.trace.runs(subject.pin):
+        runs = self.trace.runs(subject.pin)
+        for i, run in enumerate(runs):
             if run.stop_ps <= start or run.start_ps >= stop:
                 continue
             begin, end = max(start, run.start_ps), min(stop, run.stop_ps)
+            before, after = run.blur_ps, runs[i + 1].blur_ps if i + 1 < len(runs) else 0
             pieces = (
-                (Seg(begin, end, run.level),)
+                (Seg(begin, end, run.level, 0, before, after),)
                 if run.wave is None
                 else _cycles(run, run.wave, begin, end, whole=whole)
             )
@@ -143,9 +242,9 @@ class View:
                     level = 1 - level
                 last = made[-1] if made else None
                 if last and last.level == level and not last.skipped and not seg.skipped:
-                    made[-1] = Seg(last.start, seg.stop, level)
+                    made[-1] = Seg(last.start, seg.stop, level, 0, last.before, seg.after)
                 else:
-                    made.append(Seg(seg.start, seg.stop, level, seg.skipped))
+                    made.append(Seg(seg.start, seg.stop, level, seg.skipped, seg.before, seg.after))
                     if len(made) > _MOST:
                         raise TooFastError(subject.name)
         return made
@@ -181,13 +280,14 @@ class View:
     def happened(self, stimulus: Stimulus) -> int | None:
         """When the bench did a stimulus, or None when the trace does not tell of it."""
         key = self.subject(stimulus.subject).key
-        allowed = max(STARTUP_PS // 10, 2 * self.blur)
+        allowed = max(STARTUP_PS // 10, 2 * self.blur, 2 * self.zero)
         if not self._done:
             self._done = list(self.trace.of(Stimulated))
         near = (e for e in self._done if abs(e.t_ps - stimulus.at_ps) <= allowed)
-        return next((e.t_ps for e in near if self._means(e.subject, key)), None)
+        return next((e.t_ps for e in near if self.means(e.subject, key)), None)
 
-    def _means(self, name: str, key: str) -> bool:
+    def means(self, name: str, key: str) -> bool:
+        """Whether a name of the trace is that of a subject."""
         found = find(name, self.board)
         return found is not None and found.key == key
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.image.faults import Scene, likely_cause, reason_of, report
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
-from fwgen.machine.armv7m.faults import Scene, likely_cause, reason_of, report
 from fwgen.trace import Fault
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fwgen.thumb import decode_all, isa
 from fwgen.units import show_duration
@@ -11,7 +11,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fwgen.image.types import Image
-    from fwgen.machine.memory import MemoryMap
+
+
+class _Region(Protocol):
+    @property
+    def kind(self) -> str: ...
+    @property
+    def base(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+class Memory(Protocol):
+    """What the report is drawn from: a machine's memory, or that of a board behind a probe."""
+
+    @property
+    def regions(self) -> Sequence[_Region]:
+        """Flash and RAM, by kind."""
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """What is at an address; None where there is nothing."""
+
 
 # CFSR and HFSR bits in words: Arm ARM DDI0403 B3.2.15, B3.2.16.
 MEANING = {
@@ -48,7 +68,7 @@ class Scene:
 
     def __init__(
         self,
-        memory: MemoryMap,
+        memory: Memory,
         image: Image | None,
         core: str,
         registers: Sequence[int],

@@ -1,0 +1,383 @@
+"""The real board as a bench: flashed, let go, listened to, and watched through its probe.
+
+What it sees it sees now and then: the trace says how often each pin was looked at, and how well the
+times are known (``Trace.watched``). What it cannot do to the board it says too (``NotDone``).
+
+Looks come at random moments: in step with the firmware they would see only one side of it.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fwgen.contract import Drive, Press, Send
+from fwgen.contract.words import say
+from fwgen.image.facts import Facts
+from fwgen.rig import fault as faults
+from fwgen.rig.clock import WallClock
+from fwgen.rig.flash import program
+from fwgen.rig.looks import Looks
+from fwgen.rig.pads import Pads
+from fwgen.rig.serial import Capture
+from fwgen.rig.wires import Move, moves_of, pin_of
+from fwgen.trace import (
+    Event,
+    Heard,
+    Looked,
+    NotDone,
+    Reset,
+    SerialByte,
+    Stimulated,
+    Trace,
+    Watched,
+)
+from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from fwgen.contract import Stimulus
+    from fwgen.image.types import Image
+    from fwgen.rig.clock import Clock
+    from fwgen.rig.connection import Connection
+    from fwgen.rig.flash import Programmed, Progress
+    from fwgen.rig.pads import PortMap
+    from fwgen.rig.wires import Wire
+    from fwgen.trace import Fault, Sampled
+
+EVERY_PS = PS_PER_MS  # between two looks, where the probe is fast enough
+OTHERS_PS = 9 * PS_PER_MS  # the ports that nobody asked for are looked at this often, or nearly
+CORE_PS = 4 * PS_PER_MS  # the core is looked at after a random time, this on average
+LEAD_PS = 2 * PS_PER_MS  # so long before its time a wire is told
+SLICE_PS = 100 * PS_PER_MS  # of looks at the core that are told as one
+QUIET_PS, MOST_NOISE_PS = 20 * PS_PER_MS, 500 * PS_PER_MS  # of serial, before it starts
+SETTLE_ROUNDS = 4  # that the run goes on after its span, so that its last edges are seen whole
+FRAME_BITS = 10
+
+
+@dataclass(slots=True)
+class RigBench:
+    """A board behind an open connection, as a bench. Each ``run`` flashes (if needed) and resets.
+
+    ``port`` is its console, opened with pyserial, or None; ``latency_ps`` how late a byte may
+    reach us. ``pins`` are looked at in each round, ``every_ps`` apart or as fast as the probe
+    goes; the others as often as it can be done beside. ``wires`` are what can drive a pin, by the
+    pin's name. ``programmed`` tells of the last flash, ``progress`` hears of it.
+
+    Raises RigError for whatever the rig cannot do; what the firmware does is in the trace.
+    """
+
+    connection: Connection
+    port: Any = None
+    latency_ps: int = 0
+    clock: Clock = field(default_factory=WallClock)
+    pins: Sequence[str] = ()
+    every_ps: int = EVERY_PS
+    wires: Mapping[str, Wire] = field(default_factory=dict)
+    name: str = "rig"
+    backup: bool | None = None
+    progress: Progress | None = None
+    programmed: Programmed | None = None
+    listener: Callable[[Event], None] | None = None
+
+    def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
+        """Flash what is not there yet, reset, and tell what was seen for ``span_ps``."""
+        self.programmed = program(
+            self.connection, image, backup=self.backup, progress=self.progress
+        )
+        return _Run(self, image, stimuli, span_ps).run()
+
+
+class _Run:
+    """One run, from the reset on."""
+
+    def __init__(
+        self, bench: RigBench, image: Image, stimuli: Sequence[Stimulus], span_ps: int
+    ) -> None:
+        self.bench, self.image, self.span_ps = bench, image, span_ps
+        self.board, self.connection = bench.connection.board, bench.connection
+        self.clock = bench.clock
+        self.pads = Pads(self.board, self.connection, bench.wires)
+        ports = {self.pads.port_of(pin) for pin in bench.pins}
+        self.asked = [port for port in self.pads.ports if port in ports]
+        self.others = [port for port in self.pads.ports if port not in ports]
+        self.facts = Facts(self.board.chip)
+        self.chance = random.Random(span_ps)
+        self.looks: dict[str, Looks] = {}
+        self.events: list[Event] = []
+        self.zero = self.zero_ps = self.late_ps = 0
+        self.moves: list[Move] = []
+        self.sends: list[Send] = []
+        self.refused: list[tuple[Stimulus, str]] = []
+        for stimulus in stimuli:
+            self._plan(stimulus)
+        self.moves.sort(key=lambda move: move.at_ps)
+        self.sends.sort(key=lambda send: send.at_ps)
+        self.fault: Fault | None = None
+        self.capture: Capture | None = None
+        self._slice: list[int] = []  # start, times, asleep
+        self._line_free_ps = 0
+        self._next_core_ps = 0
+        self._other_due_ps: dict[str, int] = {}
+
+    # ------------------------------------------------------------------ what to do
+
+    def _plan(self, stimulus: Stimulus) -> None:
+        if isinstance(stimulus, Send):
+            why = self._cannot_send(stimulus)
+            if not why:
+                self.sends.append(stimulus)
+        else:
+            pin = pin_of(stimulus, self.board)
+            why = "" if pin in self.bench.wires else f"nothing is wired to {pin or 'it'}"
+            if not why:
+                self.moves += moves_of(stimulus, self.board)
+        if why:
+            self.refused.append((stimulus, why))
+
+    def _cannot_send(self, stimulus: Send) -> str:
+        port, console = self.bench.port, self.board.console
+        if port is None or console is None:
+            return "no serial port is connected"
+        if stimulus.baud is not None and stimulus.baud != port.baudrate:
+            return f"the port is open at {port.baudrate} baud"
+        return ""
+
+    # ------------------------------------------------------------------ the run
+
+    def run(self) -> Trace:
+        port = self.bench.port
+        if port is None:
+            self._go()
+            return self._trace(None)
+        with Capture(port, self.clock, latency_ps=self.bench.latency_ps) as capture:
+            self.capture = capture
+            self._go()
+            capture.poll()
+        return self._trace(capture)
+
+    def _go(self) -> None:
+        connection = self.connection
+        connection.reset(halt=True)
+        if self.capture is not None:
+            self.capture.settle(QUIET_PS, most_ps=MOST_NOISE_PS)
+        self._forget_causes()
+        connection.write_word(
+            faults.DEMCR, connection.read_word(faults.DEMCR) | faults.CATCH
+        )  # fmt: skip
+        connection.read_word(faults.DHCSR)  # S_RESET_ST is told once
+        for port in self.pads.ports:
+            for pin, level in self.pads.levels(port).items():
+                self.looks[pin] = Looks(pin, level)
+        try:
+            self._release()
+            self._watch()
+        finally:
+            self._let_go()
+
+    def _forget_causes(self) -> None:
+        """The causes of resets are kept until they are cleared: those before ours are no matter."""
+        where, remove = self.facts.get("RCC_CSR"), self.facts.get("RCC_CSR_RMVF")
+        if where is not None and remove is not None:
+            self.connection.write_word(where, self.connection.read_word(where) | remove)
+
+    def _release(self) -> None:
+        before = self.clock.now_ps
+        self.connection.write_word(faults.DHCSR, faults.DBGKEY | faults.C_DEBUGEN)
+        after = self.clock.now_ps
+        self.zero, self.zero_ps = (before + after) // 2, (after - before + 1) // 2
+        for look in self.looks.values():
+            look.since_ps = -self.zero_ps
+        self.initial = {pin: look.level for pin, look in self.looks.items()}
+        self._slice = [0, 0, 0]
+
+    def _let_go(self) -> None:
+        """Faults are no longer caught: the board is its firmware's."""
+        control = self.connection.read_word(faults.DEMCR)
+        self.connection.write_word(faults.DEMCR, control & ~faults.CATCH)
+        if self.connection.read_word(faults.DHCSR) & faults.S_HALT:
+            self.connection.write_word(faults.DHCSR, faults.DBGKEY | faults.C_DEBUGEN)
+
+    @property
+    def now(self) -> int:
+        """Time since reset, as far as we know."""
+        return self.clock.now_ps - self.zero
+
+    def _watch(self) -> None:
+        rest = SETTLE_ROUNDS
+        while rest:
+            began = self.now
+            self._act()
+            for port in self.asked:
+                self._look_at(port)
+            for port in self._some_others(began):
+                self._look_at(port)
+            if began >= self._next_core_ps:
+                self._look_at_core()
+                self._next_core_ps = began + CORE_PS * self.chance.randint(500, 1500) // 1000
+            if self.capture is not None:
+                self.capture.poll()
+            self._wait(began)
+            if min(look.until_ps for look in self.looks.values()) > self.span_ps + self.zero_ps:
+                rest -= 1
+
+    def _some_others(self, now: int) -> list[PortMap]:
+        """The ports beside those asked for whose turn it is."""
+        due = [port for port in self.others if now >= self._other_due_ps.get(port.name, 0)]
+        # One in a round, if all get their turn in time; else the rounds are long anyway.
+        most = max(1, -(-len(self.others) * self.bench.every_ps // OTHERS_PS))
+        chosen = sorted(due, key=lambda port: self._other_due_ps.get(port.name, 0))[:most]
+        for port in chosen:
+            self._other_due_ps[port.name] = now + OTHERS_PS * 3 // 4
+        return chosen
+
+    def _look_at(self, port: PortMap) -> None:
+        before = self.now
+        levels = self.pads.levels(port)
+        after = self.now
+        for pin, level in levels.items():
+            edge = self.looks[pin].look(before, after, level)
+            if edge is not None:
+                self._tell(edge)
+
+    def _look_at_core(self) -> None:
+        before = self.now
+        status = self.connection.read_word(faults.DHCSR)
+        after = self.now
+        if status & faults.S_RESET_ST:
+            self._tell(Reset(max(0, before), self._cause()))
+        if status & (faults.S_HALT | faults.S_LOCKUP) and self.fault is None:
+            self._tell_fault(before, locked=bool(status & faults.S_LOCKUP))
+        since, times, asleep = self._slice
+        times, asleep = times + 1, asleep + bool(status & faults.S_SLEEP)
+        self._slice = [since, times, asleep]
+        if after - since >= SLICE_PS:
+            self._end_slice(after)
+
+    def _end_slice(self, now: int) -> None:
+        since, times, asleep = self._slice
+        if times:
+            self._tell(Looked(now, max(0, since), times, asleep))
+        self._slice = [now, 0, 0]
+
+    def _cause(self) -> str:
+        found = faults.reset_causes(self.facts)
+        if found is None:
+            return "unknown"
+        where, bits = found
+        value = self.connection.read_word(where)
+        # The reset pin is pulled by every reset from within, too: another cause says more.
+        names = [name for name, bit in bits.items() if value & bit and name != "PINRSTF"]
+        self._forget_causes()
+        return names[0] if names else "PINRSTF"
+
+    def _tell_fault(self, at: int, *, locked: bool) -> None:
+        if locked:
+            self.connection.halt()
+        self.fault = faults.read_fault(self.connection, self.board, self.image, max(0, at))
+        self._tell(self.fault)
+        # Its handler may go on, as it would without us.
+        self.connection.write_word(faults.DHCSR, faults.DBGKEY | faults.C_DEBUGEN)
+
+    def _wait(self, began: int) -> None:
+        """Until the next round, at a random moment about ``every_ps`` after the last."""
+        every = self.bench.every_ps
+        due = began + every * self.chance.randint(500, 1000) // 1000
+        left = due - self.now
+        if left <= 0:
+            return
+        if self.capture is not None:
+            self.capture.wait(left)
+        else:
+            self.clock.sleep(left)
+
+    # ------------------------------------------------------------------ stimuli
+
+    def _act(self) -> None:
+        now = self.now + LEAD_PS
+        while self.moves and self.moves[0].at_ps <= now:
+            self._move(self.moves.pop(0))
+        while self.sends and self.sends[0].at_ps <= now:
+            self._send(self.sends.pop(0))
+
+    def _move(self, move: Move) -> None:
+        due = self.zero + move.at_ps
+        early, late = self.bench.wires[move.pin].drive(move.level, due)
+        self.pads.drive(move.pin, move.level)
+        self._was_late(due, early, late)
+        if move.begins is not None:
+            t_ps = max(0, (early + late) // 2 - self.zero)
+            words = say(move.begins, self.board)
+            self._tell(Stimulated(t_ps, move.begins.subject, words))
+
+    def _was_late(self, due: int, early: int, late: int) -> None:
+        self.late_ps = max(self.late_ps, abs(early - due), abs(late - due))
+
+    def _send(self, send: Send) -> None:
+        assert self.capture is not None
+        assert self.board.console is not None
+        left = send.at_ps - self.now
+        if left > 0:
+            self.capture.wait(left)
+        start = self.now
+        self.capture.send(send.data)
+        self._was_late(send.at_ps, start, self.now + self.bench.latency_ps)
+        self._tell(Stimulated(max(0, start), send.subject, say(send, self.board)))
+        baud = self.bench.port.baudrate
+        start = max(start, self._line_free_ps)
+        for i, byte in enumerate(send.data):
+            begin, end = (start + n * FRAME_BITS * PS_PER_S // baud for n in (i, i + 1))
+            uart = self.board.console.uart
+            self._tell(SerialByte(end, uart, "rx", byte, baud * MHZ_PER_HZ, begin))
+        self._line_free_ps = start + len(send.data) * FRAME_BITS * PS_PER_S // baud
+
+    # ------------------------------------------------------------------ what came of it
+
+    def _tell(self, event: Event) -> None:
+        self.events.append(event)
+        if self.bench.listener is not None:
+            self.bench.listener(event)
+
+    def _trace(self, capture: Capture | None) -> Trace:
+        self._end_slice(max(0, self.now))
+        span = min(look.until_ps for look in self.looks.values())
+        events = list(self.events)
+        for stimulus, why in self.refused:
+            events.append(NotDone(stimulus.at_ps, stimulus.subject, _what(stimulus), why))
+        ports: dict[str, Heard] = {}
+        console = self.board.console
+        if capture is not None and console is not None:
+            events += capture.events(console.uart, self.zero)
+            sent = self.bench.latency_ps
+            baud = self.bench.port.baudrate
+            ports[console.uart] = Heard(max(capture.uncertainty_ps, sent), baud)
+        return Trace(
+            bench=self.bench.name,
+            board=self.board.name,
+            span_ps=span,
+            events=tuple(sorted((e for e in events if e.t_ps < span), key=lambda e: e.t_ps)),
+            initial=self.initial,
+            watched=Watched(
+                pins=self._pins(),
+                ports=ports,
+                zero_ps=self.zero_ps + self.late_ps,
+                core=True,
+                asleep=True,
+                means=f"probe {self.connection.probe.uid}",
+            ),
+        )
+
+    def _pins(self) -> dict[str, Sampled]:
+        return {pin: look.sampled() for pin, look in sorted(self.looks.items())}
+
+
+def _what(stimulus: Stimulus) -> str:
+    match stimulus:
+        case Press():
+            return "the press"
+        case Drive():
+            return "the level from outside"
+        case _:
+            return "the text"

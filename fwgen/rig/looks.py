@@ -1,0 +1,59 @@
+"""Looks at a pin now and then, as evidence: edges that lie between two looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median_low
+
+from fwgen.trace import Edge, Sampled
+
+OUTLIER = 3
+"""A time without a look that is this many times the usual one is a hole."""
+
+
+@dataclass(slots=True)
+class Looks:
+    """What was seen of one pin: its level in reset, then one look after the other.
+
+    Reset was released at ``since_ps`` or later, which may lie a little before 0. Each look happened
+    at some moment between its ``start_ps`` and ``stop_ps``: when it was asked for, and when the
+    answer was there.
+    """
+
+    pin: str
+    level: int | None
+    since_ps: int = 0  # the last look was at this time or later
+    _away: list[tuple[int, int]] = field(default_factory=list)
+    _edges: list[Edge] = field(default_factory=list)
+
+    def look(self, start_ps: int, stop_ps: int, level: int | None) -> Edge | None:
+        """Take a look; the Edge that it tells of, if the level is not the one before."""
+        since_ps, self.since_ps = self.since_ps, start_ps
+        self._away.append((since_ps, stop_ps))
+        if level == self.level:
+            return None
+        self.level = level
+        t_ps = max(1, (since_ps + stop_ps) // 2)  # at 0 it would be no change
+        edge = Edge(t_ps, self.pin, level, max(stop_ps - t_ps, t_ps - since_ps))
+        self._edges.append(edge)
+        return edge
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """What the looks tell of, in order of time."""
+        return tuple(self._edges)
+
+    @property
+    def until_ps(self) -> int:
+        """Up to when the looks tell of the pin: the last one was not earlier than this."""
+        return self.since_ps
+
+    def sampled(self) -> Sampled:
+        """How often the pin was looked at."""
+        times = [stop - start for start, stop in self._away]
+        if not times:
+            return Sampled(0)
+        limit = OUTLIER * median_low(times)
+        usual = [time for time in times if time <= limit]
+        holes = [(a, b) for a, b in self._away if b - a > limit]
+        return Sampled(max(usual), tuple(holes))
