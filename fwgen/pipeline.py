@@ -6,6 +6,8 @@
     trace    = bench.run(image, contract.stimuli, contract.span_ps)
     verdict  = judge(contract, trace, board)
 
+    confirmed = confirm(proof, rig)     on a real board, where there is one
+
 and again with feedback, while it fails and the model has more to give. ``observe`` hears each
 stage as it is reached, so that a person can watch.
 """
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from fwgen.image.types import Image
     from fwgen.model.protocol import Model, Reading
     from fwgen.trace import Trace
-    from fwgen.verdict import Verdict
+    from fwgen.verdict import Outcome, Verdict
+    from fwgen.verdict.both import Joint
+    from fwgen.verdict.compare import Difference
 
 ATTEMPTS = 3
 
@@ -63,6 +67,37 @@ class Result:
     def passed(self) -> bool:
         """Whether the firmware does what the prompt says."""
         return self.proof.passed
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A firmware on both benches: what the machine saw, then what the board did.
+
+    ``differences`` are where the two departed from each other, whatever the contract asks.
+    """
+
+    machine: Proof
+    rig: Proof
+    differences: tuple[Difference, ...]
+
+    @property
+    def claims(self) -> tuple[Joint, ...]:
+        """Each claim with both findings, and what they come to."""
+        from fwgen.verdict.both import joint
+
+        return joint(self.machine.verdict, self.rig.verdict)
+
+    @property
+    def outcome(self) -> Outcome:
+        """What both benches together say."""
+        from fwgen.verdict.both import outcome_of
+
+        return outcome_of(self.claims)
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything was seen as asked, on both."""
+        return self.outcome.exit_code == 0
 
 
 def generate(
@@ -171,6 +206,21 @@ def prove(image: Image, board: Board, contract: Contract, *, bench: Bench | None
         return proof
     trace = _by_luck(trace, verdict)
     return Proof(board, contract, image, trace, judge(contract, trace, board))
+
+
+def confirm(proof: Proof, rig: Bench) -> Confirmed:
+    """Run on a rig what the machine has run, judge it by the same contract, and compare.
+
+    Raises BenchError when the rig cannot do its work.
+    """
+    from fwgen.verdict import judge
+    from fwgen.verdict.compare import differences
+
+    contract, board = proof.contract, proof.board
+    trace = rig.run(proof.image, contract.stimuli, contract.span_ps)
+    verdict = judge(contract, trace, board, beside=proof.trace)
+    seen = Proof(board, contract, proof.image, trace, verdict)
+    return Confirmed(proof, seen, differences(contract, proof.trace, trace, board))
 
 
 def _by_luck(trace: Trace, verdict: Verdict) -> Trace:

@@ -60,7 +60,7 @@ def proof_data(proof: Proof) -> Data:
             "awake_cycles_per_second": awake_per_second(trace),
             "asleep_ppm": asleep_ppm(trace),
         },
-        "findings": [_finding(f) for f in verdict.all],
+        "findings": [finding_data(f) for f in verdict.all],
         "faults": [
             {"t_ps": e.t_ps, "exception": e.exception, "reason": e.reason, "report": e.report}
             for e in trace.of(FaultEvent)
@@ -243,7 +243,8 @@ def _contract(contract: Contract, board: Board) -> Data:
     }
 
 
-def _finding(finding: Finding) -> Data:
+def finding_data(finding: Finding) -> Data:
+    """One finding."""
     return {
         "about": finding.about,
         "claim": finding.claim,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fwgen.contract import Drive, Press, Send
 from fwgen.contract.words import say
@@ -23,6 +23,7 @@ from fwgen.rig.pads import Pads
 from fwgen.rig.serial import Capture
 from fwgen.rig.wires import Move, moves_of, pin_of
 from fwgen.trace import (
+    Edge,
     Event,
     Heard,
     Looked,
@@ -47,10 +48,26 @@ if TYPE_CHECKING:
     from fwgen.rig.wires import Wire
     from fwgen.trace import Fault, Sampled
 
+
+class Analyser(Protocol):
+    """A logic analyser on some pins: sharper than a probe, and blind to what drives them."""
+
+    @property
+    def pins(self) -> Sequence[str]:
+        """The pins that it is wired to."""
+
+    def start(self) -> None:
+        """From now on everything is kept."""
+
+    def stop(self, zero_ps: int) -> Mapping[str, Looks]:
+        """What was seen since a time of the rig's clock, by pin."""
+
+
 EVERY_PS = PS_PER_MS  # between two looks, where the probe is fast enough
 OTHERS_PS = 9 * PS_PER_MS  # the ports that nobody asked for are looked at this often, or nearly
 CORE_PS = 4 * PS_PER_MS  # the core is looked at after a random time, this on average
-LEAD_PS = 2 * PS_PER_MS  # so long before its time a wire is told
+LEAD_PS = 3 * PS_PER_MS  # beyond a round: so long before its time a wire is told
+AT_REST_PS = 5 * PS_PER_MS  # so long after a wire has moved its pin must have followed
 SLICE_PS = 100 * PS_PER_MS  # of looks at the core that are told as one
 QUIET_PS, MOST_NOISE_PS = 20 * PS_PER_MS, 500 * PS_PER_MS  # of serial, before it starts
 SETTLE_ROUNDS = 4  # that the run goes on after its span, so that its last edges are seen whole
@@ -64,7 +81,8 @@ class RigBench:
     ``port`` is its console, opened with pyserial, or None; ``latency_ps`` how late a byte may
     reach us. ``pins`` are looked at in each round, ``every_ps`` apart or as fast as the probe
     goes; the others as often as it can be done beside. ``wires`` are what can drive a pin, by the
-    pin's name. ``programmed`` tells of the last flash, ``progress`` hears of it.
+    pin's name. What an ``analyser`` is wired to is taken from it. ``programmed`` tells of the last
+    flash, ``progress`` hears of it.
 
     Raises RigError for whatever the rig cannot do; what the firmware does is in the trace.
     """
@@ -76,6 +94,7 @@ class RigBench:
     pins: Sequence[str] = ()
     every_ps: int = EVERY_PS
     wires: Mapping[str, Wire] = field(default_factory=dict)
+    analyser: Analyser | None = None
     name: str = "rig"
     backup: bool | None = None
     progress: Progress | None = None
@@ -118,6 +137,11 @@ class _Run:
         self.fault: Fault | None = None
         self.capture: Capture | None = None
         self._slice: list[int] = []  # start, times, asleep
+        # Of pins that are driven from outside: what was done, and which did not move for all that.
+        self.done: dict[str, Looks] = {}
+        self.told_ps: dict[str, int] = {}
+        self.dead: set[str] = set()
+        self.begun: list[tuple[str, Stimulated]] = []
         self._line_free_ps = 0
         self._next_core_ps = 0
         self._other_due_ps: dict[str, int] = {}
@@ -171,11 +195,27 @@ class _Run:
         for port in self.pads.ports:
             for pin, level in self.pads.levels(port).items():
                 self.looks[pin] = Looks(pin, level)
+        if self.bench.analyser is not None:
+            self.bench.analyser.start()
         try:
             self._release()
             self._watch()
         finally:
             self._let_go()
+        self.until_ps = min(look.until_ps for look in self.looks.values())
+        for looks in self.done.values():
+            looks.skip(self.until_ps)
+        if self.bench.analyser is not None:
+            self._take_over(self.bench.analyser.stop(self.zero))
+        self._take_over({pin: looks for pin, looks in self.done.items() if pin not in self.dead})
+
+    def _take_over(self, sharper: Mapping[str, Looks]) -> None:
+        """What is known better of some pins replaces what the probe saw of them."""
+        self.events = [e for e in self.events if not (isinstance(e, Edge) and e.pin in sharper)]
+        for pin, looks in sharper.items():
+            self.events += looks.edges
+            self.looks[pin] = looks
+            self.initial[pin] = looks.first
 
     def _forget_causes(self) -> None:
         """The causes of resets are kept until they are cleared: those before ours are no matter."""
@@ -238,9 +278,16 @@ class _Run:
         levels = self.pads.levels(port)
         after = self.now
         for pin, level in levels.items():
+            if pin in self.done and before > self.told_ps[pin] + AT_REST_PS:
+                self._check_wire(pin, level)
             edge = self.looks[pin].look(before, after, level)
             if edge is not None:
                 self._tell(edge)
+
+    def _check_wire(self, pin: str, level: int | None) -> None:
+        """A pin that is not at the level that its wire drives has no wire after all."""
+        if level != self.done[pin].level:
+            self.dead.add(pin)
 
     def _look_at_core(self) -> None:
         before = self.now
@@ -296,7 +343,7 @@ class _Run:
     # ------------------------------------------------------------------ stimuli
 
     def _act(self) -> None:
-        now = self.now + LEAD_PS
+        now = self.now + self.bench.every_ps + LEAD_PS
         while self.moves and self.moves[0].at_ps <= now:
             self._move(self.moves.pop(0))
         while self.sends and self.sends[0].at_ps <= now:
@@ -305,12 +352,19 @@ class _Run:
     def _move(self, move: Move) -> None:
         due = self.zero + move.at_ps
         early, late = self.bench.wires[move.pin].drive(move.level, due)
-        self.pads.drive(move.pin, move.level)
+        rests = self.pads.drive(move.pin, move.level)
         self._was_late(due, early, late)
+        looks = self.done.get(move.pin)
+        if looks is None:
+            looks = self.done[move.pin] = Looks(move.pin, self.initial[move.pin])
+        looks.skip(early - self.zero)
+        looks.look(early - self.zero, late - self.zero, rests)
+        self.told_ps[move.pin] = late - self.zero
         if move.begins is not None:
             t_ps = max(0, (early + late) // 2 - self.zero)
-            words = say(move.begins, self.board)
-            self._tell(Stimulated(t_ps, move.begins.subject, words))
+            event = Stimulated(t_ps, move.begins.subject, say(move.begins, self.board))
+            self.begun.append((move.pin, event))
+            self._tell(event)
 
     def _was_late(self, due: int, early: int, late: int) -> None:
         self.late_ps = max(self.late_ps, abs(early - due), abs(late - due))
@@ -342,8 +396,13 @@ class _Run:
 
     def _trace(self, capture: Capture | None) -> Trace:
         self._end_slice(max(0, self.now))
-        span = min(look.until_ps for look in self.looks.values())
-        events = list(self.events)
+        span = self.until_ps
+        lost = {id(event): pin for pin, event in self.begun if pin in self.dead}
+        events = [
+            e if id(e) not in lost or not isinstance(e, Stimulated)
+            else NotDone(e.t_ps, e.subject, "it", f"the wire to {lost[id(e)]} does not move it")
+            for e in self.events
+        ]  # fmt: skip
         for stimulus, why in self.refused:
             events.append(NotDone(stimulus.at_ps, stimulus.subject, _what(stimulus), why))
         ports: dict[str, Heard] = {}
@@ -365,9 +424,17 @@ class _Run:
                 zero_ps=self.zero_ps + self.late_ps,
                 core=True,
                 asleep=True,
-                means=f"probe {self.connection.probe.uid}",
+                means=self._means(),
             ),
         )
+
+    def _means(self) -> str:
+        means = f"probe {self.connection.probe.uid}"
+        if self.bench.port is not None:
+            means += f", port {self.bench.port.name}"
+        if self.bench.analyser is not None:
+            means += f", logic analyser on {', '.join(self.bench.analyser.pins)}"
+        return means
 
     def _pins(self) -> dict[str, Sampled]:
         return {pin: look.sampled() for pin, look in sorted(self.looks.items())}

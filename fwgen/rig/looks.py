@@ -23,8 +23,12 @@ class Looks:
     pin: str
     level: int | None
     since_ps: int = 0  # the last look was at this time or later
+    first: int | None = field(init=False)  # the level that it began with
     _away: list[tuple[int, int]] = field(default_factory=list)
     _edges: list[Edge] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.first = self.level
 
     def look(self, start_ps: int, stop_ps: int, level: int | None) -> Edge | None:
         """Take a look; the Edge that it tells of, if the level is not the one before."""
@@ -37,6 +41,10 @@ class Looks:
         edge = Edge(t_ps, self.pin, level, max(stop_ps - t_ps, t_ps - since_ps))
         self._edges.append(edge)
         return edge
+
+    def skip(self, until_ps: int) -> None:
+        """It was looked at all along up to a time, as often as ever, and did not change."""
+        self.since_ps = max(self.since_ps, until_ps)
 
     @property
     def edges(self) -> tuple[Edge, ...]:

@@ -135,9 +135,13 @@ class Pads:
         """The port that a pin is on."""
         return next((port for port in self.ports if pin in port.pins), None)
 
-    def drive(self, pin: str, level: int | None) -> None:
-        """Something outside of the chip drives a pin now, or lets it go."""
+    def drive(self, pin: str, level: int | None) -> int | None:
+        """Something outside of the chip drives a pin now, or lets it go; the level it then has.
+
+        That is as far as the outside decides: the level that something on the board pulls it to.
+        """
         self._outside[pin] = self._rests.get(pin) if level is None else level
+        return self._outside[pin]
 
     def levels(self, port: PortMap) -> dict[str, int | None]:
         """The levels of a port's pins, all at one moment. Raises RigError."""

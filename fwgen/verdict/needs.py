@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fwgen.contract.subjects import resolve
-from fwgen.contract.timing import cycle_of, slack_of, window_of
+from fwgen.contract.timing import cycle_of, slack_of
 from fwgen.contract.types import Blinks, Follows, Pattern, Pwm, Replies, Responds, Says, Tone
 from fwgen.units import PPM, PS_PER_MS
 from fwgen.verdict.watching import subjects_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from fwgen.board.types import Board
     from fwgen.contract.types import Contract, Expectation
 
 FINEST_PS, COARSEST_PS = PS_PER_MS * 3 // 10, 6 * PS_PER_MS
-"""No probe is faster than the first; no flash for an eye falls between looks by the second."""
+"""No probe is faster than the first; who looks as seldom as the second still sees any flash that
+an eye would."""
 
 _LOOKS = 5
 """So many looks within a tolerance decide: two are lost to each edge of a time."""
@@ -24,40 +27,44 @@ _LOOKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """``pins`` to look at ``every_ps``; ``bauds`` are the rates that the console must be heard at.
+    """``pins`` to look at, each with the shortest time that must be told from another one.
 
-    ``too_fast`` are the pins whose times no probe can follow: a logic analyser can.
+    That is in picoseconds; None: none in particular. ``bauds`` are the rates that the console must
+    be heard at.
     """
 
-    pins: tuple[str, ...]
-    every_ps: int
+    pins: Mapping[str, int | None]
     bauds: tuple[int, ...]
-    too_fast: tuple[str, ...] = ()
+
+    def every_ps(self, without: Collection[str] = ()) -> int:
+        """How often to look at the pins, but for those that something sharper watches."""
+        finest = [t for pin, t in self.pins.items() if t is not None and pin not in without]
+        return max(FINEST_PS, min([COARSEST_PS, *(t // _LOOKS for t in finest)]))
+
+    def finer_than(self, ps: int) -> tuple[str, ...]:
+        """The pins of which times shorter than this must be told apart."""
+        return tuple(pin for pin, t in self.pins.items() if t is not None and t < ps)
 
 
 def needs(contract: Contract, board: Board) -> Needs:
     """What to watch for a contract. Raises ContractError when it names what the board lacks."""
-    pins: dict[str, None] = {}
-    too_fast: dict[str, None] = {}
+    pins: dict[str, int | None] = {}
     bauds: dict[int, None] = {}
-    every = COARSEST_PS
     for e in contract.expectations:
         finest = _finest(e)
         for name in subjects_of(e):
-            subject = resolve(name, board)
-            if subject.pin:
-                pins[subject.pin] = None
-                if finest is not None and finest < FINEST_PS:
-                    too_fast[subject.pin] = None
+            pin = resolve(name, board).pin
+            if pin:
+                known = pins.get(pin)
+                times = [t for t in (known, finest) if t is not None]
+                pins[pin] = min(times, default=None)
         if isinstance(e, Says) and e.baud is not None:
             bauds[e.baud] = None
-        if finest is not None and finest >= FINEST_PS:
-            every = min(every, max(FINEST_PS, finest // _LOOKS))
     for stimulus in contract.stimuli:
-        subject = resolve(stimulus.subject, board)
-        if subject.pin:
-            pins[subject.pin] = None
-    return Needs(tuple(pins), every, tuple(bauds), tuple(too_fast))
+        pin = resolve(stimulus.subject, board).pin
+        if pin:
+            pins.setdefault(pin, None)
+    return Needs(pins, tuple(bauds))
 
 
 def _finest(e: Expectation) -> int | None:
@@ -74,13 +81,10 @@ def _finest(e: Expectation) -> int | None:
             tolerance = e.duty_tolerance_ppm if isinstance(e, Pwm) else e.tolerance_ppm
             return min(slack_of(period, e.tolerance_ppm), slack_of(period, tolerance))
         case Follows():
-            return e.latency_ps // _LOOKS
+            return e.latency_ps // (2 * _LOOKS)
         case Responds():
             return (e.within_ps - e.after_ps) // _LOOKS
         case Says() | Replies():
             return None
         case _:
-            window = window_of(e)
-            if window.stop_ps is None:
-                return None
-            return max(FINEST_PS, (window.stop_ps - window.start_ps) // 2)
+            return None

@@ -1,0 +1,163 @@
+"""Rig files: one TOML for each bench of boards: which board, which probe, which port, what wires.
+
+    board = "nucleo-f401"
+    probe = "066AFF3833"                 # its serial number, or a part of it
+    port = "/dev/ttyACM0"                # left out: the probe's own; "none": there is none
+
+    [wires]                              # what can drive the board's pins from outside
+    B1 = { probe = "0668FF5055", board = "nucleo-f401", pin = "PA8" }
+
+A wire leads from a pin of a second board, which its own probe drives: it needs no firmware.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fwgen.board import load_board
+from fwgen.contract.subjects import find, known_names
+from fwgen.errors import BoardError, InputError, did_you_mean
+from fwgen.rig.places import data_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from fwgen.board.types import Board
+
+NO_PORT = "none"
+PLACES = (Path("hil", "rigs"), Path("rigs"))
+"""Where rig files are looked for by name, below the current folder; then in our data folder."""
+
+_KEYS = ("board", "probe", "port", "wires")
+_WIRE_KEYS = ("probe", "board", "pin")
+
+
+@dataclass(frozen=True, slots=True)
+class WireSpec:
+    """A wire to a pin of the board, from ``pin`` of the ``board`` that ``probe`` drives."""
+
+    probe: str
+    board: str
+    pin: str
+
+
+@dataclass(frozen=True, slots=True)
+class RigSpec:
+    """One bench of boards, as its file describes it. ``wires`` by the pin that they lead to."""
+
+    name: str
+    board: str
+    probe: str = ""
+    port: str = ""
+    wires: Mapping[str, WireSpec] = field(default_factory=dict)
+    where: str = ""
+
+
+def find_rig(name: str) -> Path:
+    """The file of a rig, from its name or path. Raises InputError with the names there are."""
+    path = Path(name)
+    if path.suffix == ".toml" or len(path.parts) > 1:
+        if not path.is_file():
+            raise InputError("there is no such rig file", where=name)
+        return path
+    known = {file.stem: file for file in rig_files()}
+    if name in known:
+        return known[name]
+    listed = ", ".join(sorted(known))
+    raise InputError(
+        f"there is no rig {name!r}",
+        hint=did_you_mean(name, known)
+        or (f"there is {listed}" if listed else f'write {PLACES[0] / name}.toml; or "virtual"'),
+    )
+
+
+def rig_files() -> Iterator[Path]:
+    """The rig files that names stand for, the nearest first."""
+    seen: set[str] = set()
+    for folder in (*PLACES, data_folder() / "rigs"):
+        for file in sorted(folder.glob("*.toml")):
+            if file.stem not in seen:
+                seen.add(file.stem)
+                yield file
+
+
+def load_rig(path: Path) -> RigSpec:
+    """Read a rig file. Raises InputError that names the place."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(error.strerror or str(error), where=str(path)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"not TOML: {error}", where=str(path)) from None
+    where = str(path)
+    _only(data, _KEYS, where)
+    name = _text(data, "board", where)
+    if not name:
+        raise InputError("the board is not named", where=where, hint='board = "nucleo-f401"')
+    try:
+        board = load_board(name)
+    except BoardError as error:
+        raise InputError(error.message, where=f"{where}: board", hint=error.hint) from None
+    wires = data.get("wires", {})
+    if not isinstance(wires, dict):
+        raise InputError("wires is no table", where=where, hint="[wires]")
+    made: dict[str, WireSpec] = {}
+    for end, spec in wires.items():
+        at = f"{where}: wires.{end}"
+        subject = find(end, board)
+        if subject is None or not subject.pin:
+            hint = did_you_mean(end, known_names(board)) or "a part or a pin of the board"
+            raise InputError(f"{board.name} has no pin {end!r}", where=at, hint=hint)
+        if subject.pin in made:
+            raise InputError(f"{subject.pin} has a wire already", where=at)
+        made[subject.pin] = _wire(spec, at)
+    return RigSpec(
+        path.stem, board.name, _text(data, "probe", where), _text(data, "port", where), made, where
+    )
+
+
+def _wire(spec: object, where: str) -> WireSpec:
+    if not isinstance(spec, dict):
+        raise InputError("a wire is a table", where=where, hint="{ probe, board, pin }")
+    _only(spec, _WIRE_KEYS, where)
+    probe, name, pin = (_text(spec, key, where) for key in _WIRE_KEYS)
+    missing = [key for key, value in zip(_WIRE_KEYS, (probe, name, pin), strict=True) if not value]
+    if missing:
+        raise InputError(f"{missing[0]} is missing", where=where)
+    try:
+        other = load_board(name)
+    except BoardError as error:
+        raise InputError(error.message, where=where, hint=error.hint) from None
+    found = other.find_pin(pin)
+    if found is None:
+        hint = did_you_mean(pin, other.chip.pins)
+        raise InputError(f"{other.name} has no pin {pin!r}", where=where, hint=hint)
+    return WireSpec(probe, name, found.name)
+
+
+def check_board(spec: RigSpec, board: Board) -> None:
+    """Raises InputError when the rig has another board."""
+    if spec.board != board.name:
+        raise InputError(
+            f"the rig {spec.name} has a {spec.board}, not a {board.name}", where=spec.where
+        )
+
+
+def _only(data: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
+    for key in data:
+        if key not in known:
+            raise InputError(
+                f"there is no key {key!r} here",
+                where=where,
+                hint=did_you_mean(key, known) or "there is " + ", ".join(known),
+            )
+
+
+def _text(data: Mapping[str, object], key: str, where: str) -> str:
+    value = data.get(key, "")
+    if not isinstance(value, str):
+        raise InputError(f"{key} is no text", where=where, hint=f'{key} = "..."')
+    return value
