@@ -135,7 +135,7 @@ class Agent:
             if state.state is not ReservationState.waiting:
                 raise Refused("reservation lost", state=state.state.name)
             if time.monotonic() >= deadline:
-                raise Refused("taken", holders=self._holders(places), waited_s=self.order["wait_s"])
+                raise Refused("taken", holders=self._holders(places))
             if not told:
                 say("waiting", holders=self._holders(places))
                 told = True

@@ -132,7 +132,8 @@ def borrowed(wanted: Wanted, say: Callable[[str], None] = lambda _: None) -> Ite
             except RigError:
                 # Nobody but us has it: another fwgen of ours.
                 if not place.kept or time.monotonic() >= deadline:
-                    raise _taken(place.place, f"another fwgen of yours{holder(name)}") from None
+                    by = f"another fwgen of yours{holder(name)}"
+                    raise _taken(place.place, by, wanted) from None
                 trial.close()
                 time.sleep(AGAIN_S)
             else:
@@ -140,12 +141,18 @@ def borrowed(wanted: Wanted, say: Callable[[str], None] = lambda _: None) -> Ite
         yield place
 
 
-def _taken(place: str, by: str, *, waited_s: float = 0.0) -> RigError:
-    waited = f", still after {waited_s:g} s" if waited_s else ""
-    return RigError(
-        f"the place {place} is in use by {by}{waited}",
-        hint=f'wait for it in the queue: --rig "{SCHEME}{place},wait=10min"',
-    )
+def _taken(place: str, by: str, wanted: Wanted) -> RigError:
+    return RigError(f"the place {place} is in use by {by}{_still(wanted)}", hint=_queue(wanted))
+
+
+def _still(wanted: Wanted) -> str:
+    return f", still after {wanted.wait_s:g} s" if wanted.wait_s else ""
+
+
+def _queue(wanted: Wanted) -> str:
+    if wanted.wait_s:
+        return '"labgrid-client who" tells who has what'
+    return f'wait in the queue: --rig "{SCHEME}{wanted},wait=10min"'
 
 
 # ---------------------------------------------------------------------------- labgrid's side
@@ -322,11 +329,10 @@ def _held(said: Mapping[str, Any], wanted: Wanted) -> RigError:
     holders: dict[str, str] = said["holders"]
     if len(holders) == 1:
         ((place, by),) = holders.items()
-        return _taken(place, by or "who reserved it", waited_s=said["waited_s"])
-    waited = f", still after {said['waited_s']:g} s" if said["waited_s"] else ""
+        return _taken(place, by or "who reserved it", wanted)
     return RigError(
-        f"all {len(holders)} places with {wanted} are in use{waited}: {_holders(holders)}",
-        hint=f'wait for one in the queue: --rig "{SCHEME}{wanted},wait=10min"',
+        f"all {len(holders)} places with {wanted} are in use{_still(wanted)}: {_holders(holders)}",
+        hint=_queue(wanted),
     )
 
 
