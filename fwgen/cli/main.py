@@ -55,6 +55,9 @@ Options of a prompt:
   -c, --contract C  Hold it against this contract (TOML), not the one read from the prompt.
   -m, --model M     Which model emits.  [default: embedded]
   --attempts N      How often the model may try.  [default: 3]
+  --flash           When it has passed, put it onto the board and check it there, too.
+  --rig R           Which board: real (plugged in), virtual, or a rig file.  [default: real]
+  --probe UID       Which debug probe, if several are plugged in.
   --json            Print one JSON object, and nothing else.
   --dry-run         Only read: show what was understood and the contract.
 

@@ -11,6 +11,8 @@ import typer
 
 from fwgen.cli.options import BoardOption, ContractOption, JsonOption, the_board
 from fwgen.cli.output import put_json, screen
+from fwgen.cli.plugged import ProbeOption
+from fwgen.cli.rigs import FlashOption, RigNameOption, check_rig, confirmed_on
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
@@ -36,6 +38,9 @@ def make(
     attempts: Annotated[
         int, typer.Option(min=1, metavar="N", help="How often the model may try.")
     ] = 3,
+    flash: FlashOption = False,
+    rig: RigNameOption = "",
+    probe: ProbeOption = "",
     as_json: JsonOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only read: show the contract, emit nothing.")
@@ -50,9 +55,13 @@ def make(
     if dry_run:
         return _dry_run(said, the, model, contract, as_json=as_json)
     folder = _folder(said, the, out)
+    where: tuple[str, str] | None = None
+    if flash or rig or probe:
+        check_rig(the, rig)
+        where = rig, probe
     if as_json:
-        return _json(said, the, model, contract, folder, attempts)
-    return _show(said, the, board, model, contract, folder, attempts)
+        return _json(said, the, model, contract, folder, attempts, where)
+    return _show(said, the, board, model, contract, folder, attempts, where)
 
 
 def _folder(prompt: str, board: Board, out: Path | None) -> Path:
@@ -66,7 +75,7 @@ def _folder(prompt: str, board: Board, out: Path | None) -> Path:
 
 def _show(
     prompt: str, board: Board, called: str, model: str, contract: Path | None, folder: Path,
-    attempts: int,
+    attempts: int, where: tuple[str, str] | None,
 ) -> int:  # fmt: skip
     from rich.text import Text
 
@@ -101,16 +110,31 @@ def _show(
         status.update(Text("writing the files"))
         files = contents(result)
         save(files, folder)
+    code = result.proof.verdict.exit_code
+    if where is not None and result.passed:
+        from fwgen.cli.plugged import progress
+        from fwgen.report.rig import show_confirmed
+
+        # What was made is saved already, whatever the rig says.
+        with progress(screen(stderr=True)) as tell:
+            confirmed = confirmed_on(result.proof, where[0], probe=where[1], progress=tell)
+        show_confirmed(console, confirmed)
+        files = contents(result, confirmed)
+        save(files, folder)
+        code = confirmed.outcome.exit_code
+    elif where is not None:
+        console.print("\n [dim]not flashed: it did not pass in the machine[/]")
     console.print()
     show.show_files(console, str(folder), list(files))
     console.print()
     show.show_next(console, _next_steps(folder, result, called))
-    return result.proof.verdict.exit_code
+    return code
 
 
 def _json(
-    prompt: str, board: Board, model: str, contract: Path | None, folder: Path, attempts: int
-) -> int:
+    prompt: str, board: Board, model: str, contract: Path | None, folder: Path, attempts: int,
+    where: tuple[str, str] | None,
+) -> int:  # fmt: skip
     from fwgen.pipeline import generate
     from fwgen.report.data import result_data
     from fwgen.report.folder import REPORT, contents, save
@@ -118,9 +142,16 @@ def _json(
     result = generate(prompt, board, model=model, contract=contract, attempts=attempts)
     files = contents(result)
     save(files, folder)
+    code = result.proof.verdict.exit_code
+    confirmed = None
+    if where is not None and result.passed:
+        confirmed = confirmed_on(result.proof, where[0], probe=where[1])
+        files = contents(result, confirmed)
+        save(files, folder)
+        code = confirmed.outcome.exit_code
     others = {name: content for name, content in files.items() if name != REPORT}
-    put_json(result_data(result, others) | {"folder": str(folder)})
-    return result.proof.verdict.exit_code
+    put_json(result_data(result, others, confirmed) | {"folder": str(folder)})
+    return code
 
 
 def _dry_run(prompt: str, board: Board, model: str, contract: Path | None, *, as_json: bool) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import Board
     from fwgen.contract import Contract
+    from fwgen.pipeline import Confirmed, Proof
     from fwgen.rig.bench import RigBench
     from fwgen.rig.flash import Progress
     from fwgen.rig.looks import Looks
@@ -37,6 +38,34 @@ RigNameOption = Annotated[
         "wires; else a rig file's name or path.",
     ),
 ]
+
+
+FlashOption = Annotated[
+    bool,
+    typer.Option("--flash", help="When it has passed, put it onto the board and check it there."),
+]
+
+
+def check_rig(board: Board, rig: str) -> None:
+    """Refuse now, not after the work, a rig that there is not. Raises InputError."""
+    if rig in ("", REAL, VIRTUAL):
+        return
+    from fwgen.rig.rigs import check_board, find_rig, load_rig
+
+    check_board(load_rig(find_rig(rig)), board)
+
+
+def confirmed_on(
+    proof: Proof, rig: str, *, probe: str = "", progress: Progress | None = None
+) -> Confirmed:
+    """Check on a rig what has passed in the machine.
+
+    Raises RigError for what is not there or does not answer, InputError for a rig file.
+    """
+    from fwgen.pipeline import confirm
+
+    with opened(proof.board, rig, proof.contract, probe=probe, progress=progress) as bench:
+        return confirm(proof, bench)
 
 
 @contextmanager
@@ -158,6 +187,9 @@ def _virtual(
         {name: VirtualWire(virtual, name) for name in board.chip.pins},
         VirtualAnalyser(virtual, fine) if fine else None,
         name="virtual rig",
+        means="probe, port and wires, all virtual"
+        + (f"; a logic analyser on {', '.join(fine)}" if fine else ""),
+        backup=False,  # a chip that is gone when this ends
         progress=progress,
     )
 

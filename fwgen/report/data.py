@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fwgen.errors import FwgenError
     from fwgen.image.types import Image, Listing
     from fwgen.model.protocol import Reading
-    from fwgen.pipeline import Proof, Result
+    from fwgen.pipeline import Confirmed, Proof, Result
     from fwgen.trace import Trace
     from fwgen.verdict import Finding
 
@@ -78,8 +78,15 @@ def proof_data(proof: Proof) -> Data:
     }  # fmt: skip
 
 
-def result_data(result: Result, files: Mapping[str, bytes] | None = None) -> Data:
-    """A generated firmware and its proof; ``files`` are those beside the report."""
+def result_data(
+    result: Result,
+    files: Mapping[str, bytes] | None = None,
+    confirmed: Confirmed | None = None,
+) -> Data:
+    """A generated firmware and its proof; ``files`` are those beside the report.
+
+    With what a rig saw of it, the outcome is that of both.
+    """
     data: Data = {
         "fwgen_report": VERSION,
         "prompt": result.reading.prompt,
@@ -89,13 +96,24 @@ def result_data(result: Result, files: Mapping[str, bytes] | None = None) -> Dat
         "assumed": list(result.reading.assumed),
         "plan": result.emission.plan,
     }
-    data |= proof_data(result.proof)
+    data |= proof_data(result.proof) if confirmed is None else confirmed_data(confirmed)
     if files is not None:
         data["files"] = {
             name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
             for name, content in sorted(files.items())
         }
     return data
+
+
+def confirmed_data(confirmed: Confirmed) -> Data:
+    """A firmware on both benches: the machine's proof, with ``rig`` and the outcome of both."""
+    from fwgen.report.rig import rig_data
+
+    return proof_data(confirmed.machine) | {
+        "outcome": confirmed.outcome.value,
+        "exit_code": confirmed.outcome.exit_code,
+        "rig": rig_data(confirmed),
+    }
 
 
 def reading_data(reading: Reading, model: str) -> Data:

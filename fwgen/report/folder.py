@@ -17,7 +17,7 @@ from fwgen.report.data import result_data, to_json
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from fwgen.pipeline import Result
+    from fwgen.pipeline import Confirmed, Result
 
 REPORT = "report.json"
 LISTING = "firmware.lst"
@@ -32,12 +32,13 @@ NAMES = (
     "trace.vcd",
     REPORT,
 )
+RIG_NAMES = ("rig-trace.jsonl", "rig-trace.vcd", "difference.txt")
 _MARK = '"fwgen_report"'
 _ELSEWHERE = "choose another folder with --out"
 
 
-def contents(result: Result) -> dict[str, bytes]:
-    """Every file of a result by name."""
+def contents(result: Result, confirmed: Confirmed | None = None) -> dict[str, bytes]:
+    """Every file of a result by name; with what a rig saw of it, if it was checked on one."""
     from fwgen.contract import dump_contract
     from fwgen.image.elf import elf_bytes
     from fwgen.image.wire import dump_emission
@@ -57,7 +58,11 @@ def contents(result: Result) -> dict[str, bytes]:
         dump_vcd(proof.trace, proof.board).encode(),
     )
     files = dict(zip(NAMES, made, strict=False))
-    files[REPORT] = to_json(result_data(result, files)).encode()
+    if confirmed is not None:
+        from fwgen.report.rig import rig_files
+
+        files |= rig_files(confirmed)
+    files[REPORT] = to_json(result_data(result, files, confirmed)).encode()
     return files
 
 
@@ -70,7 +75,7 @@ def check_folder(folder: Path) -> None:
     try:
         if folder.exists() and not folder.is_dir():
             raise OutputError("the output folder is a file", where=str(folder), hint=_ELSEWHERE)
-        theirs = [name for name in NAMES if os.path.lexists(folder / name)]
+        theirs = [name for name in (*NAMES, *RIG_NAMES) if os.path.lexists(folder / name)]
         odd = [name for name in theirs if not (folder / name).is_file()]
     except (OSError, ValueError) as error:
         raise _cannot(folder, error) from None
@@ -96,6 +101,9 @@ def save(files: Mapping[str, bytes], folder: Path) -> Path:
             with _alone_in(folder):
                 check_folder(folder)
                 _replace(files, folder)
+                for name in RIG_NAMES:  # of an earlier run, on a rig that this one has not seen
+                    if name not in files:
+                        (folder / name).unlink(missing_ok=True)
         except (OSError, ValueError) as error:
             for path in made:
                 with contextlib.suppress(OSError, ValueError):

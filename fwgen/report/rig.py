@@ -10,6 +10,7 @@ from fwgen.contract.subjects import resolve
 from fwgen.contract.words import quoted
 from fwgen.report.console import MARKS, section, show_fault
 from fwgen.report.data import finding_data, proof_data
+from fwgen.report.folder import RIG_NAMES
 from fwgen.report.layout import Columns, Paragraph
 from fwgen.trace import Fault, SerialByte
 from fwgen.units import show_duration
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from fwgen.verdict.both import Joint
     from fwgen.verdict.compare import Difference
 
-TRACE, VCD, DIFFERENCE = "rig-trace.jsonl", "rig-trace.vcd", "difference.txt"
+TRACE, VCD, DIFFERENCE = RIG_NAMES
 BEFORE, AFTER = 4, 8  # changes about a difference that are shown
 MOST_SHOWN = 5  # differences
 
@@ -159,7 +160,7 @@ def rig_files(confirmed: Confirmed) -> dict[str, bytes]:
     return files
 
 
-def confirmed_data(confirmed: Confirmed) -> dict[str, object]:
+def rig_data(confirmed: Confirmed) -> dict[str, object]:
     """Both verdicts, for programs: the ``rig`` of a report. docs/report.md describes it."""
     rig = proof_data(confirmed.rig)
     watched = confirmed.rig.trace.watched

@@ -96,6 +96,7 @@ class RigBench:
     wires: Mapping[str, Wire] = field(default_factory=dict)
     analyser: Analyser | None = None
     name: str = "rig"
+    means: str = ""  # what looks, in words; left out: the probe and the port by name
     backup: bool | None = None
     progress: Progress | None = None
     programmed: Programmed | None = None
@@ -429,6 +430,8 @@ class _Run:
         )
 
     def _means(self) -> str:
+        if self.bench.means:
+            return self.bench.means
         means = f"probe {self.connection.probe.uid}"
         if self.bench.port is not None:
             means += f", port {self.bench.port.name}"

@@ -52,6 +52,9 @@ def judge_follows(e: Follows, view: View) -> Seen:
         return in_doubt(in_doubt(seen, e.source, view, span), e.subject, view, span)
     blur = view.blur + view.pin_blur(e.subject) + view.pin_blur(e.source)
     if blur:
+        if view.trace.watched is not None:
+            # A change that is seen to come a little before its cause may have come after it.
+            source, mine, blur = sure[1], sure[0], 2 * blur
         close = _first_overlap(source, mine, max(0, e.latency_ps - blur), begin)
         if close is not None:
             return unsure(
