@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import threading
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fwgen.cli.options import BoardOption, the_board
-from fwgen.errors import InputError
+from fwgen.errors import BenchError, InputError
 from fwgen.units import PS_PER_S
 
 if TYPE_CHECKING:
@@ -48,9 +49,11 @@ def virtual(
         str, typer.Option(metavar=":PORT", help='Serve gdb there: ":3333"; ":0": any free port.')
     ] = "",
     serial: Annotated[
-        int | None,
-        typer.Option(metavar="PORT", help="Serve its console there, as rfc2217; 0: any free port."),
-    ] = None,
+        str,
+        typer.Option(
+            metavar="pty|rfc2217:PORT", help="Its serial port, as a pseudo-terminal or over TCP."
+        ),
+    ] = "",
     uid: Annotated[str, typer.Option(help="Serial number of its probe. [default: made up]")] = "",
     pace: Annotated[
         float, typer.Option(metavar="X", help="How many times as fast as a real board.")
@@ -59,7 +62,7 @@ def virtual(
         str, typer.Option("--for", metavar="TIME", help='Switch off after this time: "10 min".')
     ] = "",
 ) -> int:
-    """Switch a virtual board on, for pyocd, gdb and terminals as if it were real.
+    """Switch a virtual board on, for pyocd and gdb as if it were real.
 
     ``pyocd list`` shows it. It runs until Ctrl-C. Exit codes: 0 switched off, 2 error.
     """
@@ -77,13 +80,40 @@ def virtual(
         from fwgen.image.write import bin_bytes
 
         flash = bin_bytes(load_image(image, the))
-    with VirtualBoard(the, uid=uid or None, flash=flash) as made, _console(made, serial) as url:
-        served = _served(made, probe, remote, port, board, url)
+    with _told_to_end() as over, VirtualBoard(the, uid=uid or None, flash=flash) as made:
         made.start_free_running(pace)
-        with served:
-            _greet(made, served, url)
-            _wait(made, span_s)
+        with _serial(made, serial) as place, _served(made, probe, remote, port, board, place) as at:
+            _greet(made, at, place)
+            _wait(made, over, span_s)
     return 0
+
+
+@contextmanager
+def _serial(made: VirtualBoard, how: str) -> Iterator[str]:
+    """Serve the board's serial port; gives what a terminal program opens, "" for nothing."""
+    kind, _, number = how.partition(":")
+    if kind not in ("", "pty", "rfc2217") or (
+        number and (kind != "rfc2217" or not _is_port(number))
+    ):
+        raise InputError(f"--serial {how!r} is no kind of serial port", hint="pty, or rfc2217:PORT")
+    if not kind:
+        yield ""
+        return
+    if made.serial is None:
+        raise BenchError(
+            f"{made.board.name} has no console, so its virtual board has no serial port",
+            hint="a board's TOML names it under [console]",
+        )
+    if kind == "pty":
+        from fwgen.virtual.serial.pty import Pty
+
+        with Pty(made.serial) as pty:
+            yield pty.path
+        return
+    from fwgen.virtual.serial.rfc2217 import Rfc2217Server
+
+    with Rfc2217Server(made.serial, tcp_port=int(number or 0)) as server:
+        yield server.url
 
 
 def _gdb_port(text: str) -> int | None:
@@ -91,23 +121,13 @@ def _gdb_port(text: str) -> int | None:
     if not text:
         return None
     number = text.removeprefix("localhost").removeprefix(":")
-    if not number.isdecimal() or int(number) > 0xFFFF:
+    if not _is_port(number):
         raise InputError(f"--gdb {text!r} is no port", hint='write it as ":3333"')
     return int(number)
 
 
-@contextlib.contextmanager
-def _console(made: VirtualBoard, port: int | None) -> Iterator[str]:
-    """Serves the console over TCP; gives its URL, "" for none."""
-    if port is None:
-        yield ""
-        return
-    if made.board.console is None:
-        raise InputError(f"{made.board.title} has no console", where="--serial")
-    from fwgen.virtual.serial.rfc2217 import Rfc2217Server
-
-    with Rfc2217Server(made.serial, tcp_port=port) as server:
-        yield server.url
+def _is_port(text: str) -> bool:
+    return text.isdecimal() and int(text) <= 0xFFFF
 
 
 def _served(
@@ -140,24 +160,30 @@ def _greet(made: VirtualBoard, served: Served, serial: str) -> None:
     if served.gdb is not None:
         console.print(f" gdb    target remote localhost:{served.gdb}", highlight=False)
     if serial:
-        console.print(f" serial {serial}", highlight=False)
+        console.print(f" serial fwgen monitor {serial}", highlight=False)
     console.print(" Ctrl-C switches it off", highlight=False)
 
 
-def _wait(made: VirtualBoard, span_s: float | None) -> None:
-    """Until Ctrl-C, until told to end, or for a time."""
+@contextmanager
+def _told_to_end() -> Iterator[threading.Event]:
+    """While entered, Ctrl-C and whoever else ends us only set the event."""
     over = threading.Event()
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(number, lambda *_: over.set())
-    left = span_s
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if (number := getattr(signal, name, None)) is not None:
+                before[number] = signal.signal(number, lambda *_: over.set())
     try:
-        while not over.wait(LOOK_S if left is None else min(LOOK_S, left)):
-            made.check()
-            if left is not None:
-                left -= LOOK_S
-                if left <= 0:
-                    return
-    except KeyboardInterrupt:
-        return
+        yield over
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _wait(made: VirtualBoard, over: threading.Event, span_s: float | None) -> None:
+    """Until told to end, or for a time. Raises what ended the board, if anything did."""
+    until = None if span_s is None else monotonic() + span_s
+    while not over.wait(LOOK_S if until is None else max(0.0, min(LOOK_S, until - monotonic()))):
+        made.check()
+        if until is not None and monotonic() >= until:
+            return

@@ -40,7 +40,7 @@ from fwgen.contract.types import (
 
 if TYPE_CHECKING:
     from fwgen.contract.checks import check_contract
-    from fwgen.contract.reading import load_contract
+    from fwgen.contract.reading import load_contract, read_contract
     from fwgen.contract.timing import required_span
     from fwgen.contract.words import describe, say
     from fwgen.contract.writing import dump_contract
@@ -77,6 +77,7 @@ __all__ = [
     "describe",
     "dump_contract",
     "load_contract",
+    "read_contract",
     "required_span",
     "say",
 ]
@@ -86,6 +87,7 @@ _LAZY = {
     "describe": "words",
     "dump_contract": "writing",
     "load_contract": "reading",
+    "read_contract": "reading",
     "required_span": "timing",
     "say": "words",
 }

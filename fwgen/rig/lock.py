@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+class ProbeInUseError(RigError):
+    """Another process, or another part of this one, has the probe."""
+
+
 @contextlib.contextmanager
 def locked(uid: str) -> Iterator[None]:
     """Hold the probe for ourselves.
 
-    Raises RigError that names the process which holds it, OutputError when the lock's file
+    Raises ProbeInUseError that names the process which holds it, OutputError when the lock's file
     cannot be written.
     """
     path = data_folder() / "locks" / f"{as_name(uid)}.lock"
@@ -31,7 +35,7 @@ def locked(uid: str) -> Iterator[None]:
         ) from None
     with file:
         if not _take(file):
-            raise RigError(
+            raise ProbeInUseError(
                 f"the probe {uid} is in use by another fwgen{holder(uid)}",
                 hint="wait until it is done, or name another probe with --probe",
             )

@@ -44,11 +44,6 @@ class Cable:
         self._left = board.faults.drop_after
 
     @property
-    def dropped(self) -> bool:
-        """Whether it was pulled since the host opened the device."""
-        return self._left == 0
-
-    @property
     def out(self) -> bool:
         """Whether it was pulled for good."""
         return self._left == 0 and not self._board.faults.replug

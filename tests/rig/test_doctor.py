@@ -24,7 +24,7 @@ from fwgen.rig.doctor import (
     usb_probes,
 )
 from fwgen.rig.lock import locked
-from fwgen.rig.ports import Port, find_port
+from fwgen.rig.ports import Port, PortBusyError, PortDeniedError, PortError, find_ports
 from fwgen.rig.probes import Probe, find_probes
 from fwgen.virtual.board import VirtualBoard
 from fwgen.virtual.faults import Faults
@@ -204,7 +204,7 @@ def examined(board: Board) -> Callable[..., dict[str, Check]]:
 
     def look(flash: bytes | None = None, **faults: object) -> dict[str, Check]:
         made = VirtualBoard(board, flash=flash, faults=Faults(**faults))  # type: ignore[arg-type]
-        port = Port("/dev/ttyACM0", made.uid)
+        port = Port("/dev/ttyACM0", "STM32 STLink", made.uid)
         around = replace(NONE, probes=find_probes, ports=lambda: (port,))
         with made, made.plugged():
             return found(board, around, made.uid)
@@ -300,38 +300,40 @@ def test_a_chip_without_power_is_found(
 
 
 @pytest.mark.parametrize(
-    ("trouble", "said", "cure"),
+    "trouble",
     [
-        ("[Errno 13] Permission denied: '/dev/ttyACM0'", "no permission", "dialout"),
-        ("[Errno 16] Device or resource busy", "in use by another", "ModemManager"),
-        ("[Errno 11] Could not exclusively lock port", "in use by another", "ModemManager"),
-        ("[Errno 5] Input/output error", "cannot be opened", "plug the board in again"),
+        PortBusyError("the serial port is in use by minicom (process 7)", hint="close it there"),
+        PortDeniedError("you may not use the serial port", hint="sudo usermod -aG dialout $USER"),
     ],
 )
-def test_a_port_that_cannot_be_opened_is_told(
-    board: Board, trouble: str, said: str, cure: str
-) -> None:
+def test_a_port_that_cannot_be_opened_is_told(board: Board, trouble: PortError) -> None:
     with VirtualBoard(board) as made, made.plugged():
         around = replace(
-            NONE, probes=find_probes, ports=lambda: (Port("/dev/ttyACM0", made.uid),),
-            port_opening=lambda _url: trouble,
+            NONE, probes=find_probes, port_opening=lambda _device: trouble,
+            ports=lambda: (Port("/dev/ttyACM0", "STM32 STLink", made.uid),),
         )  # fmt: skip
         check = found(board, around, made.uid)["serial port"]
     assert check.state == "problem"
-    assert said in check.said
-    assert cure in check.cure
+    assert check.said == f"/dev/ttyACM0: {trouble.message}"
+    assert check.cure == trouble.hint
 
 
 def test_a_port_that_is_not_there_is_told(board: Board) -> None:
-    with pytest.raises(RigError, match="there is /dev/ttyACM3") as caught:
-        find_port(probe("A1"), (Port("/dev/ttyACM3", "B2"),))
-    assert "plug the board in again" in (caught.value.hint or "")
-    assert find_port(probe("A1"), (Port("x", "b2"), Port("y", "a1"))).url == "y"
+    with VirtualBoard(board) as made, made.plugged():
+        around = replace(
+            NONE, probes=find_probes, ports=lambda: (Port("/dev/ttyACM3", "Other", "B2"),)
+        )
+        check = found(board, around, made.uid)["serial port"]
+    assert check.state == "problem"
+    assert "no serial port belongs to the probe" in check.said
+    assert "/dev/ttyACM3" in check.cure
 
 
-def test_opening_a_port_tells_what_the_system_says(tmp_path: Path) -> None:
-    assert "No such file" in (trouble_with_port(str(tmp_path / "tty")) or "")
-    assert trouble_with_port("loop://") is None
+def test_a_virtual_board_has_its_port(board: Board) -> None:
+    with VirtualBoard(board) as made, made.plugged():
+        around = replace(NONE, probes=find_probes, ports=find_ports, port_opening=trouble_with_port)
+        check = found(board, around, made.uid)["serial port"]
+    assert check == Check("serial port", "ok", f"fwgen://{made.uid}")
 
 
 def test_an_st_link_tells_its_firmware_and_the_supply(board: Board) -> None:

@@ -565,7 +565,7 @@ def test_firmware_that_switched_the_debug_pins_off_is_caught_in_reset(
     assert made.flash()[:1000] == bytes_of(image(1000))
 
 
-@pytest.mark.parametrize("kind", ["stlink", "cmsis-dap", "fwgen"])
+@pytest.mark.parametrize("kind", ["stlink", "cmsis-dap", "plain"])
 def test_any_probe_will_do(board: Board, kind: str) -> None:
     before = Random(12).randbytes(SIZE)
     with VirtualBoard(board, flash=before) as made, made.plugged(kind):

@@ -1,4 +1,4 @@
-"""Machine traces as a rig would have seen them: looked at now and then, at moments not quite known."""
+"""Machine traces as a rig would see them: looked at now and then, at moments not quite known."""
 
 from __future__ import annotations
 

@@ -45,7 +45,8 @@ class Codebook:
 
     def changed(self, start: int, end: int) -> None:
         """The bytes in [start, end) are new."""
-        if not any(page in self._pages for page in range(start >> _PAGE, (end - 1 >> _PAGE) + 1)):
+        first, last, pages = start >> _PAGE, end - 1 >> _PAGE, self._pages
+        if first not in pages and (first == last or pages.isdisjoint(range(first, last + 1))):
             return  # no code of it was run
         self._engine.drop_code(start, end)
         self._rounds.forget()

@@ -1,0 +1,282 @@
+"""A rig that stays open: its board reached once, and a bench for each contract."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from fwgen.errors import InputError
+from fwgen.units import PS_PER_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fwgen.board.types import Board
+    from fwgen.contract import Contract
+    from fwgen.rig.bench import RigBench
+    from fwgen.rig.connection import Connection
+    from fwgen.rig.flash import Progress
+    from fwgen.rig.looks import Looks
+    from fwgen.rig.ports import Port
+    from fwgen.rig.probes import Probe
+    from fwgen.rig.rigs import RigSpec
+    from fwgen.rig.wires import Wire
+    from fwgen.trace import Event
+    from fwgen.virtual.board import VirtualBoard
+
+VIRTUAL = "virtual"
+ANALYSER_PS = 41_667  # a sample of a 24 MHz logic analyser
+PROBE_CAN_PS = 4 * PS_PER_MS
+"""Tolerances finer than this are for a logic analyser: a probe's looks are too few."""
+LOOK_S = 0.2  # between two looks whether a board is free
+
+
+def spec_of(name: str, board: str = "") -> RigSpec:
+    """The rig of a name: a rig file's, its path, or "virtual" for a board in software.
+
+    ``board`` is which one "virtual" is, where no rig file of that name says so. Raises InputError.
+    """
+    from fwgen.rig.rigs import RigSpec, find_rig, load_rig, rig_files
+
+    if name == VIRTUAL and all(file.stem != VIRTUAL for file in rig_files()):
+        if not board:
+            raise InputError(
+                "a virtual rig needs a board", hint="name it: --board, or --fwgen-board for pytest"
+            )
+        from fwgen.board import load_board
+
+        return RigSpec(VIRTUAL, load_board(board).name, virtual=True)
+    return load_rig(find_rig(name))
+
+
+class Place:
+    """An open rig. ``virtual`` is the board in software, if it is one; ``probe`` its probe."""
+
+    def __init__(
+        self,
+        spec: RigSpec,
+        connection: Connection,
+        *,
+        wires: Mapping[str, Wire],
+        virtual: VirtualBoard | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.spec, self.connection, self.virtual = spec, connection, virtual
+        self.wires = wires
+        self.progress = progress
+        self._analyser = VirtualAnalyser(virtual) if virtual is not None else None
+        self._port: Any = None
+        self._latency_ps = 0
+
+    @property
+    def board(self) -> Board:
+        """The board that is there."""
+        return self.connection.board
+
+    @property
+    def probe(self) -> Probe:
+        """The probe that reaches it."""
+        return self.connection.probe
+
+    def bench(self, contract: Contract) -> RigBench:
+        """A bench that watches what the contract asks, as well as this rig can.
+
+        Raises RigError when the contract is about a console whose port is not there.
+        """
+        from fwgen.rig.bench import RigBench
+        from fwgen.verdict.needs import needs
+
+        asked = needs(contract, self.board)
+        fine: tuple[str, ...] = ()
+        if self._analyser is not None:
+            fine = self._analyser.pins = asked.finer_than(PROBE_CAN_PS)
+        port = self._console(asked.bauds)
+        clock = self.virtual if self.virtual is not None else self.connection.clock
+        return RigBench(
+            self.connection,
+            port,
+            self._latency_ps if port is not None else 0,
+            clock,
+            tuple(pin for pin in asked.pins if pin not in fine),
+            asked.every_ps(fine),
+            self.wires,
+            self._analyser if fine else None,
+            name=f"rig {self.spec.name}",
+            # A board in software is nobody's: what was on it need not be kept.
+            backup=None if self.virtual is None else False,
+            progress=self.progress,
+        )
+
+    def _console(self, bauds: Sequence[int]) -> Any:
+        """The console's port, open at the rate that is asked for; None where there is none."""
+        from fwgen.rig.ports import PortMissingError, open_port
+
+        console = self.board.console
+        baud = bauds[0] if bauds else console.baud if console is not None else 0
+        if self._port is not None and self._port.baudrate == baud:
+            return self._port
+        self.close()
+        try:
+            found = self._find_port()
+        except PortMissingError:
+            if bauds:  # what the board says is asked for
+                raise
+            return None
+        if found is not None:
+            self._port = open_port(found.device, baud=baud)
+            self._latency_ps = 0 if self.virtual is not None else found.latency_ps
+        return self._port
+
+    def _find_port(self) -> Port | None:
+        from fwgen.rig.ports import find_port, port_named
+        from fwgen.rig.rigs import NO_PORT
+
+        if self.board.console is None or self.spec.port == NO_PORT:
+            return None
+        return port_named(self.spec.port) if self.spec.port else find_port(self.probe.uid)
+
+    def close(self) -> None:
+        """Give the console's port back; the rest is whose it was opened by."""
+        port, self._port = self._port, None
+        if port is not None:
+            port.close()
+
+
+@contextmanager
+def opened(
+    spec: RigSpec, *, probe: str = "", wait_s: float = 0, progress: Progress | None = None
+) -> Iterator[Place]:
+    """The rig, its board halted and held for us alone until left; then the board runs.
+
+    ``probe`` overrules the one that the rig names. A board that somebody else uses is waited for,
+    ``wait_s`` seconds at most. Raises RigError for what is not there or does not answer.
+    """
+    from fwgen.board import load_board
+
+    board = load_board(spec.board)
+    with ExitStack() as held:
+        if spec.virtual:
+            place = _virtual(held, spec, board, progress)
+        else:
+            place = _real(held, spec, board, probe or spec.probe, wait_s, progress)
+        held.callback(place.close)
+        yield place
+
+
+def _real(
+    held: ExitStack, spec: RigSpec, board: Board, probe: str, wait_s: float,
+    progress: Progress | None,
+) -> Place:  # fmt: skip
+    from fwgen.board import load_board
+    from fwgen.rig.probes import choose_probe
+    from fwgen.rig.second import SecondBoard
+
+    chosen = choose_probe(board, probe or None)
+    connection = _connected(held, board, chosen, wait_s)
+    seconds: dict[str, SecondBoard] = {}
+    wires: dict[str, Wire] = {}
+    for pin, wire in spec.wires.items():
+        if wire.probe not in seconds:
+            other = load_board(wire.board)
+            link = _connected(held, other, choose_probe(other, wire.probe), wait_s)
+            seconds[wire.probe] = SecondBoard(link, connection.clock)
+        wires[pin] = seconds[wire.probe].wire(wire.pin)
+    return Place(spec, connection, wires=wires, progress=progress)
+
+
+def _connected(held: ExitStack, board: Board, probe: Probe, wait_s: float) -> Connection:
+    """A connection; while another process has the probe, wait."""
+    from fwgen.rig.connection import Connection
+    from fwgen.rig.lock import ProbeInUseError
+
+    give_up = time.monotonic() + wait_s
+    while True:
+        try:
+            return held.enter_context(Connection(board, probe))
+        except ProbeInUseError:
+            left = give_up - time.monotonic()
+            if left <= 0:
+                raise
+            time.sleep(min(left, LOOK_S))
+
+
+def _virtual(
+    held: ExitStack, spec: RigSpec, board: Board, progress: Progress | None
+) -> Place:  # fmt: skip
+    from fwgen.rig.connection import Connection
+    from fwgen.rig.probes import choose_probe
+    from fwgen.virtual.board import VirtualBoard
+
+    virtual = held.enter_context(VirtualBoard(board))
+    held.enter_context(virtual.plugged())
+    probe = choose_probe(board, virtual.uid)
+    connection = held.enter_context(Connection(board, probe, clock=virtual))
+    wires = {name: VirtualWire(virtual, name) for name in board.chip.pins}
+    return Place(spec, connection, wires=wires, virtual=virtual, progress=progress)
+
+
+class VirtualWire:
+    """A wire to a pin of a virtual board: it moves at the very moment."""
+
+    def __init__(self, board: VirtualBoard, pin: str) -> None:
+        self._board, self._pin = board, pin
+
+    def drive(self, level: int | None, at_ps: int) -> tuple[int, int]:
+        """Drive the pin, or let it go, at a time of the board's clock."""
+        from fwgen.contract import Drive
+
+        with self._board.lock:
+            at_ps = max(at_ps, self._board.now_ps)
+            self._board.machine.stimulate(Drive(self._pin, at_ps, level))
+        return at_ps, at_ps
+
+
+class VirtualAnalyser:
+    """A logic analyser of 24 MHz on ``pins`` of a virtual board. A pin that floats reads low."""
+
+    def __init__(self, board: VirtualBoard) -> None:
+        self.pins: Sequence[str] = ()
+        self._board = board
+        self._events: list[Event] = []
+        self._levels: dict[str, int | None] = {}
+        self._first: dict[str, int | None] = {}
+        self._on = False
+        board.listen(self._hear)
+
+    def _hear(self, event: Event) -> None:
+        pin = getattr(event, "pin", None)
+        if pin is None:
+            return
+        if self._on and pin in self.pins:
+            self._events.append(event)
+        self._levels[pin] = event.level  # type: ignore[attr-defined]
+
+    def start(self) -> None:
+        """From now on everything is kept."""
+        with self._board.lock:
+            self._events.clear()
+            self._first = dict(self._levels)
+            self._on = True
+
+    def stop(self, zero_ps: int) -> dict[str, Looks]:
+        """What was seen since a time of the board's clock, by pin."""
+        from fwgen.rig.looks import Looks
+        from fwgen.trace import Trace
+
+        with self._board.lock:
+            self._on = False
+            end = self._board.now_ps
+            seen = Trace("", "", end, tuple(self._events), self._first)
+        made: dict[str, Looks] = {}
+        for pin in self.pins:
+            looks = made[pin] = Looks(pin, int(bool(self._first.get(pin))))
+            samples: dict[int, int] = {}
+            for t, level in seen.edges(pin):
+                samples[-((zero_ps - t) // ANALYSER_PS)] = int(bool(level))  # the next one sees it
+            looks.since_ps = min([0, *((k - 1) * ANALYSER_PS for k in samples)])
+            for k, sampled in samples.items():
+                looks.skip((k - 1) * ANALYSER_PS)
+                looks.look(k * ANALYSER_PS, k * ANALYSER_PS, sampled)
+            looks.skip(end - zero_ps)
+        return made
