@@ -10,14 +10,11 @@ from fwgen.cli.options import BoardOption, ImageArgument, JsonOption, the_board
 from fwgen.cli.output import put_json, screen
 from fwgen.cli.plugged import (
     ProbeOption,
-    Rig,
-    RigOption,
-    plugged,
     programmed_data,
     progress,
     show_programmed,
-    the_probe,
 )
+from fwgen.cli.rigs import RigNameOption, reached
 
 
 def flash(
@@ -39,7 +36,7 @@ def flash(
     force: Annotated[
         bool, typer.Option("--force", help="Also erase and program sectors that hold it already.")
     ] = False,
-    rig: RigOption = Rig.REAL,
+    rig: RigNameOption = "",
     as_json: JsonOption = False,
 ) -> int:
     """Put a firmware onto the board: erase, program, read back, compare, reset, run.
@@ -51,11 +48,10 @@ def flash(
 
     the = the_board(board)
     loaded = load_image(image, the)
-    with plugged(the, rig) as virtual:
+    with reached(the, rig, probe) as (chosen, virtual):
         from fwgen.rig.connection import Connection
         from fwgen.rig.flash import program
 
-        chosen = the_probe(the, probe, virtual)
         console = screen()
         with (
             progress(screen(stderr=True)) as tell,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fwgen.rig.bench import RigBench
     from fwgen.rig.flash import Progress
     from fwgen.rig.looks import Looks
+    from fwgen.rig.probes import Probe
     from fwgen.rig.rigs import RigSpec
     from fwgen.rig.wires import Wire
     from fwgen.trace import Event
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fwgen.virtual.board import VirtualBoard
 
 REAL, VIRTUAL = "real", "virtual"
+LABGRID = "labgrid:"  # what the name of a place in a farm begins with
 ANALYSER_PS = 41_667  # a sample of a 24 MHz logic analyser
 PROBE_CAN_PS = 4 * PS_PER_MS
 """Tolerances finer than this are for the virtual rig's analyser: a probe's looks are too few."""
@@ -35,7 +37,8 @@ RigNameOption = Annotated[
         "--rig",
         metavar="NAME",
         help="real: the board that is plugged in; virtual: the machine behind a probe, a port and "
-        "wires; else a rig file's name or path.",
+        "wires; labgrid:PLACE or labgrid:TAG=VALUE: one of a farm's; else a rig file's name or "
+        "path.",
     ),
 ]
 
@@ -49,6 +52,11 @@ FlashOption = Annotated[
 def check_rig(board: Board, rig: str) -> None:
     """Refuse now, not after the work, a rig that there is not. Raises InputError."""
     if rig in ("", REAL, VIRTUAL):
+        return
+    if rig.startswith(LABGRID):
+        from fwgen.rig.labgrid.lease import parse_place
+
+        parse_place(rig)
         return
     from fwgen.rig.rigs import check_board, find_rig, load_rig
 
@@ -88,13 +96,56 @@ def opened(
         if rig == VIRTUAL:
             yield _virtual(held, board, asked, progress)
             return
-        from fwgen.rig.rigs import RigSpec, check_board, find_rig, load_rig
-
-        spec = RigSpec(REAL, board.name)
-        if rig not in ("", REAL):
-            spec = load_rig(find_rig(rig))
-            check_board(spec, board)
+        spec = held.enter_context(described(board, rig))
         yield _real(held, board, spec, asked, probe or spec.probe, progress)
+
+
+@contextmanager
+def described(board: Board, rig: str) -> Iterator[RigSpec]:
+    """What a rig other than the virtual one is made of; one of a farm's is ours while entered.
+
+    Raises RigError for a place that cannot be had, InputError for a rig file.
+    """
+    from fwgen.rig.rigs import RigSpec, check_board, find_rig, load_rig
+
+    spec = RigSpec(REAL, board.name)
+    if rig.startswith(LABGRID):
+        from fwgen.rig.labgrid.lease import parse_place
+
+        spec = RigSpec(rig, board.name, labgrid=parse_place(rig))
+    elif rig not in ("", REAL):
+        spec = load_rig(find_rig(rig))
+        check_board(spec, board)
+    if spec.labgrid is None:
+        yield spec
+        return
+    from fwgen.cli.output import screen
+    from fwgen.rig.labgrid.lease import borrowed
+    from fwgen.rig.rigs import lent
+
+    console = screen(stderr=True)
+    with borrowed(spec.labgrid, lambda said: console.print(f" {said}", highlight=False)) as place:
+        spec = lent(spec, place)
+        check_board(spec, board)
+        yield spec
+
+
+@contextmanager
+def reached(board: Board, rig: str, probe: str = "") -> Iterator[tuple[Probe, VirtualBoard | None]]:
+    """The probe of a rig, and the virtual board when it is one (fresh from the factory).
+
+    Raises RigError for what is not there, InputError for a rig file.
+    """
+    from fwgen.cli.plugged import the_probe
+
+    if rig == VIRTUAL:
+        from fwgen.virtual.board import VirtualBoard
+
+        with VirtualBoard(board) as virtual, virtual.plugged():
+            yield the_probe(board, probe, virtual), virtual
+        return
+    with described(board, rig) as spec:
+        yield the_probe(board, probe or spec.probe), None
 
 
 def _baud(board: Board, asked: Needs) -> int:

@@ -63,9 +63,10 @@ def choose_probe(
 ) -> Probe:
     """The probe that is meant: the one named, else the only one, else the only one that can be.
 
-    ``wanted`` is a serial number or a part of one that no other probe has; or
-    "remote:HOST:PORT", where a probe server of pyocd is. Several probes are never guessed from: only what the probes themselves say (the maker's id of their board)
-    rules others out. Raises RigError that lists what there is.
+    ``wanted`` is a serial number or a part of one that no other probe has; or "remote:HOST:PORT",
+    where a probe server of pyocd is. Several probes are never guessed from: only what the probes
+    themselves say (the maker's id of their board) rules others out. Raises RigError that lists
+    what there is.
     """
     if wanted and wanted.startswith(REMOTE):
         from fwgen.rig.remote import remote_probe

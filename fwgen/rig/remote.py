@@ -41,7 +41,7 @@ def _address(name: str) -> tuple[str, int]:
 
 
 def _handle(host: str, port: int) -> TCPClientProbe:
-    """pyocd's probe, on a socket that tells when the server goes away.
+    """Pyocd's probe, on a socket that tells when the server goes away.
 
     pyocd's own would read nothing from it, for ever (ClientSocket.readline, pyocd 0.46).
     """

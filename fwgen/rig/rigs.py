@@ -7,31 +7,40 @@
     [wires]                              # what can drive the board's pins from outside
     B1 = { probe = "0668FF5055", board = "nucleo-f401", pin = "PA8" }
 
+    [labgrid]                            # instead of a probe and a port: a board of a farm's
+    place = "p1"                         # or tags = { board = "nucleo-f401" }
+    coordinator = "lab:20408"            # left out: LG_COORDINATOR, else this computer
+    wait = "10 min"                      # in the queue; left out: not at all
+
 A wire leads from a pin of a second board, which its own probe drives: it needs no firmware.
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fwgen.board import load_board
 from fwgen.contract.subjects import find, known_names
 from fwgen.errors import BoardError, InputError, did_you_mean
+from fwgen.rig.labgrid.lease import Wanted
 from fwgen.rig.places import data_folder
+from fwgen.units import PS_PER_S, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fwgen.board.types import Board
+    from fwgen.rig.labgrid.lease import Borrowed
 
 NO_PORT = "none"
 PLACES = (Path("hil", "rigs"), Path("rigs"))
 """Where rig files are looked for by name, below the current folder; then in our data folder."""
 
-_KEYS = ("board", "probe", "port", "wires")
+_KEYS = ("board", "probe", "port", "wires", "labgrid")
+_LABGRID_KEYS = ("place", "tags", "coordinator", "wait")
 _WIRE_KEYS = ("probe", "board", "pin")
 
 
@@ -46,7 +55,10 @@ class WireSpec:
 
 @dataclass(frozen=True, slots=True)
 class RigSpec:
-    """One bench of boards, as its file describes it. ``wires`` by the pin that they lead to."""
+    """One bench of boards, as its file describes it. ``wires`` by the pin that they lead to.
+
+    One with ``labgrid`` has its probe and its port once it is borrowed: see ``lent``.
+    """
 
     name: str
     board: str
@@ -54,6 +66,7 @@ class RigSpec:
     port: str = ""
     wires: Mapping[str, WireSpec] = field(default_factory=dict)
     where: str = ""
+    labgrid: Wanted | None = None
 
 
 def find_rig(name: str) -> Path:
@@ -114,9 +127,44 @@ def load_rig(path: Path) -> RigSpec:
         if subject.pin in made:
             raise InputError(f"{subject.pin} has a wire already", where=at)
         made[subject.pin] = _wire(spec, at)
-    return RigSpec(
-        path.stem, board.name, _text(data, "probe", where), _text(data, "port", where), made, where
+    probe, port = _text(data, "probe", where), _text(data, "port", where)
+    wanted = _labgrid(data["labgrid"], where) if "labgrid" in data else None
+    if wanted is not None and (probe or port):
+        raise InputError(
+            "a board of labgrid's has its probe and its port from there",
+            where=where,
+            hint="leave them out, or leave [labgrid] out",
+        )
+    return RigSpec(path.stem, board.name, probe, port, made, where, wanted)
+
+
+def lent(spec: RigSpec, place: Borrowed) -> RigSpec:
+    """The rig with what a borrowed place has; its board is the one that the farm says, if any."""
+    return replace(
+        spec,
+        board=place.board or spec.board,
+        probe=place.probe,
+        port=place.port or NO_PORT,
+        where=spec.where or f"place {place.place}",
+        labgrid=None,
     )
+
+
+def _labgrid(table: object, where: str) -> Wanted:
+    at = f"{where}: labgrid"
+    if not isinstance(table, dict):
+        raise InputError("labgrid is no table", where=where, hint="[labgrid]")
+    _only(table, _LABGRID_KEYS, at)
+    place, coordinator, wait = (_text(table, key, at) for key in ("place", "coordinator", "wait"))
+    tags = table.get("tags", {})
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        raise InputError(
+            "tags is no table of texts", where=at, hint='tags = { board = "nucleo-f401" }'
+        )
+    if bool(place) == bool(tags):
+        raise InputError("either a place or tags must be named", where=at, hint='place = "p1"')
+    wait_s = parse_duration(wait) / PS_PER_S if wait else 0.0
+    return Wanted(place, tags, wait_s, coordinator)
 
 
 def _wire(spec: object, where: str) -> WireSpec:

@@ -213,7 +213,7 @@ class Agent:
             return list(
                 proxymanager.get_host_and_port(resource, default_port=entry.params["port"])
             )  # fmt: skip
-        except Exception as error:  # noqa: BLE001 - whatever ssh has to say
+        except Exception as error:
             raise Refused(
                 "no tunnel", host=entry.params["host"], proxy=entry.extra.get("proxy", ""),
                 said=" ".join(str(error).split()),

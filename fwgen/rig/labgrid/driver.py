@@ -44,6 +44,7 @@ class NetworkDebugProbe(NetworkResource):  # type: ignore[misc]
         host: where the server is
         port: its TCP port
         board: the board that hangs on it, by fwgen's name
+
     """
 
     port = attr.ib(default=5555, validator=attr.validators.instance_of(int))
@@ -58,6 +59,7 @@ class FwgenDriver(Driver, BootstrapProtocol):  # type: ignore[misc]
     Args:
         board: the board, by fwgen's name; "" is what the probe's resource says
         image: a key of ``images``, for ``load`` without a file
+
     """
 
     bindings = {  # noqa: RUF012 - as labgrid has it

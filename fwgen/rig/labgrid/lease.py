@@ -379,7 +379,7 @@ def _one(
     listed = ", ".join(str(r["name"]) for r in found)
     raise RigError(
         f"the place {place} has {len(found)} of {found[0]['cls']}, and I do not guess: {listed}",
-        hint=f'let one be called "{name}": labgrid-client -p {place} add-named-match PATTERN {name}',
+        hint=f"name one: labgrid-client -p {place} add-named-match PATTERN {name}",
     )
 
 

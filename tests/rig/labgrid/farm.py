@@ -120,7 +120,7 @@ def draining(program: subprocess.Popen[str], into: Path) -> Iterator[None]:
 
 @contextmanager
 def exporter(farm: Farm, name: str, resources: Mapping[str, Any]) -> Iterator[None]:
-    """labgrid's exporter, as it is, with a configuration."""
+    """Labgrid's exporter, as it is, with a configuration."""
     config = farm.folder / f"{name}.yaml"
     config.write_text(json.dumps(resources))  # JSON is YAML
     program = ENVIRONMENT / "bin" / "labgrid-exporter"
