@@ -193,6 +193,7 @@ def fwgen(request: pytest.FixtureRequest) -> Callable[..., Result]:
     """
 
     def make(prompt: str, *, board: str = "", **keys: Any) -> Result:
+        __tracebackhide__ = True
         from fwgen.errors import InputError
         from fwgen.pipeline import generate
 

@@ -54,7 +54,7 @@ def _parse(text: str, units: dict[str, int], what: str) -> int:
         raise UnitError(f"{text!r} is not a {what}", hint=f"write a number and a unit, as {what}s")
     number, unit = match.groups()
     scale = units.get(unit) if ambiguous else folded.get(unit.casefold())
-    if scale is None and ambiguous:
+    if scale is None and "Hz" in units:
         lowered = unit.casefold()
         scale = {"hz": 10**3, "khz": 10**6}.get(lowered)
     if scale is None:

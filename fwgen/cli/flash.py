@@ -48,19 +48,16 @@ def flash(
 
     the = the_board(board)
     loaded = load_image(image, the)
-    with reached(the, rig, probe) as (chosen, virtual):
-        from fwgen.rig.connection import Connection
+    with progress(screen(stderr=True)) as tell, reached(the, rig, probe=probe) as there:
         from fwgen.rig.flash import program
 
-        console = screen()
-        with (
-            progress(screen(stderr=True)) as tell,
-            Connection(the, chosen, clock=virtual) as connection,
-        ):
-            done = program(connection, loaded, backup=backup, keep=keep, force=force, progress=tell)
-        if as_json:
-            put_json(programmed_data(done, the, chosen))
-        else:
-            console.print()
-            show_programmed(console, done, the, chosen)
+        done = program(
+            there.connection, loaded, backup=backup, keep=keep, force=force, progress=tell
+        )  # fmt: skip
+    if as_json:
+        put_json(programmed_data(done, the, there.probe))
+        return 0
+    console = screen()
+    console.print()
+    show_programmed(console, done, the, there.probe)
     return 0

@@ -50,28 +50,23 @@ def restore(
     if listed:
         return _list(as_json=as_json)
     the = the_board(board)
-    with reached(the, rig, probe) as (chosen, virtual):
+    with progress(screen(stderr=True)) as tell, reached(the, rig, probe=probe) as there:
         from fwgen.rig.backup import Store, choose_backup
-        from fwgen.rig.connection import Connection
         from fwgen.rig.flash import restore as put_back
 
-        console = screen()
-        with (
-            progress(screen(stderr=True)) as tell,
-            Connection(the, chosen, clock=virtual) as connection,
-        ):
-            store = Store(connection.identity.unique_id or chosen.uid)
-            found = choose_backup(store.backups(), backup or None)
-            done = put_back(connection, found, keep=backed, progress=tell)
-        if as_json:
-            data = programmed_data(done, the, chosen)
-            put_json(data | {"outcome": "restored", "restored": found.name})
-        else:
-            from fwgen.report.console import section
+        store = Store(there.connection.identity.unique_id or there.probe.uid)
+        found = choose_backup(store.backups(), backup or None)
+        done = put_back(there.connection, found, keep=backed, progress=tell)
+    if as_json:
+        data = programmed_data(done, the, there.probe)
+        put_json(data | {"outcome": "restored", "restored": found.name})
+        return 0
+    from fwgen.report.console import section
 
-            console.print()
-            console.print(section("restored", _describe(found)), soft_wrap=True)
-            show_programmed(console, done, the, chosen)
+    console = screen()
+    console.print()
+    console.print(section("restored", _describe(found)), soft_wrap=True)
+    show_programmed(console, done, the, there.probe)
     return 0
 
 

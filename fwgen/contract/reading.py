@@ -85,9 +85,7 @@ def load_contract(source: Path | str, board: Board, *, where: str | None = None)
     return _Reader(board, where).contract(data)
 
 
-def read_contract(
-    data: Mapping[str, object], board: Board, *, where: str = "contract"
-) -> Contract:
+def read_contract(data: Mapping[str, object], board: Board, *, where: str = "contract") -> Contract:
     """A contract from what its TOML would hold. Raises ContractError that names the key."""
     return _Reader(board, where).contract(dict(data))
 

@@ -198,6 +198,7 @@ class RigBoard:
         Raises AssertionError when it does not meet it, LackError (the test is skipped) when this
         rig cannot decide it or this board cannot do it.
         """
+        __tracebackhide__ = True
         try:
             firmware, contract = case.firmware(self.board)
         except PromptError as error:

@@ -55,6 +55,7 @@ class Seen:
         return {figure.name: figure for finding in verdict.all for figure in finding.figures}
 
     def __bool__(self) -> bool:
+        __tracebackhide__ = True
         outcome = self.outcome
         if outcome is Outcome.PASS:
             return True

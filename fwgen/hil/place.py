@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fwgen.errors import InputError
 from fwgen.units import PS_PER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fwgen.board.types import Board
     from fwgen.contract import Contract
@@ -33,11 +34,15 @@ LOOK_S = 0.2  # between two looks whether a board is free
 
 
 def spec_of(name: str, board: str = "") -> RigSpec:
-    """The rig of a name: a rig file's, its path, or "virtual" for a board in software.
+    """The rig of a name: a rig file's, or its path.
 
-    ``board`` is which one "virtual" is, where no rig file of that name says so. Raises InputError.
+    Or "virtual" for a board in software, or "labgrid:..." for one of a farm's. ``board`` is which one "virtual" is, where no rig file of that name says so. Raises InputError.
     """
+    from fwgen.rig.labgrid.lease import SCHEME, parse_place
     from fwgen.rig.rigs import RigSpec, find_rig, load_rig, rig_files
+
+    if name.startswith(SCHEME):
+        return RigSpec(name, board, labgrid=parse_place(name))
 
     if name == VIRTUAL and all(file.stem != VIRTUAL for file in rig_files()):
         if not board:
@@ -60,11 +65,10 @@ class Place:
         *,
         wires: Mapping[str, Wire],
         virtual: VirtualBoard | None = None,
-        progress: Progress | None = None,
     ) -> None:
         self.spec, self.connection, self.virtual = spec, connection, virtual
         self.wires = wires
-        self.progress = progress
+        self.progress: Progress | None = None
         self._analyser = VirtualAnalyser(virtual) if virtual is not None else None
         self._port: Any = None
         self._latency_ps = 0
@@ -102,11 +106,18 @@ class Place:
             asked.every_ps(fine),
             self.wires,
             self._analyser if fine else None,
-            name=f"rig {self.spec.name}",
+            name="virtual rig" if self.virtual is not None else "rig",
+            means=self._means(fine),
             # A board in software is nobody's: what was on it need not be kept.
             backup=None if self.virtual is None else False,
             progress=self.progress,
         )
+
+    def _means(self, fine: Sequence[str]) -> str:
+        if self.virtual is None:
+            return ""
+        means = "probe, port and wires, all virtual"
+        return f"{means}; a logic analyser on {', '.join(fine)}" if fine else means
 
     def _console(self, bauds: Sequence[int]) -> Any:
         """The console's port, open at the rate that is asked for; None where there is none."""
@@ -145,35 +156,56 @@ class Place:
 
 @contextmanager
 def opened(
-    spec: RigSpec, *, probe: str = "", wait_s: float = 0, progress: Progress | None = None
+    spec: RigSpec,
+    *,
+    probe: str = "",
+    choose: Callable[[Board, str], Probe] | None = None,
+    wait_s: float = 0,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Place]:
     """The rig, its board halted and held for us alone until left; then the board runs.
 
-    ``probe`` overrules the one that the rig names. A board that somebody else uses is waited for,
-    ``wait_s`` seconds at most. Raises RigError for what is not there or does not answer.
+    ``probe`` overrules the one that the rig names; ``choose`` picks one where several match, else
+    that is an error. A board that somebody else uses is waited for,
+    ``wait_s`` seconds at most; ``say`` hears of the queue of a farm. Raises RigError for what is
+    not there or does not answer.
     """
     from fwgen.board import load_board
+    from fwgen.rig.probes import choose_probe
 
-    board = load_board(spec.board)
     with ExitStack() as held:
+        if spec.labgrid is not None:
+            spec = _borrowed(held, spec, wait_s, say)
+        board = load_board(spec.board)
         if spec.virtual:
-            place = _virtual(held, spec, board, progress)
+            place = _virtual(held, spec, board)
         else:
-            place = _real(held, spec, board, probe or spec.probe, wait_s, progress)
+            chosen = (choose or choose_probe)(board, probe or spec.probe)
+            place = _real(held, spec, board, chosen, wait_s)
+        place.progress = progress
         held.callback(place.close)
         yield place
 
 
-def _real(
-    held: ExitStack, spec: RigSpec, board: Board, probe: str, wait_s: float,
-    progress: Progress | None,
-) -> Place:  # fmt: skip
+def _borrowed(
+    held: ExitStack, spec: RigSpec, wait_s: float, say: Callable[[str], None]
+) -> RigSpec:  # fmt: skip
+    """A place of a farm's, until we leave."""
+    from fwgen.rig.labgrid.lease import borrowed
+    from fwgen.rig.rigs import lent
+
+    assert spec.labgrid is not None
+    wanted = replace(spec.labgrid, wait_s=max(wait_s, spec.labgrid.wait_s))
+    return lent(spec, held.enter_context(borrowed(wanted, say)))
+
+
+def _real(held: ExitStack, spec: RigSpec, board: Board, probe: Probe, wait_s: float) -> Place:
     from fwgen.board import load_board
     from fwgen.rig.probes import choose_probe
     from fwgen.rig.second import SecondBoard
 
-    chosen = choose_probe(board, probe or None)
-    connection = _connected(held, board, chosen, wait_s)
+    connection = _connected(held, board, probe, wait_s)
     seconds: dict[str, SecondBoard] = {}
     wires: dict[str, Wire] = {}
     for pin, wire in spec.wires.items():
@@ -182,7 +214,7 @@ def _real(
             link = _connected(held, other, choose_probe(other, wire.probe), wait_s)
             seconds[wire.probe] = SecondBoard(link, connection.clock)
         wires[pin] = seconds[wire.probe].wire(wire.pin)
-    return Place(spec, connection, wires=wires, progress=progress)
+    return Place(spec, connection, wires=wires)
 
 
 def _connected(held: ExitStack, board: Board, probe: Probe, wait_s: float) -> Connection:
@@ -201,9 +233,7 @@ def _connected(held: ExitStack, board: Board, probe: Probe, wait_s: float) -> Co
             time.sleep(min(left, LOOK_S))
 
 
-def _virtual(
-    held: ExitStack, spec: RigSpec, board: Board, progress: Progress | None
-) -> Place:  # fmt: skip
+def _virtual(held: ExitStack, spec: RigSpec, board: Board) -> Place:
     from fwgen.rig.connection import Connection
     from fwgen.rig.probes import choose_probe
     from fwgen.virtual.board import VirtualBoard
@@ -213,7 +243,7 @@ def _virtual(
     probe = choose_probe(board, virtual.uid)
     connection = held.enter_context(Connection(board, probe, clock=virtual))
     wires = {name: VirtualWire(virtual, name) for name in board.chip.pins}
-    return Place(spec, connection, wires=wires, virtual=virtual, progress=progress)
+    return Place(spec, connection, wires=wires, virtual=virtual)
 
 
 class VirtualWire:

@@ -412,7 +412,7 @@ class _Run:
             events += capture.events(console.uart, self.zero)
             sent = self.bench.latency_ps
             baud = self.bench.port.baudrate
-            ports[console.uart] = Heard(max(capture.uncertainty_ps, sent), baud)
+            ports[console.uart] = Heard(max(capture.uncertainty_since(self.zero), sent), baud)
         return Trace(
             bench=self.bench.name,
             board=self.board.name,

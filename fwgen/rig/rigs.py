@@ -39,7 +39,7 @@ NO_PORT = "none"
 PLACES = (Path("hil", "rigs"), Path("rigs"))
 """Where rig files are looked for by name, below the current folder; then in our data folder."""
 
-_KEYS = ("board", "probe", "port", "wires", "labgrid")
+_KEYS = ("board", "probe", "port", "virtual", "wires", "labgrid")
 _LABGRID_KEYS = ("place", "tags", "coordinator", "wait")
 _WIRE_KEYS = ("probe", "board", "pin")
 
@@ -57,7 +57,9 @@ class WireSpec:
 class RigSpec:
     """One bench of boards, as its file describes it. ``wires`` by the pin that they lead to.
 
-    One with ``labgrid`` has its probe and its port once it is borrowed: see ``lent``.
+    A ``virtual`` one is the board in software: it has its own probe and port, and every wire.
+    One of ``labgrid``'s has its probe and its port once it is borrowed: see ``lent``; its ``board``
+    may be "" until then.
     """
 
     name: str
@@ -66,6 +68,7 @@ class RigSpec:
     port: str = ""
     wires: Mapping[str, WireSpec] = field(default_factory=dict)
     where: str = ""
+    virtual: bool = False
     labgrid: Wanted | None = None
 
 
@@ -127,25 +130,42 @@ def load_rig(path: Path) -> RigSpec:
         if subject.pin in made:
             raise InputError(f"{subject.pin} has a wire already", where=at)
         made[subject.pin] = _wire(spec, at)
-    probe, port = _text(data, "probe", where), _text(data, "port", where)
+    virtual = data.get("virtual", False)
+    if not isinstance(virtual, bool):
+        raise InputError("virtual is neither true nor false", where=where, hint="virtual = true")
+    for key in ("probe", "port", "wires") if virtual else ():
+        if key in data:
+            raise InputError(f"a virtual board has its own {key}", where=f"{where}: {key}")
     wanted = _labgrid(data["labgrid"], where) if "labgrid" in data else None
-    if wanted is not None and (probe or port):
-        raise InputError(
-            "a board of labgrid's has its probe and its port from there",
-            where=where,
-            hint="leave them out, or leave [labgrid] out",
-        )
-    return RigSpec(path.stem, board.name, probe, port, made, where, wanted)
+    for key in ("probe", "port", "virtual") if wanted is not None else ():
+        if key in data:
+            raise InputError(f"a place of labgrid's has its own {key}", where=f"{where}: {key}")
+    return RigSpec(
+        path.stem, board.name, _text(data, "probe", where), _text(data, "port", where), made, where,
+        virtual, wanted,
+    )  # fmt: skip
 
 
 def lent(spec: RigSpec, place: Borrowed) -> RigSpec:
-    """The rig with what a borrowed place has; its board is the one that the farm says, if any."""
+    """The rig with what a borrowed place has.
+
+    Raises InputError when the farm says that another board is there, or nobody says which.
+    """
+    where = f"place {place.place}"
+    if place.board and spec.board and place.board != spec.board:
+        raise InputError(f"there is a {place.board}, not a {spec.board}", where=where)
+    if not place.board and not spec.board:
+        raise InputError(
+            "nobody says which board is there",
+            where=where,
+            hint="name it: --board; or in the exporter's configuration, beside the probe's port",
+        )
     return replace(
         spec,
-        board=place.board or spec.board,
+        board=spec.board or place.board,
         probe=place.probe,
         port=place.port or NO_PORT,
-        where=spec.where or f"place {place.place}",
+        where=spec.where or where,
         labgrid=None,
     )
 

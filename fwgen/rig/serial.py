@@ -159,6 +159,10 @@ class Capture:
         """How far off the time of any byte may be."""
         return max((one.uncertainty_ps for one in tuple(self._heard)), default=0)
 
+    def uncertainty_since(self, zero_ps: int) -> int:
+        """How far off the time of any byte may be that came since a quiet moment."""
+        return max((one.uncertainty_ps for one in self.since(zero_ps)), default=0)
+
     # ------------------------------------------------------------------ inside
 
     def _check(self) -> None:

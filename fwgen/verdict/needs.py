@@ -30,15 +30,18 @@ class Needs:
     """``pins`` to look at, each with the shortest time that must be told from another one.
 
     That is in picoseconds; None: none in particular. ``bauds`` are the rates that the console must
-    be heard at.
+    be heard at, ``heard_ps`` the shortest time between lines that must be told from another one.
     """
 
     pins: Mapping[str, int | None]
     bauds: tuple[int, ...]
+    heard_ps: int | None = None
 
     def every_ps(self, without: Collection[str] = ()) -> int:
         """How often to look at the pins, but for those that something sharper watches."""
         finest = [t for pin, t in self.pins.items() if t is not None and pin not in without]
+        if self.heard_ps is not None:
+            finest.append(self.heard_ps)
         return max(FINEST_PS, min([COARSEST_PS, *(t // _LOOKS for t in finest)]))
 
     def finer_than(self, ps: int) -> tuple[str, ...]:
@@ -50,6 +53,7 @@ def needs(contract: Contract, board: Board) -> Needs:
     """What to watch for a contract. Raises ContractError when it names what the board lacks."""
     pins: dict[str, int | None] = {}
     bauds: dict[int, None] = {}
+    heard: list[int] = []
     for e in contract.expectations:
         finest = _finest(e)
         for name in subjects_of(e):
@@ -60,11 +64,15 @@ def needs(contract: Contract, board: Board) -> Needs:
                 pins[pin] = min(times, default=None)
         if isinstance(e, Says) and e.baud is not None:
             bauds[e.baud] = None
+        if isinstance(e, Says) and e.period_ps is not None:
+            heard.append(slack_of(e.period_ps, e.tolerance_ppm))
+        if isinstance(e, Replies):
+            heard.append(e.within_ps)
     for stimulus in contract.stimuli:
         pin = resolve(stimulus.subject, board).pin
         if pin:
             pins.setdefault(pin, None)
-    return Needs(pins, tuple(bauds))
+    return Needs(pins, tuple(bauds), min(heard, default=None))
 
 
 def _finest(e: Expectation) -> int | None:

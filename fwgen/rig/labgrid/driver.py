@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import TYPE_CHECKING, Any
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import attr
 from labgrid.driver import Driver, ExecutionError
@@ -28,9 +30,6 @@ from labgrid.protocol import BootstrapProtocol
 from labgrid.resource.common import NetworkResource
 from labgrid.step import step
 from labgrid.util.proxy import proxymanager
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PASSED, FAILED, UNSURE = 0, 1, 3  # fwgen's exit codes; others are errors
 
@@ -104,25 +103,32 @@ class FwgenDriver(Driver, BootstrapProtocol):  # type: ignore[misc]
 
     def _ask(self, command: str, *arguments: str) -> dict[str, Any]:
         board = self.board or self.probe.board
-        line = [self.tool, command, *arguments, "--json", "--probe", self._probe()]
-        line += ["--board", board] if board else []
-        if command == "verify":
-            line += ["--rig", "real", *self._console()]
-        try:
-            ran = subprocess.run(line, capture_output=True, text=True, check=False)
-        except OSError as error:
-            raise ExecutionError(
-                f"fwgen does not start: {error.strerror} ({self.tool}); "
-                "name it in the configuration: tools: fwgen: /path/to/fwgen"
-            ) from None
+        if not board:
+            raise ExecutionError("nobody says which board it is: board, in the driver")
+        with tempfile.TemporaryDirectory() as folder:
+            rig = Path(folder, "rig.toml")
+            rig.write_text(self._rig(board), encoding="utf-8")
+            line = [self.tool, command, *arguments, "--json", "--board", board, "--rig", str(rig)]
+            try:
+                ran = subprocess.run(line, capture_output=True, text=True, check=False)
+            except OSError as error:
+                raise ExecutionError(
+                    f"fwgen does not start: {error.strerror} ({self.tool}); "
+                    "name it in the configuration: tools: fwgen: /path/to/fwgen"
+                ) from None
         if ran.returncode not in (PASSED, FAILED, UNSURE):
             said = ran.stderr.strip() or ran.stdout.strip()
             raise ExecutionError(f"fwgen {command}: {said}", ran.stdout, ran.stderr)
         return dict(json.loads(ran.stdout))
 
-    def _console(self) -> list[str]:
-        if self.port is None:
-            return []
-        host, port = proxymanager.get_host_and_port(self.port)
-        scheme = "socket" if self.port.protocol == "raw" else "rfc2217"
-        return ["--port", f"{scheme}://{host}:{port}"]
+    def _rig(self, board: str) -> str:
+        """The place as a rig file."""
+        port = "none"
+        if self.port is not None:
+            host, number = proxymanager.get_host_and_port(self.port)
+            raw = self.port.protocol == "raw"
+            port = (
+                f"socket://{host}:{number}" if raw else f"rfc2217://{host}:{number}?ign_set_control"
+            )
+        lines = {"board": board, "probe": self._probe(), "port": port}
+        return "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())
