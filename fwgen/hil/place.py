@@ -36,7 +36,8 @@ LOOK_S = 0.2  # between two looks whether a board is free
 def spec_of(name: str, board: str = "") -> RigSpec:
     """The rig of a name: a rig file's, or its path.
 
-    Or "virtual" for a board in software, or "labgrid:..." for one of a farm's. ``board`` is which one "virtual" is, where no rig file of that name says so. Raises InputError.
+    Or "virtual" for a board in software, or "labgrid:..." for one of a farm's. ``board`` is which
+    one "virtual" is, where no rig file of that name says so. Raises InputError.
     """
     from fwgen.rig.labgrid.lease import SCHEME, parse_place
     from fwgen.rig.rigs import RigSpec, find_rig, load_rig, rig_files

@@ -187,7 +187,9 @@ class _Run:
         connection = self.connection
         connection.reset(halt=True)
         if self.capture is not None:
-            self.capture.settle(QUIET_PS, most_ps=MOST_NOISE_PS)
+            # What was said before may still be under way, for as long as a byte takes to us.
+            quiet = max(QUIET_PS, self.bench.latency_ps)
+            self.capture.settle(quiet, most_ps=MOST_NOISE_PS + quiet)
         self._forget_causes()
         connection.write_word(
             faults.DEMCR, connection.read_word(faults.DEMCR) | faults.CATCH
