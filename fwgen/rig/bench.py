@@ -104,8 +104,9 @@ class RigBench:
 
     def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
         """Flash what is not there yet, reset, and tell what was seen for ``span_ps``."""
+        # It is not let go yet: what it said then would come while we listen for what it says next.
         self.programmed = program(
-            self.connection, image, backup=self.backup, progress=self.progress
+            self.connection, image, backup=self.backup, run=False, progress=self.progress
         )
         return _Run(self, image, stimuli, span_ps).run()
 

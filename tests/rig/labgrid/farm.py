@@ -95,6 +95,25 @@ def boards(count: int) -> Iterator[list[dict[str, Any]]]:
         yield json.loads(said(running, "["))
 
 
+def fwgens(farm: Farm, *lines: tuple[object, ...], folder: Path) -> list[dict[str, Any]]:
+    """Runs fwgen with these arguments, all at once; what each said, and its exit code."""
+    ran = subprocess.run(
+        [sys.executable, "-m", f"{__package__}.clients"],
+        cwd=ROOT,
+        env=environment() | {
+            "LG_COORDINATOR": farm.coordinator,
+            "FWGEN_LABGRID": str(ENVIRONMENT),
+            "FWGEN_DATA": str(folder),
+        },
+        input=json.dumps([[str(argument) for argument in line] for line in lines]),
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=3 * PATIENCE_S,
+        check=True,
+    )  # fmt: skip
+    return list(json.loads(ran.stdout))
+
+
 @contextmanager
 def coordinator(folder: Path) -> Iterator[Farm]:
     """A coordinator that knows nothing yet; it keeps its state in the folder."""
