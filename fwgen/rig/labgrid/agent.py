@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -216,8 +217,16 @@ class Agent:
         except Exception as error:
             raise Refused(
                 "no tunnel", host=entry.params["host"], proxy=entry.extra.get("proxy", ""),
-                said=" ".join(str(error).split()),
+                said=what_ssh_said(str(error)),
             ) from error  # fmt: skip
+
+
+def what_ssh_said(text: str) -> str:
+    """labgrid quotes all of what it ran; the last line of what came of it tells most."""
+    quoted = [found for found in re.findall(r"b'((?:[^'\\]|\\.)*)'", text) if found]
+    lines = quoted[-1].replace("\\r", "").split("\\n") if quoted else [text]
+    said = [line.strip() for line in lines if line.strip()]
+    return " ".join(said[-1].split()) if said else "it fails"
 
 
 async def until_told(lines: asyncio.StreamReader) -> None:

@@ -1,8 +1,8 @@
 """Several ``fwgen`` at once, each in a process of its own.
 
-``python -m tests.rig.labgrid.clients`` reads a list of command lines (JSON) from its input, runs all
-of them at once, and prints what each said: [{"code": 0, "out": ..., "err": ...}, ...]. What is
-imported is imported once: the processes are forks.
+``python -m tests.rig.labgrid.clients`` reads a list of command lines (JSON) from its input, runs
+all of them at once, and prints what each said: [{"code": 0, "out": ..., "err": ...}, ...]. What
+is imported is imported once: the processes are forks.
 """
 
 from __future__ import annotations

@@ -138,15 +138,17 @@ def draining(program: subprocess.Popen[str], into: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exporter(farm: Farm, name: str, resources: Mapping[str, Any]) -> Iterator[None]:
-    """Labgrid's exporter, as it is, with a configuration."""
+def exporter(
+    farm: Farm, name: str, resources: Mapping[str, Any], *options: str
+) -> Iterator[None]:  # fmt: skip
+    """The exporter of labgrid's, as it is, with a configuration."""
     config = farm.folder / f"{name}.yaml"
     config.write_text(json.dumps(resources))  # JSON is YAML
     program = ENVIRONMENT / "bin" / "labgrid-exporter"
-    line = (program, "-c", farm.coordinator, "-n", name, "--hostname", "127.0.0.1", config)
+    known = ("-c", farm.coordinator, "-n", name, "--hostname", "127.0.0.1")
     with (
         (farm.folder / f"{name}.log").open("w") as log,
-        process(*line, cwd=farm.folder, stderr=log) as running,
+        process(program, *known, *options, config, cwd=farm.folder, stderr=log) as running,
     ):
         said(running, "Exporter ready")
         with draining(running, farm.folder / f"{name}.out"):
