@@ -10,14 +10,11 @@ from fwgen.cli.options import BoardOption, ImageArgument, JsonOption, the_board
 from fwgen.cli.output import put_json, screen
 from fwgen.cli.plugged import (
     ProbeOption,
-    Rig,
-    RigOption,
-    plugged,
     programmed_data,
     progress,
     show_programmed,
-    the_probe,
 )
+from fwgen.cli.rigs import RigNameOption, reached
 
 
 def flash(
@@ -43,7 +40,7 @@ def flash(
             help="Also firmware that fwgen marked as failed, and sectors that hold it already.",
         ),
     ] = False,
-    rig: RigOption = Rig.REAL,
+    rig: RigNameOption = "",
     as_json: JsonOption = False,
 ) -> int:
     """Put a firmware onto the board: erase, program, read back, compare, reset, run.
@@ -58,20 +55,16 @@ def flash(
     if not force:
         refuse_failed(image)
     loaded = load_image(image, the)
-    with plugged(the, rig) as virtual:
-        from fwgen.rig.connection import Connection
+    with progress(screen(stderr=True)) as tell, reached(the, rig, probe=probe) as there:
         from fwgen.rig.flash import program
 
-        chosen = the_probe(the, probe, virtual)
-        console = screen()
-        with (
-            progress(screen(stderr=True)) as tell,
-            Connection(the, chosen, clock=virtual) as connection,
-        ):
-            done = program(connection, loaded, backup=backup, keep=keep, force=force, progress=tell)
-        if as_json:
-            put_json(programmed_data(done, the, chosen))
-        else:
-            console.print()
-            show_programmed(console, done, the, chosen)
+        done = program(
+            there.connection, loaded, backup=backup, keep=keep, force=force, progress=tell
+        )  # fmt: skip
+    if as_json:
+        put_json(programmed_data(done, the, there.probe))
+        return 0
+    console = screen()
+    console.print()
+    show_programmed(console, done, the, there.probe)
     return 0

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from fwgen.virtual.board import VirtualBoard
 
 ProbeOption = Annotated[
-    str, typer.Option("--probe", metavar="UID", help="Serial number of the probe, or a part of it.")
+    str,
+    typer.Option(
+        "--probe",
+        metavar="UID",
+        help="Serial number of the probe, or a part of it; or remote:HOST:PORT.",
+    ),
 ]
 
 
@@ -58,9 +63,11 @@ def the_probe(board: Board, wanted: str, virtual: VirtualBoard | None = None) ->
 
     Raises RigError when there is none, or several and nobody to ask.
     """
-    from fwgen.rig.probes import choose_probe, find_probes
+    from fwgen.rig.probes import REMOTE, choose_probe, find_probes
 
     wanted = wanted or (virtual.uid if virtual is not None else "")
+    if wanted.startswith(REMOTE):
+        return choose_probe(board, wanted)
     found = find_probes()
     try:
         return choose_probe(board, wanted or None, found)

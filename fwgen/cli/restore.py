@@ -10,14 +10,11 @@ from fwgen.cli.options import BoardOption, JsonOption, the_board
 from fwgen.cli.output import put_json, screen
 from fwgen.cli.plugged import (
     ProbeOption,
-    Rig,
-    RigOption,
-    plugged,
     programmed_data,
     progress,
     show_programmed,
-    the_probe,
 )
+from fwgen.cli.rigs import RigNameOption, reached
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +40,7 @@ def restore(
         bool,
         typer.Option("--backup/--no-backup", help="Keep what is on the chip now, or not."),
     ] = True,
-    rig: RigOption = Rig.REAL,
+    rig: RigNameOption = "",
     as_json: JsonOption = False,
 ) -> int:
     """Put back what was on the chip before fwgen wrote to it, or list what is kept.
@@ -53,29 +50,23 @@ def restore(
     if listed:
         return _list(as_json=as_json)
     the = the_board(board)
-    with plugged(the, rig) as virtual:
+    with progress(screen(stderr=True)) as tell, reached(the, rig, probe=probe) as there:
         from fwgen.rig.backup import Store, choose_backup
-        from fwgen.rig.connection import Connection
         from fwgen.rig.flash import restore as put_back
 
-        chosen = the_probe(the, probe, virtual)
-        console = screen()
-        with (
-            progress(screen(stderr=True)) as tell,
-            Connection(the, chosen, clock=virtual) as connection,
-        ):
-            store = Store(connection.identity.unique_id or chosen.uid)
-            found = choose_backup(store.backups(), backup or None)
-            done = put_back(connection, found, keep=backed, progress=tell)
-        if as_json:
-            data = programmed_data(done, the, chosen)
-            put_json(data | {"outcome": "restored", "restored": found.name})
-        else:
-            from fwgen.report.console import section
+        store = Store(there.connection.identity.unique_id or there.probe.uid)
+        found = choose_backup(store.backups(), backup or None)
+        done = put_back(there.connection, found, keep=backed, progress=tell)
+    if as_json:
+        data = programmed_data(done, the, there.probe)
+        put_json(data | {"outcome": "restored", "restored": found.name})
+        return 0
+    from fwgen.report.console import section
 
-            console.print()
-            console.print(section("restored", _describe(found)), soft_wrap=True)
-            show_programmed(console, done, the, chosen)
+    console = screen()
+    console.print()
+    console.print(section("restored", _describe(found)), soft_wrap=True)
+    show_programmed(console, done, the, there.probe)
     return 0
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import Board
     from fwgen.contract import Contract
+    from fwgen.hil.place import Place
     from fwgen.pipeline import Confirmed, Proof
     from fwgen.rig.bench import RigBench
     from fwgen.rig.flash import Progress
@@ -25,7 +26,8 @@ RigNameOption = Annotated[
         "--rig",
         metavar="NAME",
         help="real: the board that is plugged in; virtual: the machine behind a probe, a port and "
-        "wires; else a rig file's name or path.",
+        "wires; labgrid:PLACE or labgrid:TAG=VALUE: a board of a farm's; else a rig file's name or "
+        "path.",
     ),
 ]
 
@@ -69,20 +71,42 @@ def opened(
 
     Raises RigError for what is not there or does not answer, InputError for a rig file.
     """
+    with reached(board, rig, probe=probe, progress=progress) as place:
+        yield place.bench(contract)
+
+
+@contextmanager
+def reached(
+    board: Board, rig: str, *, probe: str = "", progress: Progress | None = None
+) -> Iterator[Place]:
+    """The rig, its board halted and ours alone.
+
+    Raises RigError for what is not there or does not answer, InputError for a rig file.
+    """
+    from fwgen.cli.output import screen
     from fwgen.cli.plugged import the_probe
     from fwgen.hil import place
 
-    spec = _spec(rig, board)
-    with place.opened(spec, probe=probe, choose=the_probe, progress=progress) as rig_there:
-        yield rig_there.bench(contract)
+    console = screen(stderr=True)
+    with place.opened(
+        _spec(rig, board),
+        probe=probe,
+        choose=the_probe,
+        progress=progress,
+        say=lambda said: console.print(f" {said}", highlight=False),
+    ) as there:
+        yield there
 
 
 def _spec(rig: str, board: Board) -> RigSpec:
     """What is known of a rig. Raises InputError when it has another board."""
+    from fwgen.rig.labgrid.lease import SCHEME, parse_place
     from fwgen.rig.rigs import RigSpec, check_board, find_rig, load_rig
 
     if rig in ("", REAL, VIRTUAL):
         return RigSpec(rig or REAL, board.name, virtual=rig == VIRTUAL)
+    if rig.startswith(SCHEME):
+        return RigSpec(rig, board.name, labgrid=parse_place(rig))
     spec = load_rig(find_rig(rig))
     check_board(spec, board)
     return spec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fwgen.errors import InputError
@@ -33,11 +34,16 @@ LOOK_S = 0.2  # between two looks whether a board is free
 
 
 def spec_of(name: str, board: str = "") -> RigSpec:
-    """The rig of a name: a rig file's, its path, or "virtual" for a board in software.
+    """The rig of a name: a rig file's, or its path.
 
-    ``board`` is which one "virtual" is, where no rig file of that name says so. Raises InputError.
+    Or "virtual" for a board in software, or "labgrid:..." for one of a farm's. ``board`` is which
+    one "virtual" is, where no rig file of that name says so. Raises InputError.
     """
+    from fwgen.rig.labgrid.lease import SCHEME, parse_place
     from fwgen.rig.rigs import RigSpec, find_rig, load_rig, rig_files
+
+    if name.startswith(SCHEME):
+        return RigSpec(name, board, labgrid=parse_place(name))
 
     if name == VIRTUAL and all(file.stem != VIRTUAL for file in rig_files()):
         if not board:
@@ -157,18 +163,22 @@ def opened(
     choose: Callable[[Board, str], Probe] | None = None,
     wait_s: float = 0,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Place]:
     """The rig, its board halted and held for us alone until left; then the board runs.
 
     ``probe`` overrules the one that the rig names; ``choose`` picks one where several match, else
     that is an error. A board that somebody else uses is waited for,
-    ``wait_s`` seconds at most. Raises RigError for what is not there or does not answer.
+    ``wait_s`` seconds at most; ``say`` hears of the queue of a farm. Raises RigError for what is
+    not there or does not answer.
     """
     from fwgen.board import load_board
     from fwgen.rig.probes import choose_probe
 
-    board = load_board(spec.board)
     with ExitStack() as held:
+        if spec.labgrid is not None:
+            spec = _borrowed(held, spec, wait_s, say)
+        board = load_board(spec.board)
         if spec.virtual:
             place = _virtual(held, spec, board)
         else:
@@ -177,6 +187,18 @@ def opened(
         place.progress = progress
         held.callback(place.close)
         yield place
+
+
+def _borrowed(
+    held: ExitStack, spec: RigSpec, wait_s: float, say: Callable[[str], None]
+) -> RigSpec:  # fmt: skip
+    """A place of a farm's, until we leave."""
+    from fwgen.rig.labgrid.lease import borrowed
+    from fwgen.rig.rigs import lent
+
+    assert spec.labgrid is not None
+    wanted = replace(spec.labgrid, wait_s=max(wait_s, spec.labgrid.wait_s))
+    return lent(spec, held.enter_context(borrowed(wanted, say)))
 
 
 def _real(held: ExitStack, spec: RigSpec, board: Board, probe: Probe, wait_s: float) -> Place:

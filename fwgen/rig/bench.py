@@ -104,8 +104,9 @@ class RigBench:
 
     def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
         """Flash what is not there yet, reset, and tell what was seen for ``span_ps``."""
+        # It is not let go yet: what it said then would come while we listen for what it says next.
         self.programmed = program(
-            self.connection, image, backup=self.backup, progress=self.progress
+            self.connection, image, backup=self.backup, run=False, progress=self.progress
         )
         return _Run(self, image, stimuli, span_ps).run()
 
@@ -187,7 +188,9 @@ class _Run:
         connection = self.connection
         connection.reset(halt=True)
         if self.capture is not None:
-            self.capture.settle(QUIET_PS, most_ps=MOST_NOISE_PS)
+            # What was said before may still be under way, for as long as a byte takes to us.
+            quiet = max(QUIET_PS, self.bench.latency_ps)
+            self.capture.settle(quiet, most_ps=MOST_NOISE_PS + quiet)
         self._forget_causes()
         connection.write_word(
             faults.DEMCR, connection.read_word(faults.DEMCR) | faults.CATCH

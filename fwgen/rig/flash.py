@@ -86,6 +86,7 @@ def program(
     backup: bool | None = None,
     keep: bool = False,
     force: bool = False,
+    run: bool = True,
     progress: Progress | None = None,
 ) -> Programmed:
     """Flash an image over an open connection; the board runs it afterwards.
@@ -93,7 +94,7 @@ def program(
     ``backup``: True keeps the whole flash, False nothing; None the whole flash when this chip is
     seen for the first time, and later whatever is about to be erased and is not kept yet.
     ``keep`` leaves what lies beside the image in its sectors. ``force`` erases and programs
-    sectors that hold the image already.
+    sectors that hold the image already. Without ``run`` the core is left halted.
 
     Raises RigError: nothing was erased, or the message says so.
     """
@@ -115,7 +116,7 @@ def program(
         return bytes(data)
 
     job = _Job(connection, touched, wanted, backup, force, progress)
-    return job.run(certain=keep)
+    return job.run(certain=keep, go=run)
 
 
 def restore(
@@ -196,8 +197,11 @@ class _Job:
         self.clock = connection.clock
         self.notes = list(connection.notes)
 
-    def run(self, *, certain: bool = False) -> Programmed:
-        """Do it. ``certain``: what is there becomes part of what shall be, so read it twice."""
+    def run(self, *, certain: bool = False, go: bool = True) -> Programmed:
+        """Do it, and let it ``go``.
+
+        ``certain``: what is there becomes part of what shall be, so read it twice.
+        """
         began = self.clock.now_ps
         connection, identity = self.connection, self.connection.identity
         refuse_wrong_chip(self.board, identity)
@@ -228,7 +232,8 @@ class _Job:
                 raise KeyboardInterrupt(f"the board's flash is incomplete: {AGAIN}") from None
         self._settle(store, interrupted)
         try:
-            connection.reset()
+            if go:
+                connection.reset()
         except FwgenError as error:
             raise RigError(
                 f"{error.message}; the flash itself is complete and right",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import Board
 
+REMOTE = "remote:"  # what the name of a probe on another computer begins with
+
 # What pyocd has to say we say in our own words; whoever configures logging hears it, too.
 logging.getLogger("pyocd").addHandler(logging.NullHandler())
 
@@ -61,10 +63,15 @@ def choose_probe(
 ) -> Probe:
     """The probe that is meant: the one named, else the only one, else the only one that can be.
 
-    ``wanted`` is a serial number or a part of one that no other probe has. Several probes are
-    never guessed from: only what the probes themselves say (the maker's id of their board)
-    rules others out. Raises RigError that lists what there is.
+    ``wanted`` is a serial number or a part of one that no other probe has; or "remote:HOST:PORT",
+    where a probe server of pyocd is. Several probes are never guessed from: only what the probes
+    themselves say (the maker's id of their board) rules others out. Raises RigError that lists
+    what there is.
     """
+    if wanted and wanted.startswith(REMOTE):
+        from fwgen.rig.remote import remote_probe
+
+        return remote_probe(wanted)
     found = find_probes() if probes is None else tuple(probes)
     listed = ", ".join(str(probe) for probe in found)
     if wanted:

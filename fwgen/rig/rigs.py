@@ -7,31 +7,40 @@
     [wires]                              # what can drive the board's pins from outside
     B1 = { probe = "0668FF5055", board = "nucleo-f401", pin = "PA8" }
 
+    [labgrid]                            # instead of a probe and a port: a board of a farm's
+    place = "p1"                         # or tags = { board = "nucleo-f401" }
+    coordinator = "lab:20408"            # left out: LG_COORDINATOR, else this computer
+    wait = "10 min"                      # in the queue; left out: not at all
+
 A wire leads from a pin of a second board, which its own probe drives: it needs no firmware.
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fwgen.board import load_board
 from fwgen.contract.subjects import find, known_names
 from fwgen.errors import BoardError, InputError, did_you_mean
+from fwgen.rig.labgrid.lease import Wanted
 from fwgen.rig.places import data_folder
+from fwgen.units import PS_PER_S, parse_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fwgen.board.types import Board
+    from fwgen.rig.labgrid.lease import Borrowed
 
 NO_PORT = "none"
 PLACES = (Path("hil", "rigs"), Path("rigs"))
 """Where rig files are looked for by name, below the current folder; then in our data folder."""
 
-_KEYS = ("board", "probe", "port", "virtual", "wires")
+_KEYS = ("board", "probe", "port", "virtual", "wires", "labgrid")
+_LABGRID_KEYS = ("place", "tags", "coordinator", "wait")
 _WIRE_KEYS = ("probe", "board", "pin")
 
 
@@ -49,6 +58,8 @@ class RigSpec:
     """One bench of boards, as its file describes it. ``wires`` by the pin that they lead to.
 
     A ``virtual`` one is the board in software: it has its own probe and port, and every wire.
+    One of ``labgrid``'s has its probe and its port once it is borrowed: see ``lent``; its ``board``
+    may be "" until then.
     """
 
     name: str
@@ -58,6 +69,7 @@ class RigSpec:
     wires: Mapping[str, WireSpec] = field(default_factory=dict)
     where: str = ""
     virtual: bool = False
+    labgrid: Wanted | None = None
 
 
 def find_rig(name: str) -> Path:
@@ -124,10 +136,55 @@ def load_rig(path: Path) -> RigSpec:
     for key in ("probe", "port", "wires") if virtual else ():
         if key in data:
             raise InputError(f"a virtual board has its own {key}", where=f"{where}: {key}")
+    wanted = _labgrid(data["labgrid"], where) if "labgrid" in data else None
+    for key in ("probe", "port", "virtual") if wanted is not None else ():
+        if key in data:
+            raise InputError(f"a place of labgrid's has its own {key}", where=f"{where}: {key}")
     return RigSpec(
         path.stem, board.name, _text(data, "probe", where), _text(data, "port", where), made, where,
-        virtual,
+        virtual, wanted,
     )  # fmt: skip
+
+
+def lent(spec: RigSpec, place: Borrowed) -> RigSpec:
+    """The rig with what a borrowed place has.
+
+    Raises InputError when the farm says that another board is there, or nobody says which.
+    """
+    where = f"place {place.place}"
+    if place.board and spec.board and place.board != spec.board:
+        raise InputError(f"there is a {place.board}, not a {spec.board}", where=where)
+    if not place.board and not spec.board:
+        raise InputError(
+            "nobody says which board is there",
+            where=where,
+            hint="name it: --board; or in the exporter's configuration, beside the probe's port",
+        )
+    return replace(
+        spec,
+        board=spec.board or place.board,
+        probe=place.probe,
+        port=place.port or NO_PORT,
+        where=spec.where or where,
+        labgrid=None,
+    )
+
+
+def _labgrid(table: object, where: str) -> Wanted:
+    at = f"{where}: labgrid"
+    if not isinstance(table, dict):
+        raise InputError("labgrid is no table", where=where, hint="[labgrid]")
+    _only(table, _LABGRID_KEYS, at)
+    place, coordinator, wait = (_text(table, key, at) for key in ("place", "coordinator", "wait"))
+    tags = table.get("tags", {})
+    if not isinstance(tags, dict) or not all(isinstance(value, str) for value in tags.values()):
+        raise InputError(
+            "tags is no table of texts", where=at, hint='tags = { board = "nucleo-f401" }'
+        )
+    if bool(place) == bool(tags):
+        raise InputError("either a place or tags must be named", where=at, hint='place = "p1"')
+    wait_s = parse_duration(wait) / PS_PER_S if wait else 0.0
+    return Wanted(place, tags, wait_s, coordinator)
 
 
 def _wire(spec: object, where: str) -> WireSpec:
