@@ -559,7 +559,7 @@ def test_firmware_that_switched_the_debug_pins_off_is_caught_in_reset(
     board: Board, kind: str
 ) -> None:
     """All pins of GPIOA become outputs: SWDIO and SWCLK among them."""
-    cut = f"start:\n{GPIOA}\nldr r1, =0x55555555\nstr r1, [r0, #0]\nforever:\nb forever"
+    cut = f"start:\n{GPIOA}\nldr r1, =0x55555555\nstr r1, [r0, #0]\nstay:\nb stay"
     with VirtualBoard(board, flash=bytes_of(firmware(cut))) as made, made.plugged(kind):
         made.sleep(10 * MS)
         assert made.silence
