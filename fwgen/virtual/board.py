@@ -37,6 +37,7 @@ _made = itertools.count(1)
 TICK_S = 0.002  # of wall time, between two steps of a board that runs by itself
 LONGEST_STEP_PS = 20 * PS_PER_MS  # that others wait for at most, where it keeps up
 MOST_LAG_PS = 100 * PS_PER_MS  # behind the wall; what is beyond is given up
+MOST_TRACE = 1 << 20  # bytes of SWO that wait for a host; what comes on top is lost
 GUARD_PS = 10 * PS_PER_MS  # of time asked for, between two looks at a Ctrl-C
 
 
@@ -252,7 +253,8 @@ class VirtualBoard:
             captured = self.trace_port
 
             def hear(data: bytes, _t_ps: int, sent_at: int) -> None:
-                if abs(sent_at - baud) * 20 <= baud:  # 5 %
+                near = abs(sent_at - baud) * 20 <= baud  # within 5 %
+                if near and len(captured) < MOST_TRACE:
                     captured.extend(data)
 
             self.machine.soc.on_trace = hear
