@@ -37,7 +37,6 @@ def app() -> typer.Typer:
     """The ``hil`` commands."""
     made = typer.Typer(
         help="Tests on boards: run them on rigs, list the rigs, report.",
-        no_args_is_help=True,
         rich_markup_mode=None,
     )
     made.command("run")(run)

@@ -389,6 +389,11 @@ BLINK = "[[expect]]\nblinks = 'LD2'\nrate = '2 Hz'\n"
         ),
         ("[[expect]]\nfollows = 'LD2'\nsource = 'PA5'\n", "expect[1]", "follows itself"),
         (
+            "[[expect]]\nblinks = 'LD2'\nperiod = '2 Hz'\n",
+            "expect[1].period",
+            "'Hz' is no unit of duration",
+        ),
+        (
             "[[expect]]\nwhen = { of = 'B1' }\nthen = { of = 'LD2', turns = 'on' }\n"
             "within = '1 s'\n",
             "expect[1]",

@@ -66,7 +66,7 @@ def test_what_was_measured_is_in_the_junit_xml(tests: Tests, tmp_path: Path) -> 
     assert len(facts["fwgen.chip"]) == 24
     assert len(facts["fwgen.image.sha256"]) == 64
     assert facts["fwgen.verdict.1"].startswith("PASS on the rig virtual: LD2 blinks at 20 Hz")
-    assert facts["fwgen.verdict.1.longest-period"].endswith("ms")
+    assert facts["fwgen.verdict.1.longest-on"].endswith("ms")
 
 
 def test_a_failure_is_told_in_the_judges_words_and_only_those(tests: Tests) -> None:

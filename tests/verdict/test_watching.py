@@ -213,3 +213,10 @@ def test_what_to_watch_follows_from_the_contract() -> None:
     assert asked.bauds == (9600,)
     assert asked.finer_than(MS) == ("PA7",)
     assert asked.every_ps() < asked.every_ps(without=("PA7",)) <= MS
+
+
+def test_lines_that_come_at_times_are_listened_to_as_often_as_that_takes() -> None:
+    said = needs(contract(Says("console", "x", period_ps=100 * MS)), BOARD)
+    assert said.heard_ps == 2 * MS + 1
+    assert said.every_ps() < MS
+    assert needs(contract(Says("console", "x")), BOARD).heard_ps is None
