@@ -6,10 +6,11 @@ the contract, so it cannot cheat.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fwgen.contract import Stimulus
     from fwgen.image.types import Image
@@ -29,3 +30,18 @@ class Bench(Protocol):
         is evidence in the trace.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A board at one moment: where the core is, and what its registers hold.
+
+    ``core`` has r0 to r12, sp and lr; ``peripherals`` what is not as after reset, by name
+    ("GPIOA_MODER").
+    """
+
+    t_ps: int
+    pc: int
+    asleep: bool
+    core: Mapping[str, int] = field(default_factory=dict)
+    peripherals: Mapping[str, int] = field(default_factory=dict)

@@ -9,26 +9,38 @@
     confirmed = confirm(proof, rig)     on a real board, where there is one
 
 and again with feedback, while it fails and the model has more to give. ``observe`` hears each
-stage as it is reached, so that a person can watch.
+stage as it is reached, so that a person can watch. What a model emits that nobody vouches for runs
+in a worker process (``fwgen.machine.confined``).
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fwgen.errors import BoardError, ContractError, ModelError
+from fwgen.errors import (
+    BenchError,
+    BoardError,
+    ContractError,
+    EmissionError,
+    InputError,
+    ModelError,
+    PromptError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fwgen.bench import Bench
     from fwgen.board.types import Board
-    from fwgen.contract import Contract
+    from fwgen.contract import Contract, Stimulus
     from fwgen.image.emission import Emission
+    from fwgen.image.problems import UnsoundEmissionError
     from fwgen.image.types import Image
-    from fwgen.model.protocol import Model, Reading
+    from fwgen.machine.confined import ConfinedMachine
+    from fwgen.model.protocol import Feedback, Model, Reading
     from fwgen.trace import Trace
     from fwgen.verdict import Outcome, Verdict
     from fwgen.verdict.both import Joint
@@ -55,13 +67,19 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A generated firmware: what was read, what was emitted, and its proof."""
+    """A generated firmware: what was read, what was emitted, and its proof.
+
+    ``attempts`` counts all emissions, of all samples; ``stopped`` says why there were no more
+    where the firmware does not pass. ``transcript`` is what a remote model was asked and answered.
+    """
 
     reading: Reading
     model: str
     emission: Emission
     proof: Proof
     attempts: int
+    stopped: str = ""
+    transcript: bytes = b""
 
     @property
     def passed(self) -> bool:
@@ -107,45 +125,194 @@ def generate(
     model: Model | str = "embedded",
     contract: Contract | Path | str | None = None,
     attempts: int = ATTEMPTS,
+    samples: int = 1,
     bench: Bench | None = None,
-    observe: Callable[[Reading | Emission | Image | Proof], None] = lambda stage: None,
+    confirm: Callable[[Reading], None] = lambda reading: None,
+    observe: Callable[[Reading | Emission | UnsoundEmissionError | Image | Proof], None] = (
+        lambda stage: None
+    ),
 ) -> Result:
     """Make a firmware for a sentence and prove it.
 
     ``board``: a Board, the name of one, or a path to its TOML. ``contract`` (a Contract or a
-    TOML file) overrules the one that the model reads out of the prompt. ``bench`` defaults to the
-    machine. A firmware that fails is a Result, not an error: look at ``result.passed``.
+    TOML file) overrules the one that the model reads out of the prompt. ``samples`` conversations
+    go on side by side, each with its ``attempts``, and the best is kept: the smallest that passes,
+    and of these the least awake. ``bench`` defaults to the machine. ``confirm`` is called before
+    anything is emitted, and may raise. A firmware that fails is a Result, not an error: look at
+    ``result.passed``; of several that fail the best is kept.
 
-    Raises PromptError, BoardError, ContractError, EmissionError (the last attempt's), ModelError.
+    Raises PromptError, BoardError, ContractError, EmissionError (of the last attempt, where none
+    held together), ModelError.
     """
-    from fwgen.image.link import link
-    from fwgen.model.protocol import Feedback
-
     board = find_board(board)
     chosen = _find_model(model)
+    conversations = _conversations(chosen, samples)
     reading = read(prompt, board, model=chosen, contract=contract)
     observe(reading)
-    result: Result | None = None
-    feedback: Feedback | None = None
-    for attempt in range(1, max(1, attempts) + 1):
+    confirm(reading)
+    if samples == 1:
+        result = _tried(conversations[0], reading, max(1, attempts), bench, observe)
+    else:
+        result = _best_of(conversations, reading, max(1, attempts), bench)
+        for stage in (result.emission, result.proof.image, result.proof):
+            observe(stage)
+    transcript = getattr(chosen, "transcript", None)
+    return replace(result, transcript=transcript()) if transcript is not None else result
+
+
+def _conversations(model: Model, samples: int) -> list[Model]:
+    """The model in so many conversations. Raises InputError for one that has no more than one."""
+    from fwgen.model.protocol import Samples
+
+    if samples == 1:
+        return [model]
+    if not isinstance(model, Samples):
+        raise InputError(
+            f"the {model.name} model gives one answer, not {samples}", hint="leave --samples out"
+        )
+    return [model.sample(number) for number in range(1, samples + 1)]
+
+
+def _best_of(
+    conversations: list[Model], reading: Reading, attempts: int, bench: Bench | None
+) -> Result:
+    """Several conversations side by side; the best of what they give."""
+    import threading
+
+    results: list[Result] = []
+    errors: list[Exception] = []
+
+    def run(model: Model) -> None:
         try:
-            emission = chosen.emit(reading, feedback)
-        except ModelError:
-            if result is None:
-                raise
-            break  # it has nothing more to give: the last try stands
-        observe(emission)
-        image = link(emission, board)
-        observe(image)
-        proof = prove(image, board, reading.contract, bench=bench)
-        observe(proof)
-        result = Result(reading, chosen.name, emission, proof, attempt)
-        if proof.passed:
-            break
-        problems = tuple(f.text for f in proof.verdict.all if f.outcome.exit_code)
-        feedback = Feedback(emission, problems)
-    assert result is not None
-    return result
+            results.append(_tried(model, reading, attempts, bench, lambda stage: None))
+        except Exception as error:  # noqa: BLE001 - told below, in the thread that waits
+            errors.append(error)
+
+    # Daemons: after a Ctrl-C nobody waits for an answer that is still on its way.
+    threads = [threading.Thread(target=run, args=(one,), daemon=True) for one in conversations]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    worse = [e for e in errors if not isinstance(e, (ModelError, EmissionError, BenchError))]
+    if worse or not results:
+        raise (worse or errors)[0]
+    best = min(results, key=lambda result: _rank(result.proof))
+    return replace(best, attempts=sum(result.attempts for result in results))
+
+
+def _rank(proof: Proof) -> tuple[int, ...]:
+    """Less is better: passes, claims that fail, bytes of flash, cycles awake, a late departure."""
+    bad = [finding for finding in proof.verdict.all if finding.outcome.exit_code]
+    first = proof.verdict.first_departure
+    late = -first.t_ps if first is not None else 0
+    if proof.passed:
+        return (0, 0, proof.image.flash_used, proof.trace.awake_cycles)
+    return (proof.verdict.exit_code, len(bad), late, proof.image.flash_used)
+
+
+def _tried(
+    model: Model,
+    reading: Reading,
+    attempts: int,
+    bench: Bench | None,
+    observe: Callable[[Reading | Emission | UnsoundEmissionError | Image | Proof], None],
+) -> Result:
+    """One conversation, until it passes or there is no more to try; the best attempt."""
+    from fwgen.image.link import link
+    from fwgen.image.problems import UnsoundEmissionError
+    from fwgen.model.protocol import Feedback
+
+    best: Result | None = None
+    feedback: Feedback | None = None
+    unsound: EmissionError | BenchError | None = None
+    stopped = ""
+    attempt = 0
+    with _confined(model, reading.board, bench) as confined:
+        while attempt < attempts:
+            emission: Emission | None = None
+            try:
+                emission = model.emit(reading, feedback)
+                attempt += 1
+                observe(emission)
+                image = link(emission, reading.board)
+                observe(image)
+                proof = _prove(image, reading, bench, confined)
+            except ModelError as error:
+                stopped = error.message
+                if best is None and unsound is None:
+                    raise
+                break  # it has nothing more to give: the best try stands
+            except UnsoundEmissionError as error:
+                attempt += emission is None
+                unsound = error
+                observe(error)
+                told = tuple(map(str, error.problems))
+                feedback = Feedback(emission, told, unsound=error.problems)
+                continue
+            except BenchError as error:
+                if confined is None:
+                    raise
+                unsound = error
+                feedback = Feedback(emission, (error.message,))
+                continue
+            observe(proof)
+            if best is None or _rank(proof) < _rank(best.proof):
+                best = Result(reading, model.name, emission, proof, attempt)
+            if proof.passed:
+                break
+            feedback = _feedback(emission, proof, confined)
+    if best is None:
+        assert unsound is not None
+        if stopped:
+            unsound.hint = f"{unsound.hint}; {stopped}" if unsound.hint else stopped
+        raise unsound
+    if not best.passed and not stopped:
+        stopped = "that was the limit of attempts"
+    return replace(best, attempts=attempt, stopped="" if best.passed else stopped)
+
+
+def _confined(
+    model: Model, board: Board, bench: Bench | None
+) -> ConfinedMachine | nullcontext[None]:
+    """A worker for a model that nobody vouches for."""
+    if bench is not None or getattr(model, "trusted", False):
+        return nullcontext()
+    from fwgen.machine.confined import ConfinedMachine
+
+    confined = ConfinedMachine(board)
+    confined.start()  # it is up before the model has answered
+    return confined
+
+
+def _prove(
+    image: Image, reading: Reading, bench: Bench | None, confined: ConfinedMachine | None
+) -> Proof:
+    if confined is None:
+        return prove(image, reading.board, reading.contract, bench=bench)
+    return _proved(image, reading.board, reading.contract, confined.run_by_chance)
+
+
+def _feedback(emission: Emission, proof: Proof, confined: ConfinedMachine | None) -> Feedback:
+    """What was seen of an emission that does not pass."""
+    from fwgen.model.protocol import Feedback
+
+    look = None
+    first = proof.verdict.first_departure
+    if confined is not None:
+        at_ps = min(first.t_ps if first is not None else proof.trace.span_ps, proof.trace.span_ps)
+        try:
+            look = confined.look(proof.image, proof.contract.stimuli, at_ps)
+        except BenchError:
+            look = None  # it ran once and does not again: what was seen must do
+    return Feedback(
+        emission,
+        tuple(f.text for f in proof.verdict.all if f.outcome.exit_code),
+        image=proof.image,
+        trace=proof.trace,
+        verdict=proof.verdict,
+        look=look,
+    )
 
 
 def read(
@@ -157,13 +324,65 @@ def read(
 ) -> Reading:
     """Understand a sentence and state its contract; make nothing.
 
-    Arguments and errors as in ``generate``.
+    What a remote model understood is held against the embedded reader where that understands the
+    sentence, too: ``reading.doubts``. Arguments and errors as in ``generate``.
     """
+    from fwgen.model.protocol import TakesContract
+
     board = find_board(board)
-    reading = _find_model(model).read(prompt, board)
-    if contract is not None:
-        reading = replace(reading, contract=_find_contract(contract, board))
+    chosen = _find_model(model)
+    given = None if contract is None else _find_contract(contract, board)
+    if given is not None and isinstance(chosen, TakesContract):
+        return chosen.take(prompt, board, given)
+    reading = chosen.read(prompt, board)
+    if given is not None:
+        return replace(reading, contract=given)
+    if not getattr(chosen, "trusted", False):
+        reading = replace(reading, doubts=_doubts(reading))
     return reading
+
+
+def _doubts(reading: Reading) -> tuple[str, ...]:
+    """Where the embedded reader understands the sentence otherwise than a contract says.
+
+    Its own firmware is run against the contract: what departs is a disagreement, in figures.
+    What it would ask for of a subject that the contract says nothing about is one, too.
+    """
+    from fwgen.contract import say
+    from fwgen.image.link import link
+    from fwgen.model.embedded.model import EmbeddedModel
+
+    board = reading.board
+    embedded = EmbeddedModel()
+    try:
+        other = embedded.read(reading.prompt, board)
+        image = link(embedded.emit(other), board)
+    except (PromptError, ModelError):
+        return ()  # it does not understand it, or cannot do it: no second opinion
+    verdict = prove(image, board, reading.contract).verdict
+    found = [
+        f"asked: {finding.claim}; as the embedded reader has it: {finding.text}"
+        for finding in verdict.findings
+        if finding.outcome.exit_code
+    ]
+    asked = {(type(e), _about(e, board)) for e in reading.contract.expectations}
+    about = {what for _, what in asked if what}
+    found += [
+        f"not asked: {say(e, board)}"
+        for e in other.contract.expectations
+        if (type(e), _about(e, board)) not in asked and _about(e, board) not in about
+    ]
+    return tuple(found)
+
+
+def _about(expectation: object, board: Board) -> str:
+    """The pin or port that an expectation is about, whatever it calls it; "" for all of them."""
+    for name in ("subject", "port"):
+        if (said := getattr(expectation, name, None)) is not None:
+            pin = board.find_pin(said)
+            console = board.console.uart if board.console is not None else ""
+            return pin.name if pin else console if said == "console" else str(said)
+    return ""
 
 
 def verify(
@@ -196,11 +415,30 @@ def prove(image: Image, board: Board, contract: Contract, *, bench: Bench | None
     from fwgen.machine.machine import Machine
     from fwgen.verdict import judge
 
-    trace = (bench or Machine(board)).run(image, contract.stimuli, contract.span_ps)
+    if bench is not None:
+        trace = bench.run(image, contract.stimuli, contract.span_ps)
+        return Proof(board, contract, image, trace, judge(contract, trace, board))
+
+    def run(chance: int, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
+        return Machine(board, chance=chance).run(image, stimuli, span_ps)
+
+    return _proved(image, board, contract, run)
+
+
+def _proved(
+    image: Image,
+    board: Board,
+    contract: Contract,
+    run: Callable[[int, Image, Sequence[Stimulus], int], Trace],
+) -> Proof:
+    """A proof by the machine, wherever it runs; ``run`` takes chance, image, stimuli and span."""
+    from fwgen.verdict import judge
+
+    trace = run(0, image, contract.stimuli, contract.span_ps)
     proof = Proof(board, contract, image, trace, judge(contract, trace, board))
-    if bench is not None or not proof.passed:
+    if not proof.passed:
         return proof
-    trace = Machine(board, chance=1).run(image, contract.stimuli, contract.span_ps)
+    trace = run(1, image, contract.stimuli, contract.span_ps)
     verdict = judge(contract, trace, board)
     if verdict.passed:
         return proof

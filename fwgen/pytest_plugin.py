@@ -161,6 +161,9 @@ def fwgen_rig(request: pytest.FixtureRequest) -> RigSpec:
     from fwgen.board import load_board
     from fwgen.hil.needs import lack
 
+    notes = _Notes(request.node)
+    notes.property("rig", spec.name)
+    notes.property("board", spec.board)
     needs = [str(need) for mark in request.node.iter_markers(NEEDS) for need in mark.args]
     why = lack(needs, spec, load_board(spec.board))
     if why:
@@ -178,9 +181,7 @@ def board(request: pytest.FixtureRequest, fwgen_rig: RigSpec) -> Iterator[RigBoa
     wait_ps = parse_duration(request.config.getoption("fwgen_wait"))
     with opened(fwgen_rig, wait_s=wait_ps / PS_PER_S) as place:
         notes = _Notes(request.node)
-        notes.property("board", place.board.name)
-        notes.property("rig", fwgen_rig.name)
-        notes.property("probe", "virtual" if fwgen_rig.virtual else place.probe.uid)
+        notes.property("probe", place.probe.uid)
         yield RigBoard(place, noted=notes.take)
 
 
@@ -225,6 +226,9 @@ class _Notes:
 
     def take(self, name: str, what: Any) -> None:
         getattr(self, f"_{name}")(what)
+
+    def _case(self, name: str) -> None:
+        self.property("case", name)
 
     def _flash(self, done: Any) -> None:
         if done.identity.unique_id:

@@ -34,7 +34,11 @@ def flash(
         bool, typer.Option("--keep", help="Keep what lies beside the image in its sectors.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also erase and program sectors that hold it already.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Also firmware that fwgen marked as failed, and sectors that hold it already.",
+        ),
     ] = False,
     rig: RigNameOption = "",
     as_json: JsonOption = False,
@@ -45,8 +49,11 @@ def flash(
     2 error.
     """
     from fwgen.image.load import load_image
+    from fwgen.report.folder import refuse_failed
 
     the = the_board(board)
+    if not force:
+        refuse_failed(image)
     loaded = load_image(image, the)
     with progress(screen(stderr=True)) as tell, reached(the, rig, probe=probe) as there:
         from fwgen.rig.flash import program

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
-    "boards",
+    "boards", "hil", "models", "config",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -48,13 +48,21 @@ Commands:
   virtual         Switch a virtual board on, for pyocd and gdb.
   explain IMAGE   Show a firmware as an annotated listing.
   boards          List the boards; show one with its pins; check a file of your own.
+  hil             Tests on boards: run them on rigs, list the rigs, report.
+  models          List the AI models that can be asked, and why one cannot.
+  config          Providers, prices and keys of AI models.
 
 Options of a prompt:
   -b, --board B     Board name, or a board's TOML file.  [env: FWGEN_BOARD]
   -o, --out DIR     Output folder.  [default: fwgen-out/<prompt>-<board>]
   -c, --contract C  Hold it against this contract (TOML), not the one read from the prompt.
-  -m, --model M     Which model emits.  [default: embedded]
+  -m, --model M     Which model emits: embedded, PROVIDER/NAME, replay:FILE.  [default: embedded]
   --attempts N      How often the model may try.  [default: 3]
+  --samples N       Have a remote model try so often side by side; the best is kept.
+  --max-tokens N, --max-cost USD, --timeout S     What a remote model may take in all.
+  --pure            Every byte is the remote model's own: it may name no proven blocks of ours.
+  -y, --yes         Take the contract that a remote model states without asking.
+  -v, --verbose     Tell what a remote model was sent, and what it took.
   --flash           When it has passed, put it onto the board and check it there, too.
   --rig R           Which board: real (plugged in), virtual, or a rig file.  [default: real]
   --probe UID       Which debug probe, if several are plugged in.
@@ -114,10 +122,13 @@ def build() -> typer.Typer:
 
     from fwgen.cli import (
         boards,
+        config,
         doctor,
         explain,
         flash,
+        hil,
         make,
+        models,
         monitor,
         restore,
         verify,
@@ -144,6 +155,9 @@ def build() -> typer.Typer:
     app.command("virtual")(virtual.virtual)
     app.command("explain")(explain.explain)
     app.add_typer(boards.app(), name="boards")
+    app.add_typer(hil.app(), name="hil")
+    app.command("models")(models.models)
+    app.add_typer(config.app(), name="config")
     return app
 
 
@@ -226,7 +240,8 @@ def _usage(error: BaseException, arguments: Sequence[str]) -> FwgenError:
         names = (meant or possible).rstrip("?)").replace("'", "").split(", ")
         hints.append(f"did you mean {' or '.join(names)}?")
     words = [a for a in arguments[1:] if not a.startswith("-")]
-    if arguments[0] in COMMANDS and arguments[0] not in ("make", "boards") and len(words) > 1:
+    with_words = ("make", "boards", "config", "hil")
+    if arguments[0] in COMMANDS and arguments[0] not in with_words and len(words) > 1:
         hints.append(f'if this is a prompt that begins with "{arguments[0]}", put it in quotes')
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "fwgen"

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fwgen.cli.asking import (
+    Wishes,
+    check_yes,
+    choose,
+    confirm,
+    spent_words,
+    told_where,
+    watch_remote,
+)
 from fwgen.cli.options import BoardOption, ContractOption, JsonOption, the_board
 from fwgen.cli.output import put_json, screen
 from fwgen.cli.plugged import ProbeOption
@@ -16,6 +26,7 @@ from fwgen.cli.rigs import FlashOption, RigNameOption, check_rig, confirmed_on
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
+    from fwgen.model.protocol import Model
     from fwgen.pipeline import Result
 
 OUT = "fwgen-out"
@@ -33,11 +44,41 @@ def make(
     ] = None,
     contract: ContractOption = None,
     model: Annotated[
-        str, typer.Option("--model", "-m", metavar="M", help="Which model emits.")
-    ] = "embedded",
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="M",
+            help="Which model emits: embedded, PROVIDER/NAME, replay:FILE. [default: embedded]",
+        ),
+    ] = "",
     attempts: Annotated[
         int, typer.Option(min=1, metavar="N", help="How often the model may try.")
     ] = 3,
+    samples: Annotated[
+        int,
+        typer.Option(min=1, max=16, metavar="N", help="So many side by side; the best is kept."),
+    ] = 1,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Most tokens of a run, read and written.")
+    ] = None,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, metavar="USD", help="Most US dollars of a run.")
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0.001, metavar="S", help="Most seconds of a remote model. [default: 900]"),
+    ] = None,
+    pure: Annotated[
+        bool, typer.Option("--pure", help="Every byte is the model's own: no proven blocks.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Take a remote model's contract without asking.")
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Tell what a remote model was sent, and took."),
+    ] = False,
     flash: FlashOption = False,
     rig: RigNameOption = "",
     probe: ProbeOption = "",
@@ -52,16 +93,36 @@ def make(
     """
     said = " ".join(prompt)
     the = the_board(board)
+    wishes = Wishes(max_tokens, max_cost, timeout, pure, yes, verbose)
+    chosen, about = choose(model, wishes, said, the)
     if dry_run:
-        return _dry_run(said, the, model, contract, as_json=as_json)
+        return _dry_run(said, the, chosen, contract, as_json=as_json)
+    check_yes(chosen, wishes, contract=contract is not None, json=as_json)
     folder = _folder(said, the, out)
     where: tuple[str, str] | None = None
     if flash or rig or probe:
         check_rig(the, rig)
         where = rig, probe
-    if as_json:
-        return _json(said, the, model, contract, folder, attempts, where)
-    return _show(said, the, board, model, contract, folder, attempts, where)
+    job = _Job(said, the, board, chosen, contract, folder, attempts, samples, where)
+    return _json(job) if as_json else _show(job, wishes, about)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is to be made, how, and where it goes.
+
+    ``called`` is the board as it was named, ``where`` the rig and the probe to confirm it on.
+    """
+
+    prompt: str
+    board: Board
+    called: str
+    model: Model
+    contract: Path | None
+    folder: Path
+    attempts: int
+    samples: int
+    where: tuple[str, str] | None
 
 
 def _folder(prompt: str, board: Board, out: Path | None) -> Path:
@@ -73,99 +134,130 @@ def _folder(prompt: str, board: Board, out: Path | None) -> Path:
     return folder
 
 
-def _show(
-    prompt: str, board: Board, called: str, model: str, contract: Path | None, folder: Path,
-    attempts: int, where: tuple[str, str] | None,
-) -> int:  # fmt: skip
+def _show(job: _Job, wishes: Wishes, about: tuple[str, ...]) -> int:
     from rich.text import Text
 
     from fwgen.image.emission import Emission
+    from fwgen.image.problems import UnsoundEmissionError
     from fwgen.model.protocol import Reading
     from fwgen.pipeline import Proof, generate
     from fwgen.report import console as show
     from fwgen.report.folder import contents, save
 
     console = screen()
+    attempt, linking = 0, False
     # Text, not str: Rich would load its emoji to look for some.
     with console.status(Text("reading the prompt")) as status:
 
         def observe(stage: object) -> None:
+            nonlocal attempt, linking
             match stage:
                 case Reading():
-                    show.show_title(console, board, model)
+                    if not asks:
+                        show.show_title(console, job.board, job.model.name)
+                        show.show_notes(console, about)
                     show.show_reading(console, stage)
                     status.update(Text("emitting machine code"))
                 case Emission():
-                    show.show_plan(console, stage.plan)
+                    attempt, linking = attempt + 1, True
                     status.update(Text("running it in the machine"))
+                case UnsoundEmissionError():
+                    attempt, linking = attempt + (not linking), False
+                    show.show_attempt(console, attempt, str(stage.problems[0]))
                 case Proof():
-                    show.show_image(console, stage)
-                    show.show_verdict(console, stage)
+                    linking = False
+                    if attempt < job.attempts and not stage.passed and not _is_trusted(job.model):
+                        first = stage.verdict.first_departure
+                        show.show_attempt(
+                            console, attempt, first.text if first else "it does not pass"
+                        )
+                    status.update(Text("emitting machine code"))
                 case _:
                     pass
 
-        result = generate(
-            prompt, board, model=model, contract=contract, attempts=attempts, observe=observe
-        )
+        asks = watch_remote(job.model, status)
+        if asks:  # who is asked, and what that may cost, is said before it is
+            show.show_title(console, job.board, job.model.name)
+            show.show_notes(console, about)
+        ask = confirm(console, status, job.model, wishes, contract=job.contract is not None)
+        with told_where(job.model):
+            result = generate(
+                job.prompt, job.board, model=job.model, contract=job.contract,
+                attempts=job.attempts, samples=job.samples, confirm=ask, observe=observe,
+            )  # fmt: skip
+        show.show_plan(console, result.emission.plan)
+        show.show_image(console, result.proof)
+        show.show_verdict(console, result.proof)
+        show.show_stopped(console, result)
+        if wishes.verbose:
+            show.show_notes(console, spent_words(job.model, result.reading))
         status.update(Text("writing the files"))
         files = contents(result)
-        save(files, folder)
+        save(files, job.folder)
     code = result.proof.verdict.exit_code
-    if where is not None and result.passed:
+    if job.where is not None and result.passed:
         from fwgen.cli.plugged import progress
         from fwgen.report.rig import show_confirmed
 
         # What was made is saved already, whatever the rig says.
         with progress(screen(stderr=True)) as tell:
-            confirmed = confirmed_on(result.proof, where[0], probe=where[1], progress=tell)
+            confirmed = confirmed_on(result.proof, job.where[0], probe=job.where[1], progress=tell)
         show_confirmed(console, confirmed)
         files = contents(result, confirmed)
-        save(files, folder)
+        save(files, job.folder)
         code = confirmed.outcome.exit_code
-    elif where is not None:
+    elif job.where is not None:
         console.print("\n [dim]not flashed: it did not pass in the machine[/]")
     console.print()
-    show.show_files(console, str(folder), list(files))
+    show.show_files(console, str(job.folder), list(files))
     console.print()
-    show.show_next(console, _next_steps(folder, result, called))
+    show.show_next(console, _next_steps(job.folder, result, job.called))
     return code
 
 
-def _json(
-    prompt: str, board: Board, model: str, contract: Path | None, folder: Path, attempts: int,
-    where: tuple[str, str] | None,
-) -> int:  # fmt: skip
+def _is_trusted(model: Model) -> bool:
+    return getattr(model, "trusted", False)
+
+
+def _json(job: _Job) -> int:
     from fwgen.pipeline import generate
     from fwgen.report.data import result_data
     from fwgen.report.folder import REPORT, contents, save
 
-    result = generate(prompt, board, model=model, contract=contract, attempts=attempts)
+    with told_where(job.model):
+        result = generate(
+            job.prompt, job.board, model=job.model, contract=job.contract, attempts=job.attempts,
+            samples=job.samples,
+        )  # fmt: skip
     files = contents(result)
-    save(files, folder)
+    save(files, job.folder)
     code = result.proof.verdict.exit_code
     confirmed = None
-    if where is not None and result.passed:
-        confirmed = confirmed_on(result.proof, where[0], probe=where[1])
+    if job.where is not None and result.passed:
+        confirmed = confirmed_on(result.proof, job.where[0], probe=job.where[1])
         files = contents(result, confirmed)
-        save(files, folder)
+        save(files, job.folder)
         code = confirmed.outcome.exit_code
     others = {name: content for name, content in files.items() if name != REPORT}
-    put_json(result_data(result, others, confirmed) | {"folder": str(folder)})
+    put_json(result_data(result, others, confirmed) | {"folder": str(job.folder)})
     return code
 
 
-def _dry_run(prompt: str, board: Board, model: str, contract: Path | None, *, as_json: bool) -> int:
+def _dry_run(
+    prompt: str, board: Board, model: Model, contract: Path | None, *, as_json: bool
+) -> int:
     from fwgen.pipeline import read
     from fwgen.report import console as show
 
-    reading = read(prompt, board, model=model, contract=contract)
+    with told_where(model):
+        reading = read(prompt, board, model=model, contract=contract)
     if as_json:
         from fwgen.report.data import reading_data
 
-        put_json(reading_data(reading, model))
+        put_json(reading_data(reading, model.name))
         return 0
     console = screen()
-    show.show_title(console, board, model)
+    show.show_title(console, board, model.name)
     show.show_reading(console, reading)
     console.print("\n [dim]dry run: nothing was emitted, nothing was written[/]\n")
     return 0

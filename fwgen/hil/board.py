@@ -199,6 +199,7 @@ class RigBoard:
         rig cannot decide it or this board cannot do it.
         """
         __tracebackhide__ = True
+        self._noted("case", case.name)
         try:
             firmware, contract = case.firmware(self.board)
         except PromptError as error:
@@ -211,11 +212,18 @@ class RigBoard:
         if not seen:
             raise AssertionError(str(seen))
 
-    def watch(self, span: str) -> Trace:
-        """Reset the board, do what was arranged, and tell all that was seen for so long."""
+    def watch(self, span: str, *subjects: str) -> Trace:
+        """Reset the board, do what was arranged, and tell all that was seen for so long.
+
+        The parts and pins that are named are looked at as often as it goes, others less often.
+        """
         from fwgen.contract import read_contract
 
-        data = {"span": span, "do": [dict(stimulus) for stimulus in self._stimuli]}
+        data = {
+            "span": span,
+            "do": [dict(stimulus) for stimulus in self._stimuli],
+            "expect": [{"quiet": True}, *({"counts": name, "least": 0} for name in subjects)],
+        }
         contract = read_contract(data, self.board, where="test")
         bench = self._place.bench(contract)
         return bench.run(self._firmware(), contract.stimuli, contract.span_ps)

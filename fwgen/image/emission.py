@@ -44,6 +44,8 @@ class WordLine:
     comment: str = ""
 
 
+PROVEN = "proven block "  # what the purpose of a unit begins with that a model named, not wrote
+
 Kind = Literal["code", "words", "bytes", "zero"]
 
 

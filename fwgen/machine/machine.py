@@ -5,13 +5,15 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from fwgen.bench import Look
 from fwgen.errors import BenchError
 from fwgen.interrupt import held
 from fwgen.machine import parts
 from fwgen.machine.armv7m.core import Core
+from fwgen.machine.armv7m.engine import GENERAL
 from fwgen.machine.memory import MemoryMap
 from fwgen.machine.soc import Soc
-from fwgen.trace import Gap, Trace
+from fwgen.trace import Gap, Reset, Sleep, Trace, Wake
 from fwgen.units import PS_PER_MS
 
 if TYPE_CHECKING:
@@ -89,6 +91,30 @@ class Machine:
                     self.advance(until_ps)
                 step_ps = step_ps * 2 if monotonic() - began < STEP_S else max(step_ps // 2, 1)
             return self.trace()
+        finally:
+            self.close()
+
+    def look(self, image: Image, stimuli: Sequence[Stimulus], t_ps: int) -> Look:
+        """Run up to a moment, and tell where the core is and what the registers hold."""
+        self.load(image)
+        try:
+            for stimulus in stimuli:
+                self.stimulate(stimulus)
+            if self._patience_s is not None:
+                give_up_at = monotonic() + self._patience_s
+                self.core.patience = lambda: monotonic() < give_up_at
+            self.advance(t_ps)
+            *general, pc = self.core.engine.read_many(GENERAL)
+            names = (*(f"r{n}" for n in range(13)), "sp", "lr")
+            changed = {
+                f"{peripheral.name}_{name}": state.value
+                for peripheral in self.soc.peripherals.values()
+                for name, state in peripheral.states.items()
+                if state.value != state.reset_value
+            }
+            ends = [e for e in self.soc.recorder.events if isinstance(e, Sleep | Wake | Reset)]
+            asleep = bool(ends) and isinstance(ends[-1], Sleep)
+            return Look(t_ps, pc, asleep, dict(zip(names, general, strict=True)), changed)
         finally:
             self.close()
 

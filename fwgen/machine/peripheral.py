@@ -201,6 +201,11 @@ class Peripheral:
             for lane in range(state.spec.width // 8):
                 self._by_offset[state.spec.offset + lane] = (state, self.DECLARED[name], lane)
 
+    @property
+    def cuts_debugger(self) -> bool:
+        """Whether a debugger is kept from its wires by what this peripheral is set to."""
+        return False
+
     # ------------------------------------------------------------------ for subclasses
 
     def on_reset(self, t_ps: int) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fwgen.errors import FwgenError
     from fwgen.image.types import Image, Listing
     from fwgen.model.protocol import Reading
-    from fwgen.pipeline import Proof
+    from fwgen.pipeline import Proof, Result
     from fwgen.verdict import Finding
 
 MARKS = {
@@ -56,6 +56,27 @@ def show_reading(console: Console, reading: Reading) -> None:
     if reading.assumed:
         console.print(section("assumed", *reading.assumed, style="yellow"))
     show_contract(console, reading.contract, reading.board)
+    if reading.doubts:
+        console.print(section("doubts", *reading.doubts, style="bold yellow"))
+
+
+def show_notes(console: Console, notes: Sequence[str]) -> None:
+    """What else there is to say about a run."""
+    if notes:
+        console.print(section("model", *notes, style="dim"))
+
+
+def show_attempt(console: Console, number: int, why: str) -> None:
+    """An attempt that went back to the model, and why."""
+    console.print(section(f"attempt {number}", why, style="yellow"))
+
+
+def show_stopped(console: Console, result: Result) -> None:
+    """Why a model that did not make it was not asked again."""
+    if result.stopped and result.model != "embedded":
+        plural = "s" if result.attempts != 1 else ""
+        said = f"after {result.attempts} attempt{plural}: {result.stopped}"
+        console.print(section("stopped", said, style="yellow"))
 
 
 def show_contract(console: Console, contract: Contract, board: Board) -> None:

@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING
 
 from fwgen.contract import describe
+from fwgen.image.emission import PROVEN
 from fwgen.trace import Fault as FaultEvent
 from fwgen.trace import Gap, Hazard
 from fwgen.units import PS_PER_S
@@ -96,6 +97,15 @@ def result_data(
         "assumed": list(result.reading.assumed),
         "plan": result.emission.plan,
     }
+    if result.transcript:  # of a remote model
+        units = result.emission.units
+        data |= {
+            "doubts": list(result.reading.doubts),
+            "stopped": result.stopped,
+            "blocks": [
+                u.purpose.removeprefix(PROVEN) for u in units if u.purpose.startswith(PROVEN)
+            ],
+        }
     data |= proof_data(result.proof) if confirmed is None else confirmed_data(confirmed)
     if files is not None:
         data["files"] = {
@@ -120,7 +130,8 @@ def reading_data(reading: Reading, model: str) -> Data:
     """What was understood of a prompt, with nothing made yet."""
     from fwgen.contract import dump_contract
 
-    return {
+    doubts: Data = {"doubts": list(reading.doubts)} if model != "embedded" else {}
+    return doubts | {
         "fwgen_report": VERSION,
         "outcome": "dry-run",
         "exit_code": 0,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fwgen.errors import OutputError
+from fwgen.errors import ImageError, OutputError
 from fwgen.interrupt import held
 from fwgen.report.data import result_data, to_json
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 REPORT = "report.json"
 LISTING = "firmware.lst"
+TRANSCRIPT = "transcript.jsonl"  # of a remote model
+FAILED = "FAILED.txt"  # only beside firmware that does not pass
 NAMES = (
     "firmware.bin",
     "firmware.hex",
@@ -32,6 +34,7 @@ NAMES = (
     "trace.vcd",
     REPORT,
 )
+SOMETIMES = (TRANSCRIPT, FAILED)
 RIG_NAMES = ("rig-trace.jsonl", "rig-trace.vcd", "difference.txt")
 _MARK = '"fwgen_report"'
 _ELSEWHERE = "choose another folder with --out"
@@ -58,12 +61,42 @@ def contents(result: Result, confirmed: Confirmed | None = None) -> dict[str, by
         dump_vcd(proof.trace, proof.board).encode(),
     )
     files = dict(zip(NAMES, made, strict=False))
+    if result.transcript:
+        files[TRANSCRIPT] = result.transcript
+    if not result.passed:
+        files[FAILED] = _failed(result).encode()
     if confirmed is not None:
         from fwgen.report.rig import rig_files
 
         files |= rig_files(confirmed)
     files[REPORT] = to_json(result_data(result, files, confirmed)).encode()
     return files
+
+
+def _failed(result: Result) -> str:
+    """What is wrong with firmware that is kept though it does not pass."""
+    verdict = result.proof.verdict
+    lines = [
+        f"{verdict.outcome.name}: this firmware does not do what was asked. Do not flash it.",
+        "",
+        *(f"- {f.text}" for f in verdict.all if f.outcome.exit_code),
+    ]
+    if result.attempts > 1:
+        lines += ["", f"The best of {result.attempts} attempts; then: {result.stopped}"]
+    return "\n".join(lines) + "\n"
+
+
+def refuse_failed(image: Path) -> None:
+    """Refuse an image that lies in an output folder whose firmware does not pass.
+
+    Raises ImageError.
+    """
+    mark = image.parent / FAILED
+    if mark.is_file() and image.name in NAMES and _is_ours(image.parent):
+        raise ImageError(
+            "this firmware does not do what was asked", where=str(image),
+            hint=f"{mark} says what is wrong; --force flashes it all the same",
+        )  # fmt: skip
 
 
 def check_folder(folder: Path) -> None:
@@ -75,7 +108,8 @@ def check_folder(folder: Path) -> None:
     try:
         if folder.exists() and not folder.is_dir():
             raise OutputError("the output folder is a file", where=str(folder), hint=_ELSEWHERE)
-        theirs = [name for name in (*NAMES, *RIG_NAMES) if os.path.lexists(folder / name)]
+        known = (*NAMES, *SOMETIMES, *RIG_NAMES)
+        theirs = [name for name in known if os.path.lexists(folder / name)]
         odd = [name for name in theirs if not (folder / name).is_file()]
     except (OSError, ValueError) as error:
         raise _cannot(folder, error) from None
@@ -101,7 +135,7 @@ def save(files: Mapping[str, bytes], folder: Path) -> Path:
             with _alone_in(folder):
                 check_folder(folder)
                 _replace(files, folder)
-                for name in RIG_NAMES:  # of an earlier run, on a rig that this one has not seen
+                for name in (*SOMETIMES, *RIG_NAMES):  # of an earlier run
                     if name not in files:
                         (folder / name).unlink(missing_ok=True)
         except (OSError, ValueError) as error:

@@ -40,7 +40,8 @@ def show_confirmed(console: Console, confirmed: Confirmed) -> None:
     watched = confirmed.rig.trace.watched
     console.print()
     if watched is not None:
-        console.print(section("rig", f"{confirmed.rig.trace.bench}, {watched.means}"))
+        who = [confirmed.rig.trace.bench, watched.means]
+        console.print(section("rig", ", ".join(text for text in who if text)))
         console.print()
     console.print(Text(" machine, rig", style="dim"))
     for claim in confirmed.claims:

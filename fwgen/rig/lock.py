@@ -60,6 +60,19 @@ def holder(uid: str) -> str:
     return ""
 
 
+def is_held(uid: str) -> str:
+    """Who holds the probe now, as " (process 123)" or " by another fwgen"; "" when it is free."""
+    path = data_folder() / "locks" / f"{as_name(uid)}.lock"
+    try:
+        with path.open("r+b") as file:
+            if _take(file):
+                _release(file)
+                return ""
+    except OSError:
+        return ""
+    return holder(uid) or " by another fwgen"
+
+
 if sys.platform == "win32":
     import msvcrt
 

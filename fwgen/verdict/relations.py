@@ -51,6 +51,7 @@ def judge_follows(e: Follows, view: View) -> Seen:
         )
         return in_doubt(in_doubt(seen, e.source, view, span), e.subject, view, span)
     blur = view.blur + view.pin_blur(e.subject) + view.pin_blur(e.source)
+    changes = sum(seg.start > span.start for seg in source)
     if blur:
         if view.trace.watched is not None:
             # A change that is seen to come a little before its cause may have come after it.
@@ -63,7 +64,6 @@ def judge_follows(e: Follows, view: View) -> Seen:
                 *figures,
                 at_ps=close[0],
             )
-    changes = sum(seg.start > span.start for seg in source)
     if not changes:
         return unsure(f"{e.source} never changed, so nothing was shown", *figures)
     return passed(

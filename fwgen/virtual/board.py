@@ -37,6 +37,7 @@ _made = itertools.count(1)
 TICK_S = 0.002  # of wall time, between two steps of a board that runs by itself
 LONGEST_STEP_PS = 20 * PS_PER_MS  # that others wait for at most, where it keeps up
 MOST_LAG_PS = 100 * PS_PER_MS  # behind the wall; what is beyond is given up
+MOST_TRACE = 1 << 20  # bytes of SWO that wait for a host; what comes on top is lost
 GUARD_PS = 10 * PS_PER_MS  # of time asked for, between two looks at a Ctrl-C
 
 
@@ -72,6 +73,10 @@ class VirtualBoard:
         self.machine.load(flash=flash, keep_events=False)
         self.trace_port: bytearray | None = None  # SWO, while a probe listens
         self._arm_faults()
+        if uid is not None:  # one among others: a chip of its own, to who keeps backups by chip
+            chip: Any = self.machine.soc.peripherals.get("UID")
+            if hasattr(chip, "make_from"):
+                chip.make_from(uid)
         self._daps: list[Dap] = []
         self.dap = self.wires()
         self.cable = Cable(self)
@@ -197,6 +202,15 @@ class VirtualBoard:
         """Whether the chip has its supply."""
         return self._powered
 
+    @property
+    def silence(self) -> str:
+        """Why the debug pins do not answer; "" when they do."""
+        if not self._powered:
+            return "the chip has no power"
+        if any(p.cuts_debugger for p in self.machine.soc.peripherals.values()):
+            return "the firmware uses the debug pins for something else"
+        return ""
+
     def power_cycle(self) -> None:
         """Take the supply away and give it back: RAM and debug settings are lost."""
         with self.lock:
@@ -239,7 +253,8 @@ class VirtualBoard:
             captured = self.trace_port
 
             def hear(data: bytes, _t_ps: int, sent_at: int) -> None:
-                if abs(sent_at - baud) * 20 <= baud:  # 5 %
+                near = abs(sent_at - baud) * 20 <= baud  # within 5 %
+                if near and len(captured) < MOST_TRACE:
                     captured.extend(data)
 
             self.machine.soc.on_trace = hear

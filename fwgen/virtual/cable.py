@@ -18,15 +18,15 @@ TRANSACTION_PS = 250 * PS_PER_US  # a command out and its answer in, at full spe
 WORD_PS = 12 * PS_PER_US  # some 46 bits of serial wire debug at 4 MHz
 
 
-class Powered(Protocol):
+class Answering(Protocol):
     """What the cable needs of the board at its end."""
 
     lock: threading.RLock
     faults: Faults
 
     @property
-    def powered(self) -> bool:
-        """Whether the chip has its supply."""
+    def silence(self) -> str:
+        """Why the debug pins do not answer; "" when they do."""
 
     def spend(self, ps: int) -> None:
         """A debug access took its time."""
@@ -39,7 +39,7 @@ class UnpluggedError(Exception):
 class Cable:
     """Counts transfers, charges the board for each, and drops where the faults say so."""
 
-    def __init__(self, board: Powered) -> None:
+    def __init__(self, board: Answering) -> None:
         self._board = board
         self._left = board.faults.drop_after
 
@@ -60,10 +60,10 @@ class Cable:
         self._board.spend(words * WORD_PS)
 
     @contextmanager
-    def access(self, words: int = 0, *, powered: bool = True) -> Iterator[None]:
+    def access(self, words: int = 0, *, answered: bool = True) -> Iterator[None]:
         """One transaction, with the board to itself. Raises UnpluggedError.
 
-        Raises NoAnswerError for a chip without power, unless the caller asks for it by himself.
+        Raises NoAnswerError where the chip does not answer, unless it need not.
         """
         board = self._board
         with board.lock:
@@ -72,6 +72,6 @@ class Cable:
                     raise UnpluggedError("the cable was pulled")
                 self._left -= 1
             board.spend(TRANSACTION_PS + words * WORD_PS)
-            if powered and not board.powered:
-                raise NoAnswerError("the chip has no power")
+            if answered and board.silence:
+                raise NoAnswerError(board.silence)
             yield

@@ -94,38 +94,38 @@ class BoardWire:
         with self._board.lock:
             self._board.spend(ps)
 
-    def _need_power(self) -> None:
-        if not self._board.powered:
-            raise NoAnswerError("the chip has no power")
+    def _need_answer(self) -> None:
+        if self._board.silence:
+            raise NoAnswerError(self._board.silence)
 
     def read_dp(self, address: int) -> int:
         """Read a register of the debug port."""
         with self._board.lock:
-            self._need_power()
+            self._need_answer()
             return self._board.dap.read_dp(address)
 
     def write_dp(self, address: int, value: int) -> None:
         """Write a register of the debug port."""
         with self._board.lock:
-            self._need_power()
+            self._need_answer()
             self._board.dap.write_dp(address, value)
 
     def read_ap(self, address: int) -> int:
         """Read an AP register."""
         with self._board.lock:
-            self._need_power()
+            self._need_answer()
             return self._board.dap.read_ap(address)
 
     def write_ap(self, address: int, value: int) -> None:
         """Write an AP register."""
         with self._board.lock:
-            self._need_power()
+            self._need_answer()
             self._board.dap.write_ap(address, value)
 
     def read_ap_many(self, address: int, count: int) -> list[int]:
         """Read one AP register many times, up to the first that faults."""
         with self._board.lock:
-            self._need_power()
+            self._need_answer()
             self._board.spend(count * WORD_PS)
             try:
                 return self._board.dap.read_ap_many(address, count)
@@ -135,7 +135,7 @@ class BoardWire:
     def write_ap_many(self, address: int, values: Sequence[int]) -> int:
         """Write one AP register many times, up to the first that faults."""
         with self._board.lock:
-            self._need_power()
+            self._need_answer()
             self._board.spend(len(values) * WORD_PS)
             try:
                 self._board.dap.write_ap_many(address, values)
@@ -146,14 +146,14 @@ class BoardWire:
     def read_memory(self, address: int, size: int, count: int) -> bytes:
         """Read memory through the access port."""
         with self._board.lock:
-            self._need_power()
+            self._need_answer()
             self._board.spend(count * WORD_PS)
             return self._board.dap.read_memory(address, size, count)
 
     def write_memory(self, address: int, size: int, data: bytes) -> None:
         """Write memory through the access port."""
         with self._board.lock:
-            self._need_power()
+            self._need_answer()
             self._board.spend(len(data) // size * WORD_PS)
             self._board.dap.write_memory(address, size, data)
 

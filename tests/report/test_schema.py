@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fwgen.cli.main import run
+from fwgen.image.write import hex_bytes
 from tests.cli.firmware import hex_of
+from tests.rig.bench_firmware import image_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ BOARD = "nucleo-f401"
 ALWAYS = {"fwgen_report", "outcome", "exit_code"}
 OPEN = ("files", "words")  # objects whose keys are names, not ours
 QUIET = '[[expect]]\nquiet = true\nbut = ["LD2"]\n\n[[expect]]\nblinks = "LD2"\nrate = "50 Hz"\n'
+QUIET_TOML = f'board = "{BOARD}"\nspan = "100 ms"\n\n[[expect]]\nquiet = true\nbut = ["LD2"]\n'
 CONTRACT = f'title = "all"\nboard = "{BOARD}"\nspan = "200 ms"\n{QUIET}'
 
 
@@ -91,6 +94,14 @@ def test_a_dry_run(printed: Callable[..., set[str]]) -> None:
     assert said - {"assumed[]"} <= seen
 
 
+def test_models(printed: Callable[..., set[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    from fwgen.model.remote import reach
+
+    found = reach.Reach(True, "1 model at http://x", ("m",))
+    monkeypatch.setattr(reach, "reach", lambda provider: found)
+    agrees(printed("models"), documented()["Models"])
+
+
 def test_an_error(printed: Callable[..., set[str]]) -> None:
     said = documented()["An error"]
     seen = printed("blink LED and make coffee", "--board", BOARD)
@@ -124,3 +135,18 @@ def test_a_proof_of_firmware_that_does_everything_wrong(
     printed("blink LED at 2Hz", "--board", BOARD, "--out", "out")
     seen |= printed("verify", "out/firmware.elf", "-b", BOARD, "-c", "out/contract.toml")
     agrees(seen, documented()["A proof"])
+
+
+def test_a_proof_on_a_rig(printed: Callable[..., set[str]], tmp_path: Path) -> None:
+    (tmp_path / "lit.hex").write_bytes(hex_bytes(image_of("lit")))
+    (tmp_path / "c.toml").write_text(QUIET_TOML)
+    seen = printed(
+        "verify", "lit.hex", "--board", BOARD, "--contract", "c.toml", "--rig", "virtual"
+    )  # fmt: skip
+    ours = {key for key in seen if key.startswith("rig.")}
+    of_findings = {key for key in ours if key.startswith("rig.findings[].")}
+    page = documented()
+    assert {key.removeprefix("rig.") for key in of_findings} <= page["A proof"]
+    said = page["On a rig"] - {"rig.findings[]", "rig.faults[]"}
+    differing = {key for key in said if key.startswith("rig.differences[].")}
+    agrees(ours - of_findings, said - differing)

@@ -339,7 +339,8 @@ def test_a_virtual_board_has_its_port(board: Board) -> None:
 def test_an_st_link_tells_its_firmware_and_the_supply(board: Board) -> None:
     with VirtualBoard(board) as made, made.plugged("stlink"):
         checks = found(board, replace(NONE, probes=find_probes), made.uid)
-        by_itself = found(None, replace(NONE, probes=find_probes, boards=lambda _id: board))
+        mine = tuple(probe for probe in find_probes() if probe.uid == made.uid)
+        by_itself = found(None, replace(NONE, probes=lambda: mine, boards=lambda _id: board))
     assert checks["firmware"].state == "ok"
     assert "the probe's firmware is V2J" in checks["firmware"].said
     assert checks["power"].state == "ok"

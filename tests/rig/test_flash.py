@@ -29,7 +29,6 @@ from fwgen.virtual.board import VirtualBoard
 from fwgen.virtual.faults import Faults
 from tests.machine.core.firmware import GPIOA, firmware
 from tests.rig.cycles import Cycles
-from tests.rig.test_doctor import deaf_unless_in_reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -555,14 +554,19 @@ def test_the_core_runs_after_the_connection(plug: Plug, board: Board) -> None:
     assert edges
 
 
+@pytest.mark.parametrize("kind", ["stlink", "cmsis-dap", "plain"])
 def test_firmware_that_switched_the_debug_pins_off_is_caught_in_reset(
-    plug: Plug, flash: Flash, monkeypatch: pytest.MonkeyPatch
+    board: Board, kind: str
 ) -> None:
-    deaf_unless_in_reset(monkeypatch)
-    made = plug(flash=bytes(SIZE))
-    done = flash(made, image(1000))
-    assert any("only while held in reset" in note for note in done.notes)
-    assert made.flash()[:1000] == bytes_of(image(1000))
+    """All pins of GPIOA become outputs: SWDIO and SWCLK among them."""
+    cut = f"start:\n{GPIOA}\nldr r1, =0x55555555\nstr r1, [r0, #0]\nforever:\nb forever"
+    with VirtualBoard(board, flash=bytes_of(firmware(cut))) as made, made.plugged(kind):
+        made.sleep(10 * MS)
+        assert made.silence
+        done = flash_board(board, image(1000), probe=made.uid, clock=made)
+        assert any("only while held in reset" in note for note in done.notes)
+        assert made.flash()[:1000] == bytes_of(image(1000))
+        assert not made.silence
 
 
 @pytest.mark.parametrize("kind", ["stlink", "cmsis-dap", "plain"])

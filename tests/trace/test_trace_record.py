@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import fields
 from fractions import Fraction
 from types import SimpleNamespace
@@ -17,13 +18,18 @@ from fwgen.trace import (
     Edge,
     Fault,
     Gap,
+    Heard,
+    Looked,
+    NotDone,
     Reset,
     Run,
+    Sampled,
     SerialByte,
     Sleep,
     Stimulated,
     Trace,
     Wake,
+    Watched,
     Wave,
     dump_trace,
     dump_vcd,
@@ -214,3 +220,57 @@ def test_a_wave_too_long_to_write_out_is_cut_short_and_says_so() -> None:
     assert len(seen) == 10_002
     assert seen[-2][1] == "x"
     assert seen[-1] == (S // 2, "0")
+
+
+# ---------------------------------------------------------------------------- seen in part
+
+WATCHED = Watched(
+    pins={"PA5": Sampled(MS, ((20 * MS, 50 * MS),)), "PC13": Sampled(2 * MS)},
+    ports={"USART2": Heard(MS, 115_200)},
+    zero_ps=125_000_000,
+    core=True,
+    asleep=True,
+    means="probe 0670",
+)
+IN_PART = (
+    Edge(10 * MS, "PA5", 1, MS),
+    NotDone(15 * MS, "B1", "the press", "nothing is wired to PC13"),
+    Looked(100 * MS, 0, 25, 20),
+    Edge(200 * MS, "PA5", 0),
+)
+
+
+def test_a_trace_in_part_is_stored_with_what_was_watched() -> None:
+    one = trace(*IN_PART, watched=WATCHED)
+    text = dump_trace(one)
+    assert load_trace(text) == one
+    assert '"holes": [[20000000000, 50000000000]]' in text
+    assert text.count("blur_ps") == 2  # of one edge, and of the port
+    assert "watched" not in dump_trace(trace(Edge(1, "PA5", 0)))
+
+
+@pytest.mark.parametrize("key", ["pins", "ports"])
+def test_a_header_that_does_not_say_what_was_watched_is_refused(key) -> None:
+    text = dump_trace(trace(*IN_PART, watched=WATCHED)).replace(f'"{key}"', '"pans"')
+    with pytest.raises(InputError, match="line 1"):
+        load_trace(text)
+
+
+def test_runs_know_how_well_their_beginning_is_known() -> None:
+    runs = trace(*IN_PART, watched=WATCHED).runs("PA5")
+    assert [run.blur_ps for run in runs] == [0, MS, 0]
+
+
+def test_vcd_shows_nothing_where_nothing_is_known() -> None:
+    text = dump_vcd(trace(*IN_PART, watched=WATCHED), BOARD)
+    assert "watched now and then: x where a level is not known" in text
+    variable = re.search(r"\$var wire 1 (\S+) PA5 \$end", text)[1]
+    at, changes = 0, []
+    for line in text.splitlines():
+        if line.startswith("#"):
+            at = int(line[1:])
+        elif line in (f"x{variable}", f"0{variable}", f"1{variable}"):
+            changes.append((at // MS, line[0]))
+    assert changes == [(9, "x"), (11, "1"), (200, "0")]
+    unwatched = dump_vcd(trace(Edge(MS, "PA6", 1), watched=WATCHED), BOARD)
+    assert re.search(r"\$var wire 1 (\S+) PA6 \$end", unwatched)

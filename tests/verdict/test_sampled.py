@@ -284,6 +284,8 @@ def never_wrong(seed: int) -> tuple[str, str, str]:
     kind = type(asked).__name__, referee.outcome.name, finding.outcome.name
     if referee.outcome is Outcome.PASS:
         assert finding.outcome is not Outcome.FAIL, (seed, asked, referee.text, finding.text)
+    elif referee.outcome is Outcome.UNSURE:
+        assert finding.outcome is Outcome.UNSURE, (seed, asked, referee.text, finding.text)
     elif referee.outcome is Outcome.FAIL and finding.outcome is Outcome.PASS:
         unseen = max(p.longest_ps(0, SPAN) for p in seen.watched.pins.values())
         off = seen.watched.zero_ps + max(h.blur_ps for h in seen.watched.ports.values())

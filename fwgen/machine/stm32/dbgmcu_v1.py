@@ -16,7 +16,8 @@ class Dbgmcu(Peripheral, registers="stm32.dbgmcu_v1"):
 
     A system reset leaves it as it is; only a power reset clears it (§23.16.3).
 
-    Not modelled: the freeze bits of the timers, the RTC, the WWDG and the I2Cs; synchronous trace.
+    Not modelled: the freeze bits of the RTC, the WWDG and the I2Cs, which are not either;
+    synchronous trace.
     """
 
     idcode = Reg()

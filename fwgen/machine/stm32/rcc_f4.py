@@ -11,7 +11,7 @@ clock's shorter start (HSEBYP is given the crystal's).
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
 from fwgen.machine.signals import SquareWave
@@ -90,6 +90,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
                 self._gates.setdefault(other.gate.register, []).append(other)
         self.sleepers: tuple[PeripheralSpec, ...] = ()  # enabled, but not while the core sleeps
         self._held: set[str] = set()  # peripherals in reset
+        self._frozen: set[str] = set()  # while a debugger halts the core
 
     # ------------------------------------------------------------------ reset
 
@@ -119,6 +120,17 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             self.bdcr.value = bdcr
         self._requests(t_ps)
         self._apply(t_ps)
+
+    def freeze(self, t_ps: int, *, frozen: bool) -> None:
+        """Timers stand still while the core is halted, where DBGMCU asks for it (§23.16.3)."""
+        dbgmcu: Any = self.soc.peripherals.get("DBGMCU")
+        names: set[str] = set()
+        if frozen and dbgmcu is not None:
+            gated = (spec for specs in self._gates.values() for spec in specs)
+            names = {spec.name for spec in gated if dbgmcu.freezes(spec.name)}
+        if names != self._frozen:
+            self._frozen = names
+            self._gate(t_ps)
 
     # ------------------------------------------------------------------ oscillators
 
@@ -452,7 +464,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
                 if on and low_power is not None and not low_power.value & mask:
                     sleepers.append(spec)
                 self._hold(spec, t_ps, mask)
-                self._clock(spec, t_ps, on=on and spec.name not in self._held)
+                still = spec.name in self._held or spec.name in self._frozen
+                self._clock(spec, t_ps, on=on and not still)
         self.sleepers = tuple(sleepers)
         if self._sleep == "sleep":
             self._stop_sleepers(t_ps)

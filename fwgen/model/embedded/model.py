@@ -17,6 +17,7 @@ class EmbeddedModel:
     """Reads with a grammar, composes proven blocks. No key, no network; same prompt, same bytes."""
 
     name = "embedded"
+    trusted = True
 
     def read(self, prompt: str, board: Board) -> Reading:
         """Understand a sentence in full. Raises PromptError naming the words not understood."""

@@ -455,6 +455,26 @@ def test_the_watchdog_stands_still_while_halted_if_dbgmcu_says_so() -> None:
     assert ends == {0: True, 1 << 12: False}
 
 
+def test_a_timer_stands_still_while_halted_if_dbgmcu_says_so() -> None:
+    text = (
+        "start: ldr r0, =0x40023840\nmovs r1, #1\nstr r1, [r0, #0]\nldr r0, =0x40000000\n"
+        "nop\nnop\nstr r1, [r0, #0]\nhere: b here\n"
+    )
+    for freeze in (0, 1):
+        lab = debugged(text)
+        lab.pass_time(PS_PER_MS)
+        lab.write(0xE004_2008, freeze)
+        lab.control(DEBUGEN | HALT)
+        before = lab.read(0x4000_0024)
+        lab.pass_time(PS_PER_MS)
+        passed = lab.read(0x4000_0024) - before
+        assert passed == (0 if freeze else pytest.approx(16_000, abs=2))
+        lab.control(DEBUGEN)
+        lab.pass_time(PS_PER_MS)
+        gone = lab.read(0x4000_0024) - before - passed
+        assert gone == pytest.approx(16_000, abs=20)
+
+
 def test_the_reset_line_holds_the_chip_and_leaves_debug_reachable() -> None:
     lab = debugged(LOOP)
     core = lab.machine.core
