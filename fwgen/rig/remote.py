@@ -52,6 +52,8 @@ def _handle(host: str, port: int) -> TCPClientProbe:
     from pyocd.utility.sockets import ClientSocket
 
     class Socket(ClientSocket):  # type: ignore[misc]
+        _socket: socket.socket | None
+
         def read(self, packet_size: int | None = None) -> bytes:
             try:
                 data: bytes = super().read(packet_size)
