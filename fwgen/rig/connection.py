@@ -174,6 +174,9 @@ class Connection:
             # A probe that is gone cannot be told goodbye; what matters was told before.
             with contextlib.suppress(Exception):
                 session.close()
+            with contextlib.suppress(Exception):  # pyocd leaves it open when the goodbye fails
+                if self.probe.handle.is_open:
+                    self.probe.handle.close()
 
     @contextlib.contextmanager
     def _words(self, doing: str) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -41,15 +42,18 @@ def _address(name: str) -> tuple[str, int]:
 
 
 def _handle(host: str, port: int) -> TCPClientProbe:
-    """Pyocd's probe, on a socket that tells when the server goes away.
+    """What pyocd has for it, on a socket that tells when the server goes away.
 
-    pyocd's own would read nothing from it, for ever (ClientSocket.readline, pyocd 0.46).
+    pyocd's own would read nothing from it, for ever, and stay open (pyocd 0.46:
+    ClientSocket.readline, TCPClientProbe.close and unlock).
     """
     from pyocd.core.exceptions import ProbeDisconnected
     from pyocd.probe.tcp_client_probe import TCPClientProbe
     from pyocd.utility.sockets import ClientSocket
 
     class Socket(ClientSocket):  # type: ignore[misc]
+        _socket: socket.socket | None
+
         def read(self, packet_size: int | None = None) -> bytes:
             try:
                 data: bytes = super().read(packet_size)
@@ -65,6 +69,25 @@ def _handle(host: str, port: int) -> TCPClientProbe:
             except ConnectionError as error:
                 raise ProbeDisconnected(f"the server went away: {error.strerror}") from error
 
-    handle = TCPClientProbe(f"{host}:{port}")
+        def close(self) -> None:
+            with contextlib.suppress(OSError):  # of a connection that is gone
+                super().close()
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+    class Remote(TCPClientProbe):  # type: ignore[misc]
+        def close(self) -> None:
+            try:
+                super().close()
+            finally:
+                self._socket.close()
+                self._is_open = False
+
+        def unlock(self) -> None:
+            if self._lock_count:  # else the lock was never had, which says why
+                super().unlock()
+
+    handle = Remote(f"{host}:{port}")
     handle._socket = Socket(host, port)
     return handle

@@ -80,6 +80,7 @@ class Served:
         probe.session = session
         _see_that_free(self.remote)
         server = DebugProbeServer(session, probe, self.remote, serve_local_only=True)
+        server._server.daemon_threads = True  # who stays connected does not keep us from ending
         server.start()
         stack.callback(_stop_probe_server, server)
         self.remote = server._server.server_address[1]

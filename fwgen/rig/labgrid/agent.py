@@ -222,7 +222,7 @@ class Agent:
 
 
 def what_ssh_said(text: str) -> str:
-    """Labgrid quotes all of what it ran; the last line of what came of it tells most."""
+    """What labgrid quotes is all that it ran; the last line of what came of it tells most."""
     quoted = [found for found in re.findall(r"b'((?:[^'\\]|\\.)*)'", text) if found]
     lines = quoted[-1].replace("\\r", "").split("\\n") if quoted else [text]
     said = [line.strip() for line in lines if line.strip()]

@@ -67,16 +67,19 @@ class Shell:
 
     def __init__(self, folder: Path, names: dict[str, str], held: ExitStack) -> None:
         self.folder, self.names, self.held = folder, names, held
-        bins = [folder / "bin", farms.ENVIRONMENT / "bin"]
         (folder / "bin").mkdir()
         (folder / "bin" / "fwgen").symlink_to(Path(sys.executable).with_name("fwgen"))
         self.env = farms.environment() | {
-            "PATH": os.pathsep.join([*map(str, bins), os.environ["PATH"]]),
             "FWGEN_DATA": str(folder / "data"),
             "FWGEN_RUNTIME_DIR": str(folder / "run"),
-            "PYTHON": sys.executable,
         }
         self.env.pop("FWGEN_LABGRID", None)
+        self.first(farms.ENVIRONMENT / "bin")
+        self.first(folder / "bin")
+
+    def first(self, folder: Path) -> None:
+        """What is found before all else."""
+        self.env["PATH"] = f"{folder}{os.pathsep}{self.env['PATH']}"
 
     def here(self, text: str) -> str:
         """The text with our ports."""
@@ -126,10 +129,8 @@ def test_every_command_on_the_page_works(tmp_path: Path, names: dict[str, str]) 
         shell = Shell(tmp_path, names, held)
         for number, (section, language, text) in enumerate(rest):
             if section == "pytest-embedded":
-                shell.env["PATH"] = f"{tmp_path / 'bin'}{os.pathsep}{EMBEDDED / 'bin'}"
-                shell.env["PATH"] += (
-                    os.pathsep + f"{farms.ENVIRONMENT / 'bin'}:{os.environ['PATH']}"
-                )
+                shell.first(EMBEDDED / "bin")
+                shell.first(tmp_path / "bin")
             named = re.match(r"# ([\w/]+\.\w+)\n", text)
             if language == "yaml" and not named:
                 (tmp_path / "exporter.yaml").write_text(shell.here(text))
