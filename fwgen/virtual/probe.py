@@ -131,7 +131,7 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]
 
     def assert_reset(self, asserted: bool) -> None:
         """Drive nRST low, or let it go."""
-        with self._wires() as board:
+        with self._wires(answered=False) as board:
             board.reset_line(asserted)
             self._reset = asserted
 
@@ -140,10 +140,10 @@ class VirtualProbe(DebugProbe):  # type: ignore[misc]
         return self._reset
 
     @contextmanager
-    def _wires(self, words: int = 0) -> Iterator[VirtualBoard]:
+    def _wires(self, words: int = 0, *, answered: bool = True) -> Iterator[VirtualBoard]:
         """The board, for one transaction; what goes wrong as pyocd has it."""
         try:
-            with self._cable.access(words):
+            with self._cable.access(words, answered=answered):
                 yield self.board
         except UnpluggedError as error:
             raise exceptions.ProbeDisconnected(str(error)) from error
