@@ -211,7 +211,7 @@ def _show(job: _Job, wishes: Wishes, about: tuple[str, ...]) -> int:
     console.print()
     show.show_files(console, str(job.folder), list(files))
     console.print()
-    show.show_next(console, _next_steps(job.folder, result, job.called))
+    show.show_next(console, _next_steps(job, result))
     return code
 
 
@@ -263,19 +263,19 @@ def _dry_run(
     return 0
 
 
-def _next_steps(folder: Path, result: Result, board: str) -> list[tuple[str, str]]:
+def _next_steps(job: _Job, result: Result) -> list[tuple[str, str]]:
     from fwgen.report.folder import LISTING
 
     def at(name: str) -> str:
-        return shlex.quote(str(folder / name))
+        return shlex.quote(str(job.folder / name))
 
     # Typed as this one was: "uv run fwgen" where uv runs it.
     fwgen = "uv run fwgen" if "UV_RUN_RECURSION_DEPTH" in os.environ else "fwgen"
-    on = f"--board {shlex.quote(board)}"
+    on = f"--board {shlex.quote(job.called)}"
     steps = []
     if result.passed:
-        drive = result.proof.board.probe.get("drive", "that the board shows when plugged in")
-        steps.append(("flash", f"copy {at('firmware.bin')} onto the drive {drive}"))
+        if job.where is None:
+            steps.append(("flash", f"{fwgen} flash {at('firmware.hex')} {on}"))
         steps.append(("watch", f"{fwgen} run {at('firmware.elf')} {on}"))
     steps += [
         ("read", f"less {at(LISTING)}"),

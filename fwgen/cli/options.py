@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,41 @@ ContractOption = Annotated[
     Path | None, typer.Option("--contract", "-c", help="Contract (TOML) to hold it against.")
 ]
 ImageArgument = Annotated[Path, typer.Argument(help="Firmware: .hex, .bin or .elf.")]
+
+
+class Pace(StrEnum):
+    """How time passes."""
+
+    REAL = "real"
+    VIRTUAL = "virtual"
+
+
+PaceOption = Annotated[
+    Pace | None,
+    typer.Option(
+        help="real: a second takes a second (default at a terminal); "
+        "virtual: as fast as it goes (default otherwise)."
+    ),
+]
+SpanOption = Annotated[
+    str, typer.Option("--for", metavar="TIME", help='Stop after this time: "5s", "200 ms".')
+]
+PressOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="B@T[:HOLD]", help='Press a button: "B1@1s:200ms". May be repeated.'),
+]
+DriveOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PIN@T=LEVEL", help='Drive a pin high, low or float: "D2@1s=high". Repeatable.'
+    ),
+]
+SendOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TEXT@T", help=r'Send text to the console: "hi\n@500ms". May be repeated.'
+    ),
+]
 
 
 def the_board(name: str) -> Board:

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import signal
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fwgen.cli.options import BoardOption, ImageArgument, the_board
+from fwgen.cli.options import (
+    BoardOption,
+    DriveOption,
+    ImageArgument,
+    Pace,
+    PaceOption,
+    PressOption,
+    SendOption,
+    SpanOption,
+    the_board,
+)
 from fwgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,43 +33,15 @@ TAP = "100 ms"
 FAULTED = 1
 
 
-class Pace(StrEnum):
-    """How time passes."""
-
-    REAL = "real"
-    VIRTUAL = "virtual"
-
-
 def run(
     image: ImageArgument,
     *,
     board: BoardOption = "",
-    pace: Annotated[
-        Pace | None,
-        typer.Option(
-            help="real: a second takes a second (default at a terminal); "
-            "virtual: as fast as it goes (default otherwise)."
-        ),
-    ] = None,
-    span: Annotated[
-        str, typer.Option("--for", metavar="TIME", help='Stop after this time: "5s", "200 ms".')
-    ] = "",
-    press: Annotated[
-        list[str] | None,
-        typer.Option(metavar="B@T[:HOLD]", help='Press a button: "B1@1s:200ms". May be repeated.'),
-    ] = None,
-    drive: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PIN@T=LEVEL", help='Drive a pin high, low or float: "D2@1s=high". Repeatable.'
-        ),
-    ] = None,
-    send: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TEXT@T", help=r'Send text to the console: "hi\n@500ms". May be repeated.'
-        ),
-    ] = None,
+    pace: PaceOption = None,
+    span: SpanOption = "",
+    press: PressOption = None,
+    drive: DriveOption = None,
+    send: SendOption = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary at the end.")] = False,
 ) -> int:
     """Run a firmware live: serial on stdin and stdout, LEDs and buttons on a status line.

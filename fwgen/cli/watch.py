@@ -9,8 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fwgen.cli.options import BoardOption, ImageArgument, the_board
-from fwgen.cli.run import FAULTED, TAP, Pace
+from fwgen.cli.options import (
+    BoardOption,
+    DriveOption,
+    ImageArgument,
+    Pace,
+    PaceOption,
+    PressOption,
+    SendOption,
+    SpanOption,
+    the_board,
+)
+from fwgen.cli.run import FAULTED, TAP
 from fwgen.errors import InputError
 from fwgen.interrupt import held
 from fwgen.units import PS_PER_MS, PS_PER_S
@@ -39,32 +49,11 @@ def watch(
     window: Annotated[
         str, typer.Option(metavar="TIME", help="How much of the past is shown.")
     ] = "4s",
-    pace: Annotated[
-        Pace | None,
-        typer.Option(
-            help="real: a second takes a second (default at a terminal); "
-            "virtual: as fast as it goes (default otherwise)."
-        ),
-    ] = None,
-    span: Annotated[
-        str, typer.Option("--for", metavar="TIME", help='Stop after this time: "5s", "200 ms".')
-    ] = "",
-    press: Annotated[
-        list[str] | None,
-        typer.Option(metavar="B@T[:HOLD]", help='Press a button: "B1@1s:200ms". May be repeated.'),
-    ] = None,
-    drive: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PIN@T=LEVEL", help='Drive a pin high, low or float: "D2@1s=high". Repeatable.'
-        ),
-    ] = None,
-    send: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TEXT@T", help=r'Send text to the console: "hi\n@500ms". May be repeated.'
-        ),
-    ] = None,
+    pace: PaceOption = None,
+    span: SpanOption = "",
+    press: PressOption = None,
+    drive: DriveOption = None,
+    send: SendOption = None,
 ) -> int:
     """Watch a firmware at work in the machine: pins, console, and how much the core is awake.
 
