@@ -225,12 +225,28 @@ class Peripheral:
         """Raise or lower an interrupt request line, by its name in the chip file."""
         self.soc.interrupts.set(self.spec.irqs[request], f"{self.name}.{request}", level, t_ps)
 
+    def dma(self, t_ps: int, request: str, level: bool, *, last: bool = False) -> None:
+        """Raise or lower a DMA request line, by its name in the chip file.
+
+        ``last``: of a transfer whose length only this peripheral knows (SDIO). A request that the
+        chip does not wire is nobody's.
+        """
+        self.soc.dma.set(self, request, level, t_ps, last=last)
+
+    def on_dma(self, t_ps: int, request: str, left: int) -> None:
+        """Called after a DMA controller served a request; ``left`` items are still to come.
+
+        The data register was accessed before, with all that an access does. A request that is no
+        flag of its own (a timer's) is lowered here; I2C looks at ``left`` for its NACK.
+        """
+
     # ------------------------------------------------------------------ for the bus
 
     def reset(self, t_ps: int) -> None:
         """Back to reset values."""
         for state in self.states.values():
             state.value = state.reset_value
+        self.soc.dma.clear(self)
         self.on_reset(t_ps)
 
     def read(self, offset: int, size: int, t_ps: int) -> int:
