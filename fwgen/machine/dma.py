@@ -62,11 +62,11 @@ class DmaRequests:
         """Whether the request on a line is the last of its transfer."""
         return any(self._active.get((controller, stream, channel), {}).values())
 
-    def acknowledge(self, controller: str, stream: int, channel: int, left: int, t_ps: int) -> None:
-        """A request was served: all who raise the line hear of it."""
-        active = self._active.get((controller, stream, channel))
-        for peripheral, request in tuple(active or ()):
-            peripheral.on_dma(t_ps, request, left)
+    def requesting(
+        self, controller: str, stream: int, channel: int
+    ) -> tuple[tuple[Peripheral, str], ...]:
+        """Who requests on a line: they are to hear (``on_dma``) when they were served."""
+        return tuple(self._active.get((controller, stream, channel), ()))
 
 
 def wired_to(

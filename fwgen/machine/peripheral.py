@@ -63,9 +63,7 @@ class Register:
     )  # fmt: skip
 
     def __init__(self, spec: RegisterSpec, reset: int | None = None) -> None:
-        masks = dict.fromkeys(Access, 0)
-        for f in spec.fields.values():
-            masks[f.access] |= f.mask
+        masks = spec.masks
         self.spec, self.name, self._fields = spec, spec.name, spec.fields
         self._rw, self._rc_w0, self._rc_w1 = (
             masks[Access.RW],
@@ -74,7 +72,7 @@ class Register:
         )
         self._rs, self._t, self.rc_r = masks[Access.RS], masks[Access.T], masks[Access.RC_R]
         self.readable = ((1 << spec.width) - 1) & ~masks[Access.W]
-        self._reserved = ((1 << spec.width) - 1) & ~spec.defined
+        self._reserved = ((1 << spec.width) - 1) & ~sum(masks.values())
         self.reset_value = spec.reset if reset is None else reset
         self.value = self.reset_value
 
@@ -289,6 +287,11 @@ class Peripheral:
                 self.soc.gap(self.name, f"{state.name}.{name}", "write", self.spec.base + offset)
         if declared.writer is not None:
             declared.writer(self, t_ps, written, before)
+
+    def defined(self, offset: int) -> int:
+        """The bits of the register at an offset that are no reserved ones."""
+        found = self._by_offset.get(offset)
+        return found[0].spec.defined if found is not None else 0
 
     def peek(self, offset: int, size: int, t_ps: int) -> Peek | None:
         """What a read would give, purely; None when reading has effects or is not modelled."""
