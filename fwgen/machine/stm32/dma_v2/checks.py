@@ -54,7 +54,7 @@ def _modes(stream: Stream) -> Iterator[Flaw]:
     if stream.direction == MEMORY_TO_MEMORY and (cr.CIRC or cr.DBM):
         yield _flaw(
             "dma-mode", "error",
-            f"{name} copies memory to memory: circular and double buffer mode are not allowed there",
+            f"{name} copies memory to memory, which cannot be circular or double buffered",
             "9.3.6", "clear CIRC and DBM",
         )  # fmt: skip
     if cr.PFCTRL and cr.DBM:

@@ -105,7 +105,7 @@ class Port:
     def _widen(
         self, spec: PeripheralSpec, address: int, size: int, value: int
     ) -> tuple[int, int, int]:
-        """A narrow write as the bridge makes it; the doubles in reserved bits are nobody's fault."""
+        """A narrow write as the bridge makes it, without the doubles in reserved bits."""
         whole = address & -4
         wide = value * (0x0101_0101 if size == 1 else 0x0001_0001)
         model = self._soc.peripherals.get(spec.name)

@@ -227,11 +227,11 @@ class Stream:
         port, size = self._dma.memory, self.msize
         self.fifo += bytes(-len(self.fifo) % size)
         whole = bytes(self.fifo)
-        if self._m_step and len(whole) > size and self._m_at % size == 0:
-            if port.write_block(self._m_at, whole):
-                self._m_at += len(whole)
-                self.fifo.clear()
-                return True
+        plain = self._m_step and len(whole) > size and self._m_at % size == 0
+        if plain and port.write_block(self._m_at, whole):
+            self._m_at += len(whole)
+            self.fifo.clear()
+            return True
         for at in range(0, len(whole), size):
             value = int.from_bytes(whole[at : at + size], "little")
             if not port.write(self._m_at, size, value, t_ps):
@@ -371,7 +371,7 @@ class Stream:
         self.cr.set(EN=0)
 
     def _bus_error(self, port: object, address: int, access: str, t_ps: int) -> None:
-        """ "The faulty stream is automatically disabled" (§9.3.18)."""
+        """The stream that meets one is disabled by hardware (§9.3.18)."""
         self.disable()
         self._dma.tell_bus_error(self, port, address, access)
         self._dma.flag(self, TE, t_ps)

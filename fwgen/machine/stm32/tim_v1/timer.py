@@ -54,8 +54,9 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     With a DMA request enabled its events are scheduled, too, until one of them waits to be served.
 
     Not modelled (a Gap where firmware asks for it): remapping (OR), register locks (BDTR.LOCK),
-    preloaded commutation (CCPC, CCUS), clearing OCxREF from ETRF (OCxCE), fast enable (OCxFE). Resynchronisation of inputs, and the delays between chained timers (MSM), are
-    taken as zero. Switching OCxM to PWM applies the comparison at once.
+    preloaded commutation (CCPC, CCUS), clearing OCxREF from ETRF (OCxCE), fast enable (OCxFE).
+    Resynchronisation of inputs, and the delays between chained timers (MSM), are taken as zero.
+    Switching OCxM to PWM applies the comparison at once.
     """
 
     cr1, cr2, smcr, dier, sr, egr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
@@ -353,7 +354,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         value, self.dmar.value = self.dmar.value, 0
         offset = self._through_window()
         if offset is not None:
-            super().write(offset, 4, value, t_ps)
+            # A narrow item comes doubled: what the register behind lacks of it is nobody's fault.
+            super().write(offset, 4, value & self.defined(offset), t_ps)
 
     def _through_window(self) -> int | None:
         """The offset of the register behind DMAR; None where there is none to reach."""
