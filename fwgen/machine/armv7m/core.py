@@ -210,7 +210,7 @@ class Core(skippable.Core):
                 if self._watches.add(block):
                     self.stop(lambda: self.engine.drop_code(address, address + size))
                     return
-            if backward and self._accelerates:
+            if backward and self._accelerates and self.hold != STEPPING:
                 skipped = self._accelerate(block, cycle)
                 if skipped is None:
                     return
