@@ -43,6 +43,7 @@ from fwgen.machine.armv7m.state import (
     ATTENTION,
     FREE,
     GUARD_CYCLES,
+    HALTED,
     IN_RESET,
     NOWHERE,
     NOWHERE_YET,
@@ -330,6 +331,8 @@ class Core(skippable.Core):
             return True
         if self.hold != FREE:
             self.debug.enter()
+            if self.debug.stops_time and self.hold == HALTED:
+                return False
         return self._sleeper.idle()
 
     def _step_by_debugger(self) -> None:
