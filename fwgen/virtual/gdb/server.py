@@ -98,10 +98,10 @@ class GdbServer:
         waiting = [self._listener, *([self._client] if self._client is not None else [])]
         halted = not self.target.running
         ready = select.select(waiting, [], [], wait_s if halted else 0)[0]
+        if self._client in ready:
+            self._hear()  # who hangs up makes room for the next
         if self._listener in ready:
             self._accept()
-        if self._client in ready:
-            self._hear()
         return self.target.running
 
     def _accept(self) -> None:
