@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -267,6 +268,9 @@ def test_who_hangs_up_leaves_a_board_that_runs_and_another_may_come() -> None:
             refused.ask("?")
         refused.close()
         first.close()
+        until = time.monotonic() + 10
+        while bench.machine.core.now_ps < 2 * STEP_PS and time.monotonic() < until:
+            time.sleep(0.001)
         second = Client(bench.server.address)
         second.ask("?")
         assert second.register(0) > 0, "it ran, past the breakpoint"
