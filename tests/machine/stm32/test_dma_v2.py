@@ -762,3 +762,39 @@ def test_nothing_of_it_is_a_gap() -> None:
     for name in soc.peripherals["DMA1"].MAP.registers:
         soc.read("DMA1", name)
     assert gaps(soc) == []
+
+
+# ---------------------------------------------------------------- whatever is written
+
+ADDRESSES = st.one_of(
+    st.integers(SOURCE, SOURCE + 0x1_8000),
+    st.sampled_from([SPI1_DR, SPI2_DR, 0x4000_0034, 0x4002_6010, 0x0800_0000, 0, 0xE000_E100]),
+    st.integers(0, 0xFFFF_FFFF),
+)
+WRITES = st.tuples(
+    st.sampled_from(["DMA1", "DMA2"]), st.integers(0, 7), st.integers(0, 0xFFFF_FFFF),
+    st.integers(0, 300), ADDRESSES, ADDRESSES, ADDRESSES, st.integers(0, 7),
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(plans=st.lists(WRITES, min_size=1, max_size=6), tail=st.integers(0, 400))
+def test_whatever_is_written_it_goes_on_and_comes_to_rest(
+    plans: list[tuple[str, int, int, int, int, int, int, int]], tail: int
+) -> None:
+    soc, mouth = soc_with_mouth("SPI2", "TIM2", "TIM3")
+    for dma, stream, cr, ndtr, par, m0ar, m1ar, fcr in plans:
+        known = 0x0FEF_FFFF
+        where = {"NDTR": ndtr, "PAR": par, "M0AR": m0ar, "M1AR": m1ar, "FCR": fcr}
+        start(soc, dma, stream, **where, CR=cr & known)
+        mouth.offer(soc.now_ps, *range(5))
+        mouth.make_room(soc.now_ps, 5)
+        soc.run_until(soc.now_ps + tail * TICK)
+        soc.write(dma, f"S{stream}CR", cr & known & ~EN)
+        soc.run_until(soc.now_ps + tail * TICK)
+    for dma in ("DMA1", "DMA2"):
+        for stream in range(8):
+            soc.write(dma, f"S{stream}CR", 0)
+    soc.run_until(soc.now_ps + 200_000 * TICK)
+    assert soc.scheduler.next_ps == NEVER
+    assert not any(soc.read(d, f"S{n}CR") & EN for d in ("DMA1", "DMA2") for n in range(8))
