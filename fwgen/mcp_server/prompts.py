@@ -28,9 +28,9 @@ PROVE = """\
 Prove the firmware {image} for the board {board}. It should do this: {what}
 
 Use the fwgen tools. contract_from_prompt states the contract, or write it yourself and check it
-with check_contract; tell me what it says, then verify(board, contract, image). If it fails, use explain
-and read_trace to find the first departure and the instruction behind it, and tell me in terms of my
-code what is wrong.
+with check_contract; tell me what it says, then verify(board, contract, image). If it fails, use
+explain and read_trace to find the first departure and the instruction behind it, and tell me in
+terms of my code what is wrong.
 """
 
 Board = Annotated[str, Field(description="name of a board")]

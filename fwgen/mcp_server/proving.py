@@ -323,9 +323,8 @@ async def explain(
 
     def lines() -> list[str]:
         own = firmware.image.listing
-        return [
-            line.text for line in (own if own.lines else disassemble(firmware.image, the)).lines
-        ]
+        listing = own if own.lines else disassemble(firmware.image, the)
+        return [line.text for line in listing.lines]
 
     shown = await anyio.to_thread.run_sync(lines)
     return reply(

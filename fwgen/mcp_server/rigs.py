@@ -104,16 +104,10 @@ async def list_rigs(ctx: Ctx) -> Annotated[CallToolResult, Rigs]:
 
 
 def _name_of(board_id: str | None) -> str:
-    board = board_of(board_id) if board_id else None
+    from fwgen.board import board_of_probe
+
+    board = board_of_probe(board_id or "")
     return board.name if board is not None else ""
-
-
-def board_of(board_id: str) -> Board | None:
-    """The board whose probe has this id."""
-    from fwgen.board import list_boards, load_board
-
-    known = [load_board(summary.name) for summary in list_boards()] if board_id else []
-    return next((b for b in known if b.probe.get("board_id") == board_id), None)
 
 
 # ---------------------------------------------------------------------------- doctor
@@ -170,9 +164,10 @@ async def doctor(
 
 
 def _examined(board: Board | None, probe: str) -> Iterator[Check]:
+    from fwgen.board import board_of_probe
     from fwgen.rig.doctor import Surroundings, examine
 
-    return examine(board, probe.strip() or None, Surroundings(boards=board_of))
+    return examine(board, probe.strip() or None, Surroundings(boards=board_of_probe))
 
 
 # ---------------------------------------------------------------------------- backups
