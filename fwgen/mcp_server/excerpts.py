@@ -58,23 +58,18 @@ class _Lines:
         self._parts = {part.pin: part for part in board.parts.values()}
         self._lines: list[str] = []
         self._naps = 0
-        self._said = bytearray()
-        self._since = 0
-        self._port = ""
+        self._said: dict[tuple[str, str], tuple[int, bytearray]] = {}
 
     def add(self, event: Event) -> None:
         if isinstance(event, Sleep | Wake):
             self._naps += isinstance(event, Sleep)
             return
-        if isinstance(event, SerialByte) and event.direction == "tx" and not event.error:
-            if self._said and event.port != self._port:
+        if isinstance(event, SerialByte) and not event.error:
+            key = (event.port, "says" if event.direction == "tx" else "hears")
+            _, said = self._said.setdefault(key, (event.start_ps, bytearray()))
+            said.append(event.byte)
+            if event.byte == 0x0A or len(said) >= LONGEST_SAID:
                 self._flush()
-            if not self._said:
-                self._since, self._port = event.start_ps, event.port
-            self._said.append(event.byte)
-            if event.byte != 0x0A and len(self._said) < LONGEST_SAID:
-                return
-            self._flush()
             return
         self._flush()
         if line := self._line(event):
@@ -85,11 +80,11 @@ class _Lines:
         return self._lines
 
     def _flush(self) -> None:
+        """What was put off: an echo comes between the bytes that it repeats."""
         if self._naps:
             self._lines.append(f"(slept {self._naps} times)" if self._naps > 1 else "(slept)")
-        if self._said:
-            said = f"{self._port} says {bytes(self._said)!r}"
-            self._lines.append(f"{show_duration(self._since)} {said}")
+        for (port, verb), (since, said) in sorted(self._said.items(), key=lambda item: item[1][0]):
+            self._lines.append(f"{show_duration(since)} {port} {verb} {bytes(said)!r}")
         self._naps = 0
         self._said.clear()
 

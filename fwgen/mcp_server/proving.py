@@ -367,9 +367,9 @@ async def run(
     do: Annotated[
         list[dict[str, str]],
         Field(
-            description='what is done to the board, as a contract\'s [[do]]: {"press": "B1", "at": '
-            '"1 s", "for": "200 ms"}, {"drive": "D2", "at": "1 s", "to": "high"}, {"send": "hi\\n", '
-            '"at": "1 s", "to": "console"}'
+            description='what is done to the board, as a contract has it: {"press": "B1", "at": '
+            '"1 s", "for": "200 ms"}, {"drive": "D2", "at": "1 s", "to": "high"}, '
+            '{"send": "hi\\n", "at": "1 s", "to": "console"}'
         ),
     ] = [],  # noqa: B006
     limit: Annotated[int, Field(description="how many lines of events, at most 400")] = 60,
