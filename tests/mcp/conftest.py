@@ -9,8 +9,10 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager, contextmanager
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from mcp import Client, StdioServerParameters
 
@@ -19,15 +21,18 @@ from fwgen.image.wire import dump_emission
 from fwgen.mcp_server.server import make_server
 from fwgen.mcp_server.workshop import Settings
 from fwgen.model.embedded.model import EmbeddedModel
+from tests.cli.firmware import hex_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
     from mcp_types import CallToolResult
 
 BOARD = "nucleo-f401"
 BLINK = "blink LED at 2Hz"
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+# An hour of this takes longer than anybody waits.
+ENDLESS = {"board": BOARD, "image": hex_of("compute").decode(), "span": "1 h"}
 MODES = ["legacy", "auto"]  # of before and after 2026-07-28, in which questions travel otherwise
 
 
@@ -126,3 +131,27 @@ def over_http(folder: Path, *arguments: str) -> Iterator[tuple[str, subprocess.P
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 process.wait(timeout=60)
+
+
+def workers(server: int | None = None) -> list[int]:
+    """The confined workers that run, of one server or of any started here."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            mine = os.environ["FWGEN_DATA"].encode() in (
+                Path(f"/proc/{parent}/environ").read_bytes() if parent > 1 else b""
+            )
+        except (OSError, ValueError):
+            continue
+        if b"fwgen.machine.confined" in words and (parent == server or (server is None and mine)):
+            found.append(int(entry.name))
+    return found
+
+
+async def until(true: Any) -> None:
+    """Wait for it; a test that waits for ever fails."""
+    with anyio.fail_after(120):
+        while not true():
+            await anyio.sleep(0.05)

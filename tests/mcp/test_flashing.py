@@ -1,4 +1,4 @@
-"""What is written to a board: only what has passed, only when a person says so, never what locks it.
+"""What is written to a board: what has passed, when a person says so, never what locks it.
 
 The board is one in software behind an emulated probe; pyocd, which flashes it, cannot tell.
 """
