@@ -24,8 +24,8 @@ def mcp(
         ),
     ] = "",
     folder: Annotated[
-        Path, typer.Option(help="Files in it may be read. [default: the current one]")
-    ] = Path(),
+        Path | None, typer.Option(help="Files in it may be read. [default: the current one]")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Results go below it. [default: fwgen-out in the folder]"),
@@ -52,12 +52,11 @@ def mcp(
     run_s = parse_duration(run_limit) / PS_PER_S
     if not 1 <= run_s <= 3600:
         raise InputError(f"--run-limit {run_limit!r} is out of reason", hint='from "1 s" to "1 h"')
-    if not folder.is_dir():
-        raise InputError("there is no such folder", where=f"--folder {folder}")
+    readable = _folder(folder)
     from fwgen.mcp_server.server import parse_place, serve_http, serve_stdio
     from fwgen.mcp_server.workshop import Settings
 
-    settings = Settings(folder.resolve(), out and out.resolve(), allow_flash, run_s)
+    settings = Settings(readable, out and out.resolve(), allow_flash, run_s)
     with contextlib.suppress(KeyboardInterrupt):  # how a server is ended
         if http:
             host, port = parse_place(http)
@@ -65,3 +64,15 @@ def mcp(
         else:
             serve_stdio(settings)
     return 0
+
+
+def _folder(named: Path | None) -> Path:
+    """The folder that may be read. Raises InputError for one that would be everything."""
+    folder = (named or Path()).resolve()
+    if not folder.is_dir():
+        raise InputError("there is no such folder", where=f"--folder {named}")
+    if folder == folder.parent:  # where some editors start what they start
+        raise InputError(
+            f"an agent may not read all of {folder}", hint="name your project: --folder PROJECT"
+        )
+    return folder

@@ -6,19 +6,23 @@ both. A client that has no roots is not asked; then only the working folder may 
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import anyio
+from mcp import MCPError
 from mcp.server.mcpserver import ListRoots
+from mcp.shared.message import ServerMessageMetadata
+from mcp_types import ListRootsRequest, ListRootsResult
 
 from fwgen.mcp_server.replies import Ctx, shop_of
 
-if TYPE_CHECKING:
-    from mcp_types import ListRootsResult
-
 MOST = 16
+WITHIN = "2026-07-28"  # protocols from here on carry the question in the call's own answer
+ANSWER_S = 10.0
+Asked = ListRoots | ListRootsResult | None
 
 
 def folders_of(roots: ListRootsResult | None) -> tuple[Path, ...]:
@@ -27,19 +31,32 @@ def folders_of(roots: ListRootsResult | None) -> tuple[Path, ...]:
     for root in roots.roots[:MOST] if roots is not None else ():
         parts = urlsplit(str(root.uri))
         if parts.scheme == "file" and parts.netloc in ("", "localhost"):
-            path = Path(url2pathname(unquote(parts.path)) if "%" in parts.path else parts.path)
-            if path.is_absolute() and path.is_dir():
+            path = Path(url2pathname(parts.path))
+            if path.is_absolute() and path != path.parent and path.is_dir():
                 found.append(path)
     return tuple(found)
 
 
-def _ask(ctx: Ctx, *texts: str) -> ListRoots | None:
-    """The question, where a text is the path of a file outside of the working folder."""
+async def _ask(ctx: Ctx, *texts: str) -> Asked:
+    """The question, where a text is the path of a file outside of the working folder.
+
+    There are clients that say they have roots and then do not answer: they have none.
+    """
     capabilities = ctx.client_capabilities
     if capabilities is None or capabilities.roots is None:
         return None
     here = shop_of(ctx).settings.folder.resolve()
-    return ListRoots() if any(_leads_out(text, here) for text in texts) else None
+    if not any(_leads_out(text, here) for text in texts):
+        return None
+    if (ctx.protocol_version or "") >= WITHIN:
+        return ListRoots()
+    with contextlib.suppress(MCPError), anyio.move_on_after(ANSWER_S):
+        beside = ServerMessageMetadata(related_request_id=ctx.request_id)
+        answer: ListRootsResult = await ctx.session.send_request(
+            ListRootsRequest(), ListRootsResult, metadata=beside
+        )
+        return answer
+    return None
 
 
 def _leads_out(text: str, here: Path) -> bool:
@@ -48,16 +65,16 @@ def _leads_out(text: str, here: Path) -> bool:
     return not (here / text.strip()).resolve().is_relative_to(here)
 
 
-def roots_for_contract(ctx: Ctx, board: str, contract: str) -> ListRoots | None:
+async def roots_for_contract(ctx: Ctx, board: str, contract: str) -> Asked:
     """Asked by tools that take a board and a contract."""
-    return _ask(ctx, board, contract)
+    return await _ask(ctx, board, contract)
 
 
-def roots_for_image(ctx: Ctx, board: str, image: str) -> ListRoots | None:
+async def roots_for_image(ctx: Ctx, board: str, image: str) -> Asked:
     """Asked by tools that take a board and a firmware."""
-    return _ask(ctx, board, image)
+    return await _ask(ctx, board, image)
 
 
-def roots_for_both(ctx: Ctx, board: str, image: str, contract: str) -> ListRoots | None:
+async def roots_for_both(ctx: Ctx, board: str, image: str, contract: str) -> Asked:
     """Asked by tools that take a firmware and a contract."""
-    return _ask(ctx, board, image, contract)
+    return await _ask(ctx, board, image, contract)

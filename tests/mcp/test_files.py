@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mcp_types import ListRootsResult, Root
+from mcp_types import ErrorData, ListRootsResult, Root
 
 from fwgen.board.registers import boards_folder
 from fwgen.errors import InputError
@@ -96,6 +96,20 @@ async def test_the_clients_roots_are_read_where_it_has_any(work: Path, mode: str
         beyond = await client.call_tool("explain", {**outside, "image": "/etc/passwd.hex"})
     assert beyond.is_error
     assert str(work.parent) in text_of(beyond)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_client_that_only_says_it_has_roots_has_none(work: Path, mode: str) -> None:
+    async def roots(_context: object) -> ErrorData:
+        return ErrorData(code=-32601, message="Method not found")
+
+    outside = {"board": BOARD, "image": str(work.parent / "secret.hex")}
+    async with here(work, mode=mode, list_roots_callback=roots) as client:
+        data_of(await client.call_tool("explain", {"board": BOARD, "image": "spin.hex"}))
+        if mode == "legacy":  # later ones answer in the call itself, or end it
+            result = await client.call_tool("explain", outside)
+            assert result.is_error
+            assert "outside of the folders" in text_of(result)
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -216,6 +216,7 @@ def test_a_signal_ends_it_quietly(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["--folder", "nowhere"], "there is no such folder"),
+        (["--folder", "/"], "may not read all of /"),
         (["--run-limit", "2 days"], "days"),
         (["--run-limit", "0 s"], "out of reason"),
         (["--http", "8000x"], "is no place"),
