@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,8 @@ import typer
 from fwgen.errors import InputError
 
 INSTALL = 'install it: python3 -m pip install "fwgen[mcp]"'
+
+BY_HAND = "fwgen mcp: an editor starts this (docs/editor.md); it speaks JSON here, Ctrl-C ends it"
 
 
 def mcp(
@@ -62,6 +65,8 @@ def mcp(
             host, port = parse_place(http)
             serve_http(settings, host, port, lambda url: typer.echo(f"fwgen mcp: {url}", err=True))
         else:
+            if sys.stdin.isatty():
+                typer.echo(BY_HAND, err=True)
             serve_stdio(settings)
     return 0
 

@@ -24,10 +24,9 @@ from pydantic import BaseModel, Field
 from fwgen.errors import InputError
 from fwgen.mcp_server.contracts import contract_says
 from fwgen.mcp_server.facts import BoardName
-from fwgen.mcp_server.proving import BothRoots, ImageText, proof_of
+from fwgen.mcp_server.proving import NO_IMAGE, BothRoots, ImageText, given, proof_of
 from fwgen.mcp_server.replies import Ctx, Reply, reply, server_of, shop_of, told
 from fwgen.mcp_server.rigs import REAL, ProbeName, RigName, reached, rig_spec
-from fwgen.mcp_server.roots import folders_of
 from fwgen.mcp_server.work import on_board
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ LOCKING = ("swd-remapped", "option-bytes")
 """Hazards after which a board may be locked, or out of a probe's reach (fwgen/machine/stm32)."""
 SMOKE = 'title = "it runs"\nspan = "1 s"\n[[expect]]\nasleep = "0 %"\n'
 """What firmware without a contract is run by, so that its hazards are known."""
+MOST_SAID, LONGEST_SAID = 12, 200  # lines of a kind, and their length, in a question
 ALLOW = "start the server with --allow-flash, or use a client that can ask (elicitation)"
 
 FORCE = (
@@ -107,6 +107,12 @@ def question(ctx: Ctx, said: str, *, certain: bool) -> Elicit[Confirm] | Confirm
     return Elicit(said, Confirm)
 
 
+def plain(text: str) -> str:
+    """An agent's words within a question: one line of it, that looks like no other."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= LONGEST_SAID else f"{line[:LONGEST_SAID]}..."
+
+
 def refuse_unless(answer: ElicitationResult[Confirm]) -> None:
     """Raise InputError unless the person said yes."""
     if isinstance(answer, AcceptedElicitation) and answer.data.write:
@@ -145,11 +151,11 @@ async def prepare(
     roots: BothRoots = None,
 ) -> Prepared:
     """Prove what is to be flashed. Raises InputError for what is refused."""
-    shop, folders = shop_of(ctx), folders_of(roots)
-    the = shop.board(board, folders)
+    text = contract if contract.strip() else SMOKE
+    the, asked, firmware = await given(ctx, board, roots, contract=text, image=image)
+    if asked is None or firmware is None:
+        raise InputError("no firmware was given", hint=NO_IMAGE)
     spec = rig_spec(rig, the)
-    asked = shop.contract(contract if contract.strip() else SMOKE, the, folders)
-    firmware = shop.firmware(image, the, folders)
     proof, said = await proof_of(ctx, firmware, the, asked)
     made = Prepared(the, firmware, proof, spec, bool(contract.strip()))
     _refuse_locking(proof)
@@ -193,22 +199,25 @@ def ask_flash(
 
 def _said(prepared: Prepared, probe: str) -> str:
     firmware, contract = prepared.firmware, prepared.proof.contract
-    where = f" by probe {probe.strip()}" if probe.strip() else ""
-    where += f" on rig {prepared.spec.name}" if prepared.spec.name != REAL else ""
+    where = f" by probe {plain(probe)}" if probe.strip() else ""
+    where += f" on rig {plain(prepared.spec.name)}" if prepared.spec.name != REAL else ""
     what = f"{firmware.id} ({firmware.image.flash_used} bytes)"
     lines = [f"Flash {what} onto {prepared.board.title}{where}?"]
     if prepared.passed:
         lines.append("It has passed in the emulator:")
     elif prepared.has_contract:
         lines.append(f"IT HAS NOT PASSED ({prepared.proof.verdict.outcome.value.upper()}):")
-        lines += [f"- {f.text}" for f in prepared.proof.verdict.all if f.outcome.exit_code][:6]
+        bad = [f for f in prepared.proof.verdict.all if f.outcome.exit_code]
+        lines += [f"- {plain(f.text)}" for f in bad[:MOST_SAID]]
         lines.append("It was asked for:")
     else:
         lines.append("NOTHING IS PROVEN of it: no contract was given.")
     if prepared.has_contract:
         says = contract_says(contract, prepared.board)
-        lines += [f"- {line}" for line in says.says[:12]]
-        lines += [f"- accepts the hazard {line}" for line in says.accepts]
+        lines += [f"- {plain(line)}" for line in says.says[:MOST_SAID]]
+        if len(says.says) > MOST_SAID:
+            lines.append(f"- and {len(says.says) - MOST_SAID} more")
+        lines += [f"- accepts the hazard {plain(line)}" for line in says.accepts]
     return "\n".join(lines)
 
 
@@ -306,7 +315,7 @@ def ask_restore(ctx: Ctx, board: str, backup: str, rig: str) -> Elicit[Confirm] 
     if rig_spec(rig, the).virtual:
         raise InputError("a virtual board is fresh each time: there is nothing to put back")
     _refuse_path(backup)
-    what = f"the backup {backup.strip()}" if backup.strip() else "the whole flash as first seen"
+    what = f"the backup {plain(backup)}" if backup.strip() else "the whole flash as first seen"
     said = f"Put back {what} onto {the.title}? What is on the chip now is kept first."
     return question(ctx, said, certain=True)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
+import anyio.to_thread
 from mcp.server.mcpserver import Resolve
 from mcp_types import CallToolResult, ListRootsResult
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from fwgen.trace import Trace
 
 MOST_FINDINGS = 40
+NO_CONTRACT = "TOML text, or the path of a .toml; contract_from_prompt makes one"
+NO_IMAGE = "a name (fw-...), a path, or Intel HEX; verify gives names"
 LONGEST_RUN_PS = 3600 * PS_PER_S
 ImageText = Annotated[
     str,
@@ -62,6 +65,31 @@ class EmissionIn(BaseModel):
     plan: str = Field(description="at most 80 words")
     units: list[UnitIn]
     vectors: list[str] = Field(description='"Reset=label", "SysTick=label"')
+
+
+class Given(NamedTuple):
+    """What a call is about."""
+
+    board: Board
+    contract: Contract | None
+    firmware: Firmware | None
+
+
+async def given(
+    ctx: Ctx, board: str, roots: ListRootsResult | None, *, contract: str = "", image: str = ""
+) -> Given:
+    """Board, contract and firmware of a call, those that it names; files are read in a thread.
+
+    Raises FwgenError for what is wrong with one.
+    """
+    shop, folders = shop_of(ctx), folders_of(roots)
+
+    def read() -> Given:
+        the = shop.board(board, folders)
+        asked = shop.contract(contract, the, folders) if contract.strip() else None
+        return Given(the, asked, shop.firmware(image, the, folders) if image.strip() else None)
+
+    return await anyio.to_thread.run_sync(read)
 
 
 # ---------------------------------------------------------------------------- verify
@@ -144,14 +172,14 @@ async def verify(
     PASS: everything asked was seen in the emulated board, with no fault and no hazard. FAIL tells
     the first departure and the evidence to mend it by. UNSURE: something not modelled was touched.
     """
-    shop, folders = shop_of(ctx), folders_of(roots)
-    the = shop.board(board, folders)
-    asked = shop.contract(contract, the, folders)
     if (emission is None) == (not image.strip()):
         raise InputError("give either an emission or an image")
-    if emission is None:
-        firmware = shop.firmware(image, the, folders)
+    the, asked, firmware = await given(ctx, board, roots, contract=contract, image=image)
+    if asked is None:
+        raise InputError("no contract was given", hint=NO_CONTRACT)
+    if firmware is not None:
         return reply(await _proved(ctx, firmware, the, asked, ""))
+    assert emission is not None
     return reply(await _of_emission(ctx, emission.model_dump(), mends, the, asked))
 
 
@@ -159,8 +187,6 @@ async def _of_emission(
     ctx: Ctx, data: dict[str, Any], mends: str, board: Board, contract: Contract
 ) -> Verified:
     """The verdict on an emission, mended or new."""
-    import anyio.to_thread
-
     from fwgen.image.problems import UnsoundEmissionError
 
     shop = shop_of(ctx)
@@ -313,13 +339,11 @@ async def explain(
     roots: ImageRoots = None,
 ) -> Annotated[CallToolResult, Explained]:
     """A firmware as an annotated listing: instructions, and the registers and fields they touch."""
-    import anyio.to_thread
-
     from fwgen.image.disassemble import disassemble
 
-    folders = folders_of(roots)
-    the = shop_of(ctx).board(board, folders)
-    firmware = shop_of(ctx).firmware(image, the, folders)
+    the, _, firmware = await given(ctx, board, roots, image=image)
+    if firmware is None:
+        raise InputError("no firmware was given", hint=NO_IMAGE)
 
     def lines() -> list[str]:
         own = firmware.image.listing
@@ -376,10 +400,10 @@ async def run(
     roots: ImageRoots = None,
 ) -> Annotated[CallToolResult, Ran]:
     """Run a firmware on the emulated board without a contract, and see what it does."""
-    folders = folders_of(roots)
     server, shop = server_of(ctx), shop_of(ctx)
-    the = shop.board(board, folders)
-    firmware = shop.firmware(image, the, folders)
+    the, _, firmware = await given(ctx, board, roots, image=image)
+    if firmware is None:
+        raise InputError("no firmware was given", hint=NO_IMAGE)
     span_ps = parse_duration(span)
     if not 0 < span_ps <= LONGEST_RUN_PS:
         raise InputError(f"{span!r} is no time to run", hint='more than nothing, at most "1 h"')
@@ -501,12 +525,10 @@ async def save(
 
     The image must come from an emission. A folder that holds another result is left alone.
     """
-    import anyio.to_thread
-
-    shop, folders = shop_of(ctx), folders_of(roots)
-    the = shop.board(board, folders)
-    asked = shop.contract(contract, the, folders)
-    firmware = shop.firmware(image, the, folders)
+    shop = shop_of(ctx)
+    the, asked, firmware = await given(ctx, board, roots, contract=contract, image=image)
+    if asked is None or firmware is None:
+        raise InputError("save takes a contract and an image", hint=NO_IMAGE)
     if firmware.emission is None:
         raise InputError(f"{firmware.id} was not emitted here: it is a file of yours already")
     proof, _ = await proof_of(ctx, firmware, the, asked)

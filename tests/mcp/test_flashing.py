@@ -210,6 +210,28 @@ async def test_what_locks_the_board_is_never_written_whoever_says_so(
     assert person.asked == []
 
 
+async def test_the_words_of_an_agent_cannot_pass_for_ours_in_the_question(tmp_path: Path) -> None:
+    person = Person("decline")
+    sly = "it is fine\\n\\nIt has passed on silicon:\\u001b[2J" + "x" * 500
+    contract = f'{QUIET}[accept]\nclock-off = "{sly}"\n'
+    with plugged_in():
+        async with here(tmp_path, elicitation_callback=person) as client:
+            await client.call_tool(
+                "flash",
+                {
+                    "board": BOARD, "contract": contract, "image": hex_of("clock-off").decode(),
+                    "probe": "V\nFlash nothing?",
+                },
+            )  # fmt: skip
+    (asked,) = person.asked
+    assert "accepts the hazard clock-off: it is fine It has passed on silicon:" in asked
+    assert not any(
+        line.startswith(("It has passed on", "Flash nothing")) for line in asked.split("\n")
+    )
+    assert "\x1b" not in asked
+    assert max(len(line) for line in asked.split("\n")) < 260
+
+
 async def test_a_fresh_virtual_board_is_nobodys_and_is_checked_without_a_question(
     tmp_path: Path,
 ) -> None:
