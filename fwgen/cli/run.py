@@ -22,15 +22,18 @@ from fwgen.cli.options import (
 from fwgen.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from fwgen.board.types import Board
+    from fwgen.cli.live import Live
     from fwgen.cli.terminal import Terminal
     from fwgen.contract import Stimulus
-    from fwgen.image.types import Image
+    from fwgen.machine.machine import Machine
+    from fwgen.virtual.gdb import GdbServer
 
 TAP = "100 ms"
 FAULTED = 1
+MOST_PORT = 0xFFFF
 
 
 def run(
@@ -42,6 +45,13 @@ def run(
     press: PressOption = None,
     drive: DriveOption = None,
     send: SendOption = None,
+    gdb: Annotated[
+        str,
+        typer.Option(
+            metavar="[HOST]:PORT",
+            help="Serve gdb, and wait for it before the first instruction: :3333.",
+        ),
+    ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary at the end.")] = False,
 ) -> int:
     """Run a firmware live: serial on stdin and stdout, LEDs and buttons on a status line.
@@ -50,6 +60,7 @@ def run(
     helps). Through pipes, bytes pass as they are. Exit codes: 0 ran, 1 faulted, 2 error.
     """
     from fwgen.cli import script
+    from fwgen.cli.live import Live
     from fwgen.image.load import load_image
     from fwgen.units import parse_duration
 
@@ -65,24 +76,32 @@ def run(
     ]
     at_terminal = sys.stdin.isatty() or sys.stdout.isatty()
     real_time = pace is Pace.REAL or (pace is None and at_terminal)
-    return _run(the, loaded, stimuli, real_time=real_time, span_ps=span_ps, quiet=quiet)
+    debug = _debugger(gdb) if gdb else None
+
+    def live(terminal: Terminal) -> Live:
+        return Live(
+            the, loaded, stimuli, terminal, real_time=real_time, span_ps=span_ps, debug=debug
+        )
+
+    return _run(live, the, quiet=quiet)
 
 
-def _run(
-    board: Board,
-    image: Image,
-    stimuli: Sequence[Stimulus],
-    *,
-    real_time: bool,
-    span_ps: int | None,
-    quiet: bool,
-) -> int:
-    from fwgen.cli.live import Live
+def _debugger(where: str) -> Callable[[Machine], GdbServer]:
+    """What serves gdb at "[HOST]:PORT". Raises InputError."""
+    from fwgen.virtual.gdb import GdbServer
+
+    host, _, port = where.rpartition(":")
+    if not port.isdecimal() or int(port) > MOST_PORT:
+        raise InputError(f"{where!r} names no port", where="--gdb", hint="write it as :3333")
+    return lambda machine: GdbServer(machine, host=host or "localhost", port=int(port))
+
+
+def _run(make: Callable[[Terminal], Live], board: Board, *, quiet: bool) -> int:
     from fwgen.cli.terminal import Keys, Typed, opened
     from fwgen.report.layout import silence
 
     with opened() as terminal:
-        live = Live(board, image, stimuli, terminal, real_time=real_time, span_ps=span_ps)
+        live = make(terminal)
 
         def told_to_end(number: int, _frame: object) -> None:
             live.ended_by = number

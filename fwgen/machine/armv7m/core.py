@@ -43,6 +43,7 @@ from fwgen.machine.armv7m.state import (
     ATTENTION,
     FREE,
     GUARD_CYCLES,
+    HALTED,
     IN_RESET,
     NOWHERE,
     NOWHERE_YET,
@@ -210,7 +211,7 @@ class Core(skippable.Core):
                 if self._watches.add(block):
                     self.stop(lambda: self.engine.drop_code(address, address + size))
                     return
-            if backward and self._accelerates:
+            if backward and self._accelerates and self.hold != STEPPING:
                 skipped = self._accelerate(block, cycle)
                 if skipped is None:
                     return
@@ -330,6 +331,8 @@ class Core(skippable.Core):
             return True
         if self.hold != FREE:
             self.debug.enter()
+            if self.debug.stops_time and self.hold == HALTED:
+                return False
         return self._sleeper.idle()
 
     def _step_by_debugger(self) -> None:
