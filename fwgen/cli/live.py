@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fwgen.cli.terminal import Terminal, Typed
     from fwgen.contract import Stimulus
     from fwgen.image.types import Image
+    from fwgen.machine.armv7m.profile import Profile
     from fwgen.machine.machine import Machine
     from fwgen.virtual.gdb import GdbServer
 
@@ -32,6 +33,7 @@ FRAME_BITS = 10
 MOST_TOLD = 20  # hazards and gaps told one by one
 GRACE_S = 0.25  # how long a script's input may take to begin when time does not wait
 REDRAW_S = 0.05
+MOST_EVENTS = 2_000_000  # that are kept for a trace: some 500 MB
 HALTED_S = 0.02  # while a debugger has the core halted: how long each look for his next wish takes
 
 MENU, QUIT, INTERRUPT = 0x14, 0x1D, 0x03  # Ctrl-T, Ctrl-], Ctrl-C
@@ -68,7 +70,8 @@ class Live:
     """Runs one image on one board until told to stop.
 
     ``real_time``: a second takes a second; else as fast as it goes. ``span_ps`` None: for ever.
-    ``debug`` makes the server of a debugger, who then says when time passes.
+    ``debug`` makes the server of a debugger, who then says when time passes. ``keep`` keeps what
+    was seen, and ``after`` is told of the machine when the run is over, however it ended.
     """
 
     def __init__(
@@ -81,6 +84,9 @@ class Live:
         real_time: bool,
         span_ps: int | None,
         debug: Callable[[Machine], GdbServer] | None = None,
+        profile: Profile | None = None,
+        keep: bool = False,
+        after: Callable[[Machine], None] = lambda _: None,
     ) -> None:
         from fwgen.machine.machine import Machine
 
@@ -91,7 +97,9 @@ class Live:
         self.ended_by = 0  # the signal that told us to end
         self.t_ps = 0
         self._stimuli = stimuli
-        self._machine = Machine(board)
+        self._machine = Machine(board, profile=profile)
+        self._keep, self._after = keep, after
+        self.kept_ps: int | None = None  # when it was too much to keep
         self._machine.listen(self._hear)
         self._pins: dict[str, _Pin] = {}
         self._sent = 0
@@ -133,7 +141,11 @@ class Live:
         finally:
             if self._gdb is not None:
                 self._gdb.close()
-            self._machine.close()
+            try:
+                if self._machine.loaded:
+                    self._after(self._machine)
+            finally:
+                self._machine.close()
 
     def summary(self) -> str:
         """What was seen, in one line."""
@@ -207,13 +219,24 @@ class Live:
             until = min(until, self.span_ps)
         with held():
             self._machine.advance(until)
-        self._machine.soc.recorder.events.clear()  # heard and done with: a run may be long
+        self._forget()
         self.t_ps = until
         if self._gdb is not None and not self._gdb.target.running:
             self.t_ps = self._machine.core.now_ps  # halted before
         if not self.real_time:
             return 0.0
         return max(0.0, self._origin + until / PS_PER_S - time.monotonic())
+
+    def _forget(self) -> None:
+        """What was heard is done with: a run may be long."""
+        recorder = self._machine.soc.recorder
+        if self._keep and len(recorder.events) >= MOST_EVENTS:
+            self._keep, self.kept_ps = False, self._machine.core.now_ps
+            recorder.keeps = False
+            self._tell(f"{MOST_EVENTS} events are kept; what follows is not", "warning",
+                       at=self.kept_ps)  # fmt: skip
+        elif not self._keep and self.kept_ps is None:
+            recorder.events.clear()
 
     # ------------------------------------------------------------------ what the board does
 
