@@ -478,12 +478,11 @@ def _by_luck(trace: Trace, verdict: Verdict) -> Trace:
 
     first = verdict.first_departure
     at_ps = min(first.t_ps, trace.span_ps) if first is not None else 0
-    hazard = Hazard(
-        at_ps, "by-luck", "error",
+    said = (
         "it passes or fails by what RAM holds at power-on, what a floating input reads, or how "
-        "a contact chatters",
-        0, cure="set every variable before it is read, pull every input, debounce every contact",
-    )  # fmt: skip
+        "a contact chatters"
+    )
+    hazard = Hazard.of("by-luck", said, at_ps)
     events = sorted((*trace.events, hazard), key=lambda event: event.t_ps)
     return replace(trace, events=tuple(events))
 

@@ -275,10 +275,8 @@ class Peripheral:
         if reserved and not state.inverts:
             self.soc.hazard(
                 "reserved-bits",
-                "note",
                 f"{self.name}.{state.name}: reserved bits {reserved:#x} written",
                 section=self.MAP.source,
-                cure="read, change only the fields you mean, and write back",
             )
         for name in declared.unmodelled:
             if state.field(name, state.value) != state.field(name, state.reset_value):

@@ -134,11 +134,8 @@ class Recorder:
 
     def fight(self, t_ps: int, pin: str, who: str) -> None:
         """Two strong drivers disagree on a pad."""
-        hazard = Hazard(
-            t_ps, "output-fight", "error", f"{pin} is driven both ways: {who}", 0,
-            cure="make the pin an input, or do not drive it from outside",
-        )  # fmt: skip
-        self.add_once(hazard, ("output-fight", pin))
+        message = f"{pin} is driven both ways: {who}"
+        self.add_once(Hazard.of("output-fight", message, t_ps), ("output-fight", pin))
 
 
 class Interrupts:
@@ -268,13 +265,15 @@ class Soc:
         """Where the firmware is; 0 without a core."""
         return self.core.pc if self.core is not None else 0
 
-    def hazard(
-        self, code: str, severity: str, message: str, *, section: str = "", cure: str = ""
-    ) -> None:
-        """Silicon would misbehave here. Told once per code, place and message."""
+    def hazard(self, code: str, message: str, *, section: str = "", cure: str = "") -> None:
+        """Silicon would misbehave here. Told once per code, place and message.
+
+        ``code`` stands in the register (``fwgen.hazards``), with severity, section and cure;
+        what is given here is more to the point.
+        """
         if self.by_debugger:
             return
-        event = Hazard(self.now_ps, code, severity, message, self.pc, section, cure)
+        event = Hazard.of(code, message, self.now_ps, self.pc, section=section, cure=cure)
         self.recorder.add_once(event, (code, message, event.pc))
 
     def gap(
@@ -351,17 +350,12 @@ class Soc:
             if self.settling and self.now_ps < self.settling.pop(spec.name, 0):
                 self.hazard(
                     "clock-settling",
-                    "warning",
                     f"{spec.name} touched right after enabling its clock: the access may be lost",
-                    section="ES0222, Delay after an RCC peripheral clock enabling",
-                    cure="do something else for a few cycles first, or read RCC back, or use DSB",
                 )
             return False
         self.hazard(
             "clock-off",
-            "error",
             f"{spec.name} touched while its clock is off: reads give 0, writes are lost",
-            section="RM0368 §6.3",
             cure=f"set bit {spec.gate.bit} of RCC_{spec.gate.register} first",
         )
         return True

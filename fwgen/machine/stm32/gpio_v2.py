@@ -141,9 +141,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             index = (reserved & -reserved).bit_length() // 2
             self.soc.hazard(
                 "reserved-value",
-                "warning",
                 f"P{self.name[4:]}{index}: PUPDR is 11, which is reserved",
-                section="RM0368 §8.4.4",
                 cure="01 is pull-up, 10 is pull-down",
             )
 
@@ -224,9 +222,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             if mask >> index & 1 and self.mode(index) == INPUT and line.pad.level is None:
                 self.soc.hazard(
                     "floating-input",
-                    "warning",
                     f"{line.pin.name} decides something, yet nothing drives or pulls it",
-                    section="RM0368 §8.3.9",
                     cure=f"set a pull in GPIO{line.pin.port}_PUPDR, or wire the pin",
                 )
 
@@ -326,10 +322,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         if self._leaves_debugger(line.index):
             self.soc.hazard(
                 "swd-remapped",
-                "error",
                 f"{line.pin.name} leaves the debugger: SWD is cut off until the next reset",
-                section="RM0368 §23.4.1",
-                cure="change only your own pin's bits of MODER and AFR: read, modify, write",
             )
 
     def _check_taken(self, line: Line) -> None:
@@ -337,10 +330,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         if who is not None:
             self.soc.hazard(
                 "pin-taken",
-                "error",
                 f"{line.pin.name} is made an output, but {who} drives it: two outputs on one wire",
                 section=self.soc.board.title,
-                cure="use another pin",
             )
 
     def _check_shared_input(self, line: Line, signal: Signal) -> None:
@@ -349,10 +340,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             return
         self.soc.hazard(
             "shared-input",
-            "warning",
             f"{signal.name} is fed by {other.name} and by {line.pin.name}",
-            section="RM0368 §8.3.2",
-            cure="give the alternate function to one pin only",
         )
 
     def _doubt(self, line: Line, t_ps: int) -> None:
@@ -378,20 +366,15 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         led = self._leds.get(name)
         driven = self.mode(index) in (OUTPUT, ALTERNATE) and not open_drain
         if led is not None and pull == led.active and not driven:
-            hazard = Hazard(
-                t_ps, "weak-drive", "warning",
-                f"{led.name} hangs on the weak pull of {name}: tens of microamperes light nothing",
-                pc, section="DS10086, I/O static characteristics (RPU, RPD)",
-                cure="make the pin a push-pull output",
-            )  # fmt: skip
+            said = (
+                f"{led.name} hangs on the weak pull of {name}: tens of microamperes light nothing"
+            )
+            hazard = Hazard.of("weak-drive", said, t_ps, pc)
             self.soc.recorder.add_once(hazard, ("weak-drive", name))
         sends = any(signal.endswith("_TX") for signal in self.signals(index))
         if sends and open_drain and line.pad.pulled is None:
-            hazard = Hazard(
-                t_ps, "open-drain-floats", "warning",
-                f"{name} sends with an open drain, and nothing pulls it high", pc,
-                section="RM0368 §8.3.10", cure="leave OTYPER at 0 for this pin, or set its pull-up",
-            )  # fmt: skip
+            said = f"{name} sends with an open drain, and nothing pulls it high"
+            hazard = Hazard.of("open-drain-floats", said, t_ps, pc)
             self.soc.recorder.add_once(hazard, ("open-drain-floats", name))
 
     def _report_function(self, line: Line, t_ps: int, pc: int) -> None:
@@ -404,11 +387,9 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             self.soc.recorder.add_once(gap, ("eventout", name))
         elif not names:
             offers = ", ".join(f"AF{n} {'/'.join(s)}" for n, s in line.pin.alternate.items())
-            hazard = Hazard(
-                t_ps, "wrong-alternate-function", "warning",
-                f"{name} is set to AF{number}, which connects nothing there", pc,
-                section="DS10086, alternate function mapping", cure=f"{name} offers {offers}",
-            )  # fmt: skip
+            said = f"{name} is set to AF{number}, which connects nothing there"
+            code = "wrong-alternate-function"
+            hazard = Hazard.of(code, said, t_ps, pc, cure=f"{name} offers {offers}")
             self.soc.recorder.add_once(hazard, ("wrong-alternate-function", name, number))
 
 

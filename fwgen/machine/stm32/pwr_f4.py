@@ -75,10 +75,7 @@ class Pwr(Peripheral, registers="stm32.pwr_f4"):
             self.cr.set(VOS=self.cr.field("VOS", before))
             self.soc.hazard(
                 "vos-locked",
-                "warning",
                 "PWR_CR.VOS written while the PLL is on: the write is lost",
-                section="RM0368 §5.4.1",
-                cure="set VOS before the PLL is switched on",
             )
 
     @csr.on_peek
@@ -98,10 +95,8 @@ class Pwr(Peripheral, registers="stm32.pwr_f4"):
         if limit is not None and hclk > limit:
             self.soc.hazard(
                 "regulator-scale",
-                "error",
                 f"HCLK runs at {show_frequency(round(hclk * MHZ_PER_HZ))}; the regulator's scale "
                 f"(VOS {vos}) carries {show_frequency(limit * MHZ_PER_HZ)}",
-                section="RM0368 §5.1.3",
                 cure="set PWR_CR.VOS to scale 2 before the PLL is switched on",
             )
 
