@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fwgen.image.types import Image
     from fwgen.machine.confined import ConfinedMachine
     from fwgen.model.protocol import Feedback, Model, Reading
-    from fwgen.trace import Trace
+    from fwgen.trace import Hazard, Trace
     from fwgen.verdict import Outcome, Verdict
     from fwgen.verdict.both import Joint
     from fwgen.verdict.compare import Difference
@@ -63,6 +63,15 @@ class Proof:
     def passed(self) -> bool:
         """Whether everything was seen as asked."""
         return self.verdict.passed
+
+    @property
+    def locks(self) -> Hazard | None:
+        """The first hazard that may lock the board, accepted or not; None when there is none."""
+        from fwgen.hazards import REGISTER
+        from fwgen.trace import Hazard
+
+        locking = {code for code, kind in REGISTER.items() if kind.locks}
+        return next((h for h in self.trace.of(Hazard) if h.code in locking), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,12 +466,30 @@ def _proved(
     return Proof(board, contract, image, trace, judge(contract, trace, board))
 
 
-def confirm(proof: Proof, rig: Bench) -> Confirmed:
+def refuse_locking(proof: Proof) -> None:
+    """Refuse to flash what may lock the board, also where the contract accepts it.
+
+    Raises InputError.
+    """
+    hazard = proof.locks
+    if hazard is not None:
+        raise InputError(
+            f"not flashed: {hazard.message} [{hazard.code}]",
+            hint=f"it may lock you out of the board; {hazard.cure}; "
+            "--force flashes it all the same",
+        )
+
+
+def confirm(proof: Proof, rig: Bench, *, force: bool = False) -> Confirmed:
     """Run on a rig what the machine has run, judge it by the same contract, and compare.
 
-    Raises BenchError when the rig cannot do its work.
+    Raises BenchError when the rig cannot do its work, and InputError for what may lock the board
+    (``refuse_locking``), unless ``force``.
     """
     from fwgen.verdict import judge
+
+    if not force:
+        refuse_locking(proof)
     from fwgen.verdict.compare import differences
 
     contract, board = proof.contract, proof.board

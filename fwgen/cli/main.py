@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
-    "boards", "hil", "models", "config", "mcp",
+    "boards", "hazards", "hil", "models", "config", "mcp",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -48,6 +48,7 @@ Commands:
   virtual         Switch a virtual board on, for pyocd and gdb.
   explain IMAGE   Show a firmware as an annotated listing.
   boards          List the boards; show one with its pins; check a file of your own.
+  hazards         What silicon punishes: list it; explain one by its code.
   hil             Tests on boards: run them on rigs, list the rigs, report.
   models          List the AI models that can be asked, and why one cannot.
   config          Providers, prices and keys of AI models.
@@ -127,6 +128,7 @@ def build() -> typer.Typer:
         doctor,
         explain,
         flash,
+        hazards,
         hil,
         make,
         mcp,
@@ -157,6 +159,7 @@ def build() -> typer.Typer:
     app.command("virtual")(virtual.virtual)
     app.command("explain")(explain.explain)
     app.add_typer(boards.app(), name="boards")
+    app.command("hazards")(hazards.hazards)
     app.add_typer(hil.app(), name="hil")
     app.command("models")(models.models)
     app.add_typer(config.app(), name="config")

@@ -38,6 +38,12 @@ FlashOption = Annotated[
 ]
 
 
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", help="Flash also what may lock the board, if the contract accepts it."),
+]
+
+
 def check_rig(board: Board, rig: str) -> None:
     """Refuse now, not after the work, a rig that there is not. Raises InputError."""
     if rig in ("", REAL, VIRTUAL):
@@ -46,16 +52,24 @@ def check_rig(board: Board, rig: str) -> None:
 
 
 def confirmed_on(
-    proof: Proof, rig: str, *, probe: str = "", progress: Progress | None = None
+    proof: Proof,
+    rig: str,
+    *,
+    probe: str = "",
+    force: bool = False,
+    progress: Progress | None = None,
 ) -> Confirmed:
     """Check on a rig what has passed in the machine.
 
-    Raises RigError for what is not there or does not answer, InputError for a rig file.
+    Raises RigError for what is not there or does not answer, InputError for a rig file, and for
+    what may lock the board unless ``force``.
     """
-    from fwgen.pipeline import confirm
+    from fwgen.pipeline import confirm, refuse_locking
 
+    if not force:
+        refuse_locking(proof)  # before anything is touched
     with opened(proof.board, rig, proof.contract, probe=probe, progress=progress) as bench:
-        return confirm(proof, bench)
+        return confirm(proof, bench, force=force)
 
 
 @contextmanager

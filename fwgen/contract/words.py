@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.contract.accept import accepted, say_accepted
 from fwgen.contract.subjects import Subject, find
 from fwgen.contract.types import (
     Asleep,
@@ -45,6 +46,11 @@ def describe(contract: Contract, board: Board) -> list[str]:
     """One sentence for each stimulus in order of time, then one for each expectation."""
     stimuli = sorted(contract.stimuli, key=lambda stimulus: stimulus.at_ps)
     return [say(item, board) for item in (*stimuli, *contract.expectations)]
+
+
+def describe_accepted(contract: Contract) -> list[str]:
+    """One sentence for each thing that the contract accepts, with the reason."""
+    return [say_accepted(one) for one in accepted(contract.accept)]
 
 
 def say(item: Stimulus | Expectation, board: Board) -> str:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from fwgen.contract.accept import accepted
 from fwgen.contract.subjects import find
 from fwgen.contract.types import (
     ALWAYS,
@@ -59,8 +60,9 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
         made.append(f"prompt = {_text(contract.prompt)}")
     if contract.notes:
         made.append(f"notes = {_list(contract.notes)}")
-    if contract.accept:
-        made += ["", "[accept]", *(f"{_key(code)} = {_text(why)}" for code, why in contract.accept)]
+    for one in accepted(contract.accept):
+        made += ["", "[[accept]]", f"{one.what} = {_text(one.name)}"]
+        made.append(f"because = {_text(one.because)}")
     for stimulus in contract.stimuli:
         made += ["", *_comment(stimulus, board), "[[do]]", *_lines(_stimulus(stimulus, board))]
     for expectation in contract.expectations:

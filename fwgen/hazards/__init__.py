@@ -3,7 +3,7 @@
 A hazard is raised by its code where it occurs (``soc.hazard("clock-off", message)``); what is
 the same every time stands here, for the trace, the verdict, contracts, reports and the page
 docs/hazards.md, which ``python -m fwgen.hazards`` writes. Each code has a firmware that commits
-it and a neighbour that does not in tests/machine/hazards/.
+it and a neighbour that does not in tests/machine/test_hazards.py.
 """
 
 from __future__ import annotations

@@ -311,6 +311,10 @@ def test_plain_words(table: str, words: str) -> None:
 BLINK = "[[expect]]\nblinks = 'LD2'\nrate = '2 Hz'\n"
 
 
+def _accepting(code: str) -> str:
+    return f"[[accept]]\nhazard = '{code}'\nbecause = 'so'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "where", "message"),
     [
@@ -324,7 +328,22 @@ BLINK = "[[expect]]\nblinks = 'LD2'\nrate = '2 Hz'\n"
         ("board = 'esp32'\n" + BLINK, "board", "this contract is for 'esp32'"),
         ("expect = 3\n", "expect", "expected tables"),
         ("expect = [3]\n", "expect[1]", "expected a table"),
-        ("accept = { x = '' }\n" + BLINK, "accept.x", "say why"),
+        ("accept = { x = '' }\n" + BLINK, "accept", "expected tables"),
+        (
+            "[[accept]]\nhazard = 'clock-off'\nbecause = ' '\n" + BLINK,
+            "accept[1].because",
+            "say why",
+        ),
+        ("[[accept]]\nhazard = 'clock-off'\n" + BLINK, "accept[1]", "'because' is missing"),
+        (_accepting("clock_off") + BLINK, "accept[1].hazard", "did you mean clock-off?"),
+        (_accepting("reserved-bits") + BLINK, "accept[1].hazard", "is a note, which fails nothing"),
+        (2 * _accepting("clock-off") + BLINK, "accept[2]", "accepted twice"),
+        (
+            "[[accept]]\nhazard = 'clock-off'\ngap = 'RTC'\nbecause = 'so'\n" + BLINK,
+            "accept[1]",
+            "a hazard, a reset or a gap",
+        ),
+        (_accepting("clock-off") + "why = 'x'\n" + BLINK, "accept[1]", "unknown key 'why'"),
         ("[[expect]]\nblink = 'LD2'\n", "expect[1]", "did you mean blinks?"),
         ("[[expect]]\nblinks = 'LD2'\ntone = 'PA8'\n", "expect[1]", "says both"),
         (BLINK + "frequency = '1 Hz'\n", "expect[1]", "unknown key 'frequency'"),
