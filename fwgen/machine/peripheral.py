@@ -303,6 +303,10 @@ class Peripheral:
             value, until = state.value, NEVER
         return Peek(((value & state.readable) >> (8 * lane)) & ((1 << (8 * size)) - 1), until)
 
+    def tells(self, offset: int) -> bool:
+        """Whether a read may tell the firmware anything of time, or of the world outside."""
+        return True
+
     def latch(self, offset: int) -> Latch | None:
         """What a write would do, purely; None when it does more than move pins."""
         return None

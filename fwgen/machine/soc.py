@@ -198,6 +198,8 @@ class Soc:
         self.core: Core | None = None
         self.memory: MemoryMap | None = None  # what masters other than the core reach
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
+        self.asked_ps = 0  # when the firmware last learned anything of time or the world outside
+        self.acting = False  # what happens now is the core's own store
         self.by_debugger = False  # what happens on the bus now is not the firmware's doing
         self.reset_cause = "PORRSTF"  # of the reset under way, or the last one
         self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
@@ -290,6 +292,9 @@ class Soc:
     def bus_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
         """A core's read of a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
+        peripheral = self.peripherals.get(spec.name)
+        if peripheral is not None and peripheral.tells(offset):
+            self.asked_ps = t_ps
         return self.master_read(spec, offset, size, t_ps)
 
     def master_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
@@ -306,7 +311,9 @@ class Soc:
     ) -> None:
         """A core's write to a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
+        self.acting = self.core is not None and not self.by_debugger
         self.master_write(spec, offset, size, value, t_ps)
+        self.acting = False
 
     def master_write(
         self, spec: PeripheralSpec, offset: int, size: int, value: int, t_ps: int

@@ -110,6 +110,7 @@ class Entry:
         if number != exc.SYSTICK:
             self._rounds.tour = None
         core.event = True
+        self._soc.asked_ps = core.now_ps
         self._exceptions.activate(number)
         self._engine.write_many(
             _ENTER,

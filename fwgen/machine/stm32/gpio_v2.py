@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fwgen.machine.peripheral import Latch, Peek, Peripheral, Reg
 from fwgen.machine.time import NEVER
 from fwgen.trace import Gap, Hazard
-from fwgen.units import PS_PER_US
+from fwgen.units import PS_PER_MS, PS_PER_US, show_duration
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board, PeripheralSpec, Pin
@@ -24,6 +24,9 @@ LCKK = 1 << 16
 # How long a pin may be in a state that only makes sense on the way to another one: MODER and AFR
 # are two writes.
 GRACE_PS = 100 * PS_PER_US
+
+# From here on the time between two changes is taken for one that is meant.
+COUNTED_PS = 2 * PS_PER_MS
 
 SWD = ("SWDIO", "SWCLK")
 
@@ -82,6 +85,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         self._lock_key = 0  # LCK[15:0] as the sequence wrote it
         self._functions: dict[int, tuple[str, ...]] = {}  # line in alternate mode -> its signals
         self._doubts: dict[int, Timer] = {}  # line -> a second look at what looked wrong
+        self._moved: dict[int, int] = {}  # output -> when the core last moved it
         self._leds = {p.pin: p for p in soc.board.parts.values() if p.kind == "led"}
         self._taken = _driven_by_the_board(soc.board)
         # Pins that hold the debugger's wires after reset, and what each must stay.
@@ -112,6 +116,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
     def on_reset(self, t_ps: int) -> None:
         """Pads as after reset; the lock is open."""
         self._lock_step = self._lock_key = 0
+        self._moved.clear()
         for doubt in self._doubts.values():
             doubt.cancel()
         self._doubts.clear()
@@ -193,7 +198,25 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             changed ^= bit
             line = self.lines.get(bit.bit_length() - 1)
             if line is not None and self.mode(line.index) == OUTPUT:
+                if self.soc.acting:
+                    self._check_counted(line, t_ps)
                 self._drive(line, t_ps)
+
+    def _check_counted(self, line: Line, t_ps: int) -> None:
+        """The core moves a pin again, having executed nothing but instructions meanwhile."""
+        moved_ps = self._moved.get(line.index, t_ps)
+        self._moved[line.index] = t_ps
+        if t_ps - moved_ps < COUNTED_PS or self.soc.asked_ps > moved_ps:
+            return
+        name, took = line.pin.name, show_duration(t_ps - moved_ps, 4)
+        said = f"{name} moves {took} after it last did, a time that counted instructions kept"
+        hazard = Hazard.of("counted-time", said, t_ps, self.soc.pc)
+        self.soc.recorder.add_once(hazard, ("counted-time", name))
+
+    def tells(self, offset: int) -> bool:
+        """Only IDR looks outside; the rest is what the firmware wrote itself."""
+        home = self.idr.spec.offset
+        return home <= offset < home + 4
 
     def latch(self, offset: int) -> Latch | None:
         """A write to ODR or BSRR moves the pins that are outputs, and that is all."""
