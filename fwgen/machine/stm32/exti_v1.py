@@ -24,6 +24,8 @@ REQUESTS = {
     "pvd": (16,),
     "rtc_alarm": (17,),
     "otg_fs_wkup": (18,),
+    "eth_wkup": (19,),
+    "otg_hs_wkup": (20,),
     "tamp_stamp": (21,),
     "rtc_wkup": (22,),
 }
@@ -32,7 +34,7 @@ GRACE_PS = 100 * PS_PER_US
 
 
 class Exti(Peripheral, registers="stm32.exti_v1"):
-    """Edges on 16 pin lines and 5 internal ones become interrupts and events. RM0368 §10.
+    """Edges on 16 pin lines and some internal ones become interrupts and events. RM0368 §10.
 
     Asynchronous: works whatever the clocks do, also in Stop. A masked line does not pend. The
     edge is looked for behind the multiplexer of SYSCFG_EXTICR: choosing another pin of another
@@ -40,7 +42,7 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
 
     ``on_event(t_ps)`` is the pulse to the core that ends WFE.
 
-    Not modelled: what raises lines 16, 17, 18, 21 and 22 (PVD, RTC, USB), except SWIER.
+    Not modelled: what raises lines 16 to 22 (PVD, RTC, USB, Ethernet), except SWIER.
     """
 
     imr, emr, rtsr, ftsr, swier, pr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
