@@ -111,7 +111,7 @@ def test_an_unknown_board_is_refused_with_what_was_meant() -> None:
     with pytest.raises(BoardError, match="did you mean nucleo-f401") as caught:
         load_board("nucelo-f401")
     assert "no board 'nucelo-f401'" in str(caught.value)
-    with pytest.raises(BoardError, match="known: nucleo-f401"):
+    with pytest.raises(BoardError, match="known: .*nucleo-f401"):
         load_board("arduino")
     for odd in ("", "..", "../boards/nucleo-f401", "chips/stm32f401re"):
         with pytest.raises(BoardError):

@@ -244,6 +244,7 @@ FURTHER = {
     2: "program_same: adds r7, #2 ; 3702",
     1: "program_same: adds r7, #1 ; 3701",
 }
+ERRORS = ("WRPERR", "PGAERR", "PGPERR", "PGSERR", "RDERR")  # of SR; not every chip has RDERR
 CONSTANTS = {
     "k_flash": "FLASH",
     "k_iwdg": "IWDG",
@@ -255,8 +256,7 @@ CONSTANTS = {
     "k_reload": "0xAAAA",
     "k_longest": "0xFFF",
     "k_psize": "PSIZE << FLASH_CR_PSIZE_Pos",
-    "k_errors": "FLASH_SR_WRPERR | FLASH_SR_PGAERR | FLASH_SR_PGPERR | FLASH_SR_PGSERR"
-    " | FLASH_SR_RDERR",
+    "k_errors": "",  # the chip's: see ``make``
     "k_long": f"{LONG} ; polls",
     "k_short": f"{SHORT} ; polls",
     "k_locked": f"{LOCKED:#x}",
@@ -291,7 +291,12 @@ def make(chip: Chip, base: int, supply_uv: int) -> Algorithm:
         end += size
         ends.append(f"{end:#x} ; end of sector {len(ends)}")
     units = [_unit(label, "code", text.strip().splitlines()) for label, text in code.items()]
-    constants = CONSTANTS | {"k_long": f"{LONG * max(1, flash.size // LONG_SIZE)} ; polls"}
+    facts = Facts(chip)
+    flags = [f"FLASH_SR_{flag}" for flag in ERRORS]
+    constants = CONSTANTS | {
+        "k_long": f"{LONG * max(1, flash.size // LONG_SIZE)} ; polls",
+        "k_errors": " | ".join(flag for flag in flags if facts.get(flag) is not None),
+    }
     units += [_unit(label, "words", [text]) for label, text in constants.items()]
     units.append(_unit("sectors", "words", [*ends, "0 ; no more"]))
     plan = (
