@@ -90,9 +90,7 @@ OWN: dict[str, dict[str, tuple[Place, set[str]]]] = {
         ),
     },
 }
-CASES = [
-    (chip, name, *case) for chip, own in OWN.items() for name, case in (SHARED | own).items()
-]
+CASES = [(chip, name, *case) for chip, own in OWN.items() for name, case in (SHARED | own).items()]
 
 
 @pytest.mark.parametrize(("chip", "name", "place", "expected"), CASES)

@@ -119,9 +119,7 @@ class Engine:
 
     # ------------------------------------------------------------------ memory
 
-    def map(
-        self, base: int, buffer: Any, size: int, *, write: bool, execute: bool = True
-    ) -> None:
+    def map(self, base: int, buffer: Any, size: int, *, write: bool, execute: bool = True) -> None:
         """Make a host buffer the memory at ``base``; the same buffer may lie at several places."""
         self._keep.append(buffer)
         self._check(

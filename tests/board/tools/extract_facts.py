@@ -122,7 +122,16 @@ SVD_PERIPHERALS = (
         "IWDG",
         "PWR",
     ),
-    *("OTG_FS_GLOBAL", "OTG_FS_HOST", "OTG_FS_DEVICE", "OTG_FS_PWRCLK", "RCC", "RNG", "RTC", "SDIO"),
+    *(
+        "OTG_FS_GLOBAL",
+        "OTG_FS_HOST",
+        "OTG_FS_DEVICE",
+        "OTG_FS_PWRCLK",
+        "RCC",
+        "RNG",
+        "RTC",
+        "SDIO",
+    ),
     *("SPI1", "SYSCFG", "TIM1", "TIM2", "TIM9", "TIM10", "USART6", "WWDG"),
 )
 
@@ -153,7 +162,9 @@ def main() -> None:
             "sha256": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sources},
         },
         "header": header_facts(arguments.header.read_text(encoding="utf-8", errors="replace")),
-        "chip": chip_facts(json.loads(arguments.chip.read_text(encoding="utf-8")), arguments.package),
+        "chip": chip_facts(
+            json.loads(arguments.chip.read_text(encoding="utf-8")), arguments.package
+        ),
         "svd": svd_facts(read_svd(arguments.svd)),
     }
     # One line for each register or pin: compact, and still a readable diff.

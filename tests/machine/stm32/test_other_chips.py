@@ -201,9 +201,7 @@ def test_no_sequence_of_accesses_breaks_any_chip_and_reset_restores(
     soc.run_until(soc.now_ps + 10**10)
     soc.reset(soc.now_ps, "PORRSTF")
     before["FLASH"]["OPTCR"] = soc.peripherals["FLASH"].states["OPTCR"].value
-    assert {
-        n: {r: s.value for r, s in soc.peripherals[n].states.items()} for n in names
-    } == before
+    assert {n: {r: s.value for r, s in soc.peripherals[n].states.items()} for n in names} == before
 
 
 @pytest.fixture

@@ -36,7 +36,8 @@ from fwgen.units import PS_PER_MS, PS_PER_S, show_duration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fwgen.board.types import Board, Part
+    from fwgen.board.types import Board
+    from fwgen.board.types import Part as BoardPart
     from fwgen.model.embedded.read.parser import Node
     from fwgen.model.embedded.read.words import Vocabulary
 
@@ -853,7 +854,8 @@ class Interpreter:
         ports = [
             name
             for name in sorted(self.board.chip.peripherals)
-            if "UART" in name.replace("USART", "UART") and any(pin.af(f"{name}_TX") is not None for pin in pins)
+            if "UART" in name.replace("USART", "UART")
+            and any(pin.af(f"{name}_TX") is not None for pin in pins)
         ]
         if not ports:
             return None
@@ -1068,7 +1070,7 @@ def _sure(thing: T | None) -> T:
     return thing
 
 
-def _button_line(part: Part) -> Line:
+def _button_line(part: BoardPart) -> Line:
     """A button of the board; without a resistor there, the chip holds it while it is released."""
     pull = None if part.pull is not None else 1 - part.active
     return Line(part.pin, part.name, part.active, pull)
