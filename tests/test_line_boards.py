@@ -24,7 +24,10 @@ NEW = [name for name in BOARDS if name != "nucleo-f401"]
 # Pins of the Nucleo's header that the prompts name -> pins of boards without that header.
 PINS = {
     "blackpill-f411": {
-        **{f"D{n}": pin for n, pin in enumerate("B3 B4 B5 B6 B7 B8 B9 B10".split(), start=2)},
+        **{
+            f"D{n}": pin
+            for n, pin in enumerate(["B3", "B4", "B5", "B6", "B7", "B8", "B9", "B10"], start=2)
+        },
         **{f"PC{n}": f"PB{n + 12}" for n in range(4)},
     },
     "stm32f4-discovery": {f"D{n}": f"PE{n + 5}" for n in range(2, 10)},

@@ -35,7 +35,7 @@ def test_the_black_pills_rows_carry_every_pin_under_its_printed_name() -> None:
     board = load_board("blackpill-f411")
     pins = [pin for header in board.headers.values() for pin in header.values()]
     assert len(pins) == len(set(pins))
-    # The Arduino core counts the oscillator's pins, which reach no header, and BOOT1 (B2) is on one.
+    # The Arduino core counts the oscillator's pins, too, which reach no header.
     assert set(pins) == set(facts(board.name)["digital"]) - {"PH0", "PH1"}
     labels = {pin: label for header in board.headers.values() for label, pin in header.items()}
     printed = {pin: label for pin, label in labels.items() if pin not in ("PA13", "PA14")}

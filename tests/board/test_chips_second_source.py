@@ -180,6 +180,31 @@ def test_package_positions_are_those_of_embassy(chip: Chip) -> None:
     assert ours == data(chip)["positions"]
 
 
+def test_dma_requests_arrive_where_embassys_data_says(chip: Chip) -> None:
+    theirs = {
+        (name.replace("DAC1", "DAC"), re.sub(r"^adc\d$", "adc", request.lower())): sorted(lines)
+        for name, requests in data(chip)["dma"].items()
+        for request, lines in requests.items()
+        # It has SDIO's once for each direction, too, and the extensions of I2S in one.
+        if not (name == "SDIO" and request != "SDIO") and request != "EXT"
+    }
+    ours = {
+        (name, request): sorted(map(str, lines))
+        for name, p in chip.peripherals.items()
+        for request, lines in p.dma.items()
+        if not name.endswith("ext")
+    }
+    assert {key: ours.get(key) for key in theirs} == theirs
+    assert {name for name, _ in set(ours) - set(theirs)} <= {"SPI4"}  # lacking in the F401's
+
+
+def test_the_extensions_of_i2s_share_their_lines_as_embassys_data_says(chip: Chip) -> None:
+    for name in ("I2S2", "I2S3"):
+        requests = chip.peripherals[f"{name}ext"].dma.values()
+        ours = {str(line) for lines in requests for line in lines}
+        assert ours == set(data(chip)["dma"].get(name, {}).get("EXT", ours))
+
+
 def test_every_pin_offers_eventout_and_only_debug_pins_start_held(chip: Chip) -> None:
     assert all(pin.alternate[15] == ("EVENTOUT",) for pin in chip.pins.values())
     held = {pin.name for pin in chip.pins.values() if pin.reset_af is not None}

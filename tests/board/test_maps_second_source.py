@@ -1,8 +1,8 @@
 """Register maps that the STM32F411 and the STM32F407 do not share with the STM32F401.
 
 Each is held against the header and the SVD of its own chip, and so are the shared ones once more
-(``test_second_source.py`` has the STM32F401's). What departs is listed, with the reason; a departure
-that is none any more fails, too.
+(``test_second_source.py`` has the STM32F401's). What departs is listed, with the reason; what
+departs no more fails, too.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Syscfg(Peripheral, registers="stm32.syscfg_f4"):
 
     The multiplexers keep their choice while SYSCFG's clock is off.
 
-    Not modelled: a memory other than main flash at address 0 (a Gap), ADC1DC2, Ethernet's MII_RMII_SEL.
+    Not modelled: a memory other than main flash at address 0 (a Gap), ADC1DC2, MII_RMII_SEL.
     """
 
     memrmp = Reg(unmodelled=("MEM_MODE",))

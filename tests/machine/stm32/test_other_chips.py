@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fwgen.board import list_boards, load_board
 from fwgen.errors import BoardError
