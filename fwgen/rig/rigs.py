@@ -3,6 +3,7 @@
     board = "nucleo-f401"
     probe = "066AFF3833"                 # its serial number, or a part of it
     port = "/dev/ttyACM0"                # left out: the probe's own; "none": there is none
+    analyser = "127.0.0.1:6001"          # of a virtual board that is served; left out: none
 
     [wires]                              # what can drive the board's pins from outside
     B1 = { probe = "0668FF5055", board = "nucleo-f401", pin = "PA8" }
@@ -39,7 +40,7 @@ NO_PORT = "none"
 PLACES = (Path("hil", "rigs"), Path("rigs"))
 """Where rig files are looked for by name, below the current folder; then in our data folder."""
 
-_KEYS = ("board", "probe", "port", "virtual", "wires", "labgrid")
+_KEYS = ("board", "probe", "port", "analyser", "virtual", "wires", "labgrid")
 _LABGRID_KEYS = ("place", "tags", "coordinator", "wait")
 _WIRE_KEYS = ("probe", "board", "pin")
 
@@ -70,6 +71,7 @@ class RigSpec:
     where: str = ""
     virtual: bool = False
     labgrid: Wanted | None = None
+    analyser: str = ""
 
 
 def find_rig(name: str) -> Path:
@@ -133,16 +135,16 @@ def load_rig(path: Path) -> RigSpec:
     virtual = data.get("virtual", False)
     if not isinstance(virtual, bool):
         raise InputError("virtual is neither true nor false", where=where, hint="virtual = true")
-    for key in ("probe", "port", "wires") if virtual else ():
+    for key in ("probe", "port", "analyser", "wires") if virtual else ():
         if key in data:
             raise InputError(f"a virtual board has its own {key}", where=f"{where}: {key}")
     wanted = _labgrid(data["labgrid"], where) if "labgrid" in data else None
-    for key in ("probe", "port", "virtual") if wanted is not None else ():
+    for key in ("probe", "port", "analyser", "virtual") if wanted is not None else ():
         if key in data:
             raise InputError(f"a place of labgrid's has its own {key}", where=f"{where}: {key}")
     return RigSpec(
         path.stem, board.name, _text(data, "probe", where), _text(data, "port", where), made, where,
-        virtual, wanted,
+        virtual, wanted, _text(data, "analyser", where),
     )  # fmt: skip
 
 
@@ -165,6 +167,7 @@ def lent(spec: RigSpec, place: Borrowed) -> RigSpec:
         board=spec.board or place.board,
         probe=place.probe,
         port=place.port or NO_PORT,
+        analyser=place.analyser,
         where=spec.where or where,
         labgrid=None,
     )

@@ -179,6 +179,16 @@ class VirtualBoard:
             self._follower = None
             raise follower.failure
 
+    @property
+    def pace(self) -> float:
+        """How many times as fast as the wall clock time passes, where it follows it."""
+        return self._follower.pace if self._follower is not None else 1.0
+
+    @property
+    def lost_ps(self) -> int:
+        """Virtual time by which a board that runs by itself has fallen behind for good."""
+        return self._follower.lost_ps if self._follower is not None else 0
+
     def watch(self, on: bool) -> None:
         """Somebody wants to hear at once what the board does by itself, or no longer does."""
         with self.lock:

@@ -60,6 +60,7 @@ class Follower:
         self._bell = threading.Event()
         self._nap_s = TICK_S
         self._moving = False  # from within: a listener asks for the time
+        self.lost_ps = 0  # given up so far
         self._set_origin()
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
         self.thread.start()
@@ -97,7 +98,9 @@ class Follower:
                     break
         finally:
             self._moving = False
-        if due - self._board.reached_ps > MOST_LAG_PS:
+        late_ps = due - self._board.reached_ps
+        if late_ps > MOST_LAG_PS:
+            self.lost_ps += late_ps
             self._set_origin()
 
     def _set_origin(self) -> None:

@@ -34,6 +34,7 @@ SCHEME = "labgrid:"
 COORDINATOR = "127.0.0.1:20408"  # labgrid's own default
 HOME = "FWGEN_LABGRID"  # in the environment: where labgrid is installed
 PROBE, PORT = "NetworkDebugProbe", "NetworkSerialPort"
+ANALYSER = "NetworkBoardAnalyser"
 GOODBYE_S = 15.0  # for giving a place back
 AGAIN_S = 0.5  # between two tries to have a place that another fwgen of ours uses
 INSTALL = (
@@ -64,7 +65,8 @@ class Borrowed:
     """A place that is ours for now.
 
     ``board`` is the board's name, "" when the farm does not say. ``probe`` and ``port`` are what
-    ``choose_probe`` and ``open_port`` take, "" for one that the place lacks. ``kept``: its user had
+    ``choose_probe`` and ``open_port`` take, ``analyser`` what ``BoardAnalyser`` does; "" for one
+    that the place lacks. ``kept``: its user had
     acquired it before, and keeps it.
     """
 
@@ -73,6 +75,7 @@ class Borrowed:
     probe: str = ""
     port: str = ""
     kept: bool = False
+    analyser: str = ""
 
 
 def parse_place(text: str, *, coordinator: str = "") -> Wanted:
@@ -345,6 +348,7 @@ def _read(answer: Mapping[str, Any], coordinator: str) -> Borrowed:
     resources: Sequence[Mapping[str, Any]] = answer["resources"]
     probe = _one(place, "probe", [r for r in resources if r["cls"] == PROBE])
     console = _one(place, "console", [r for r in resources if r["cls"] == PORT])
+    analyser = _one(place, "analyser", [r for r in resources if r["cls"] == ANALYSER])
     if probe is None:
         usb = [r for r in resources if r["cls"].endswith("USBDebugger")]
         there = ", ".join(sorted({str(r["cls"]) for r in resources}))
@@ -364,6 +368,7 @@ def _read(answer: Mapping[str, Any], coordinator: str) -> Borrowed:
         f"remote:{host}:{port}",
         _url(console, place) if console is not None else "",
         bool(answer["kept"]),
+        "{}:{}".format(*_address(analyser, place)) if analyser is not None else "",
     )
 
 

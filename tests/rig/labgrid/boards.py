@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fwgen.board import load_board
 from fwgen.rig.targets import register
+from fwgen.virtual.analyser import AnalyserServer
 from fwgen.virtual.board import VirtualBoard
 from fwgen.virtual.serial.rfc2217 import Rfc2217Server
 from fwgen.virtual.server import Served
@@ -31,12 +32,14 @@ def serve(board: Board, target: str, told: int) -> None:
     with (
         VirtualBoard(board) as made,
         Rfc2217Server(made.serial) as console,
+        AnalyserServer(made) as analyser,
         Served(made, target=target, serial=console.url) as served,
     ):
         made.start_free_running()
         where: dict[str, Any] = {
             "uid": made.uid,
             "probe": served.remote,
+            "analyser": analyser.port,
             "console": int(console.url.rpartition(":")[2]),
         }
         os.write(told, json.dumps(where).encode())

@@ -160,6 +160,11 @@ def resources(board: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "NetworkDebugProbe": {"host": "127.0.0.1", "port": board["probe"], "board": "nucleo-f401"},
         "NetworkSerialPort": {"host": "127.0.0.1", "port": board["console"], "speed": 115200},
+        **(
+            {"NetworkBoardAnalyser": {"host": "127.0.0.1", "port": board["analyser"]}}
+            if "analyser" in board
+            else {}
+        ),
     }
 
 
