@@ -144,7 +144,7 @@ class _Session:
         except (ValueError, TypeError, KeyError):
             asked = None
         does = {"now": dict, "start": self._start, "released": self._released, "stop": self._stop}
-        if asked not in does:
+        if not isinstance(asked, str) or asked not in does:
             return {"error": f"there is {', '.join(does)}"}
         with self._board.lock:
             self._board.catch_up()
