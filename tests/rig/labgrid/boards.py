@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,15 @@ BOARD = "nucleo-f401"
 
 
 def serve(board: Board, target: str, told: int) -> None:
-    """One board, until a signal."""
+    """One board, until a signal, or until the input ends that we share with who started us."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def leave() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=leave, daemon=True).start()
     with (
         VirtualBoard(board) as made,
         Rfc2217Server(made.serial) as console,
@@ -38,6 +46,7 @@ def serve(board: Board, target: str, told: int) -> None:
         made.start_free_running()
         where: dict[str, Any] = {
             "uid": made.uid,
+            "pid": os.getpid(),
             "probe": served.remote,
             "analyser": analyser.port,
             "console": int(console.url.rpartition(":")[2]),
@@ -64,6 +73,7 @@ def main(count: int) -> None:
         with open(reading, "rb") as told:  # noqa: PTH123 - a pipe
             found.append(json.loads(told.read()))
     print(json.dumps(found), flush=True)  # noqa: T201
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # our input ends, too: then we end in order
     sys.stdin.read()
     for child in children:
         os.kill(child, signal.SIGTERM)

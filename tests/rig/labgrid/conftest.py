@@ -24,8 +24,8 @@ def labgrid() -> None:
 
 @pytest.fixture(scope="session")
 def farm(labgrid: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    """Eight virtual boards in a farm: places p1 to p8."""
-    with farms.farm_of(tmp_path_factory.mktemp("farm"), 8) as made:
+    """Four virtual boards in a farm: places p1 to p4."""
+    with farms.farm_of(tmp_path_factory.mktemp("farm"), 4) as made:
         yield made
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = ROOT / ".farm" / "labgrid"
@@ -58,9 +58,11 @@ def environment(*, user: str = "") -> dict[str, str]:
 
 @contextmanager
 def process(*line: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """A program while entered; the end of its input, then a signal, ends it."""
+    """A program while entered, on a leash: it ends with us, also when we are killed."""
+    leash = Path(__file__).with_name("leash.py")
     started = subprocess.Popen(
-        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-I", "-S", leash, *line],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         cwd=options.pop("cwd", ROOT), **options,
     )  # fmt: skip
     try:
@@ -93,6 +95,19 @@ def boards(count: int) -> Iterator[list[dict[str, Any]]]:
     module = f"{__package__}.boards"
     with process(sys.executable, "-m", module, str(count)) as running:
         yield json.loads(said(running, "["))
+
+
+@contextmanager
+def held(farm: Farm) -> Iterator[Callable[[], int]]:
+    """While entered, counts; then gives how many places were acquired at once, at most."""
+    script = Path(__file__).with_name("held.py")
+    most = 0
+    with process(ENVIRONMENT / "bin" / "python", script, farm.coordinator) as running:
+        said(running, "watching")
+        yield lambda: most
+        assert running.stdin is not None
+        running.stdin.close()
+        most = int(said(running, ""))
 
 
 def fwgens(farm: Farm, *lines: tuple[object, ...], folder: Path) -> list[dict[str, Any]]:
