@@ -216,13 +216,22 @@ def _borrowed(
 
 def _real(held: ExitStack, spec: RigSpec, board: Board, probe: Probe, wait_s: float) -> Place:
     from fwgen.board import load_board
+    from fwgen.rig.outputs import OutputWire
     from fwgen.rig.probes import choose_probe
+    from fwgen.rig.rigs import OutputSpec
     from fwgen.rig.second import SecondBoard
 
     connection = _connected(held, board, probe, wait_s)
     seconds: dict[str, SecondBoard] = {}
     wires: dict[str, Wire] = {}
     for pin, wire in spec.wires.items():
+        if isinstance(wire, OutputSpec):
+            assert spec.switch is not None  # a place of labgrid's has one
+            clock = connection.clock
+            output = OutputWire(spec.switch, clock, wire.output, wire.on, wire.off)
+            held.callback(output.rest)
+            wires[pin] = output
+            continue
         if wire.probe not in seconds:
             other = load_board(wire.board)
             link = _connected(held, other, choose_probe(other, wire.probe), wait_s)

@@ -18,8 +18,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,8 @@ class Borrowed:
     port: str = ""
     kept: bool = False
     analyser: str = ""
+    switch: Callable[[str, bool], None] | None = field(default=None, compare=False, repr=False)
+    """Sets a digital output of the place, by its name. Raises RigError."""
 
 
 def parse_place(text: str, *, coordinator: str = "") -> Wanted:
@@ -127,8 +130,8 @@ def borrowed(wanted: Wanted, say: Callable[[str], None] = lambda _: None) -> Ite
         while True:
             left = max(0.0, deadline - time.monotonic())
             trial = held.enter_context(contextlib.ExitStack())
-            answer = trial.enter_context(_asked(python, wanted, coordinator, left, say))
-            place = _read(answer, coordinator)
+            agent = trial.enter_context(_asked(python, wanted, coordinator, left, say))
+            place = replace(_read(agent.answer, coordinator), switch=agent.switch)
             name = f"labgrid {coordinator} {place.place}"
             try:
                 trial.enter_context(locked(name))
@@ -197,8 +200,8 @@ def _python_at(path: Path) -> Path | None:
 @contextlib.contextmanager
 def _asked(
     python: Path, wanted: Wanted, coordinator: str, wait_s: float, say: Callable[[str], None]
-) -> Iterator[dict[str, Any]]:
-    """The agent's answer; leaving gives the place back."""
+) -> Iterator[_Agent]:
+    """The agent, with its answer; leaving gives the place back."""
     agent = Path(__file__).with_name("agent.py")
     try:
         process = subprocess.Popen(
@@ -227,9 +230,53 @@ def _asked(
             with contextlib.suppress(BrokenPipeError):  # it says why
                 process.stdin.write(json.dumps(order) + "\n")
                 process.stdin.flush()
-            yield _answer(process, wanted, coordinator, say)
+            yield _Agent(process, _answer(process, wanted, coordinator, say), coordinator)
         finally:
             _end(process)
+
+
+class _Agent:
+    """Holds a place for us, and sets its outputs."""
+
+    def __init__(
+        self, process: subprocess.Popen[str], answer: dict[str, Any], coordinator: str
+    ) -> None:
+        self.answer = answer
+        self._process, self._coordinator = process, coordinator
+        self._lock = threading.Lock()
+
+    def switch(self, output: str, on: bool) -> None:
+        """Set an output; back when it is set. Raises RigError."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with self._lock:
+            with contextlib.suppress(OSError):  # it is gone: it does not answer
+                process.stdin.write(json.dumps({"output": output, "on": on}) + "\n")
+                process.stdin.flush()
+            for line in process.stdout:
+                try:
+                    said = json.loads(line)
+                except ValueError:
+                    continue
+                if said.get("event") == "set":
+                    return
+                raise _not_set(said, self._coordinator)
+        raise RigError("labgrid gave the place up", where=self._coordinator)
+
+
+def _not_set(said: Mapping[str, Any], coordinator: str) -> RigError:
+    if said.get("why") == "no output":
+        there = ", ".join(said["outputs"])
+        return RigError(
+            f"the place {said['place']} has no digital output {said['output']!r}",
+            where=coordinator,
+            hint=f"there is {there}" if there else "an exporter names it, and a match of the place",
+        )
+    return RigError(
+        f"the digital output {said.get('output')!r} cannot be set: {said.get('said', said)}",
+        where=coordinator,
+    )
 
 
 def _answer(
