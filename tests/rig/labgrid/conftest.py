@@ -59,6 +59,8 @@ def lab(labgrid: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far
 @pytest.fixture
 def at(lab: Farm, monkeypatch: pytest.MonkeyPatch, data_folder: Path) -> Farm:
     """The lab, as whoever calls sees it: where it is, who he is."""
+    for name, value in farms.COMPILED.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("LG_COORDINATOR", lab.coordinator)
     monkeypatch.setenv("LG_HOSTNAME", "desk")
     monkeypatch.setenv("LG_USERNAME", "me")

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = ROOT / ".farm" / "labgrid"
 PATIENCE_S = 60
+COMPILED = {
+    # Programs are started by the dozen: what they import is compiled once, also where the
+    # environment says that nothing is to be kept beside its source.
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(ROOT / ".farm" / "compiled"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,13 +59,14 @@ class Farm:
 
 def environment(*, user: str = "") -> dict[str, str]:
     """What labgrid's programs and their users see: who they are, on which computer."""
-    return {**os.environ, "LG_HOSTNAME": "desk", "LG_USERNAME": user or "me"}
+    return {**os.environ, **COMPILED, "LG_HOSTNAME": "desk", "LG_USERNAME": user or "me"}
 
 
 @contextmanager
 def process(*line: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
     """A program while entered, on a leash: it ends with us, also when we are killed."""
     leash = Path(__file__).with_name("leash.py")
+    options.setdefault("env", {**os.environ, **COMPILED})
     started = subprocess.Popen(
         [sys.executable, "-I", "-S", leash, *line],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
