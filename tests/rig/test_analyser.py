@@ -8,6 +8,7 @@ import threading
 import time
 import tomllib
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ import fwgen
 from fwgen.board import load_board
 from fwgen.contract import read_contract
 from fwgen.errors import InputError, RigError
+from fwgen.hil.needs import lack
 from fwgen.hil.place import Place, opened
 from fwgen.rig.analyser import BoardAnalyser
 from fwgen.rig.flash import program
@@ -221,3 +223,33 @@ def test_a_rig_file_names_it(tmp_path: Path) -> None:
     file.write_text('board = "nucleo-f401"\nvirtual = true\nanalyser = "h:6001"\n')
     with pytest.raises(InputError, match="a virtual board has its own analyser"):
         load_rig(file)
+
+
+def test_a_pin_with_more_edges_than_can_be_told_is_unsure_and_others_are_not(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fwgen.virtual.analyser.MOST_EDGES", 5)
+    image = fwgen.generate(BLINK, "nucleo-f401").proof.image
+    asked = contract()
+    trace = place.bench(asked).run(image, asked.stimuli, asked.span_ps)
+    blinks, says, _ = (
+        f for f in judge(asked, trace, place.board).findings if f.about == "expectation"
+    )
+    assert blinks.outcome.value == "unsure"
+    assert says.outcome.value == "pass"
+
+
+def test_more_than_it_can_keep_ends_the_run_and_says_so(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fwgen.virtual.analyser.MOST_EVENTS", 5)
+    image = fwgen.generate(BLINK, "nucleo-f401").proof.image
+    asked = contract()
+    with pytest.raises(RigError, match="more came than it can keep"):
+        place.bench(asked).run(image, asked.stimuli, asked.span_ps)
+
+
+def test_a_rig_with_an_analyser_has_what_a_test_needs_of_one(board: Board) -> None:
+    bare = RigSpec("far", board.name)
+    assert lack(["analyser"], bare, board) == "the rig far has no logic analyser"
+    assert lack(["analyser"], replace(bare, analyser="h:6001"), board) == ""
