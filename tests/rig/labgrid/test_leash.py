@@ -55,3 +55,11 @@ def test_a_program_that_ends_by_itself_ends_its_leash() -> None:
     with farms.process(sys.executable, "-c", "print('over'); raise SystemExit(3)") as program:
         assert farms.said(program, "over") == "over\n"
         assert program.wait(20) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells a zombie from who lives")
+def test_boards_end_when_nobody_needs_them_any_more() -> None:
+    with farms.boards(2) as boards:
+        pids = [board["pid"] for board in boards]
+        assert all(lives(pid) for pid in pids)
+    assert not any(lives(pid) for pid in pids)
