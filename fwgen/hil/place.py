@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board
     from fwgen.contract import Contract
     from fwgen.rig.bench import RigBench
-    from fwgen.rig.connection import Connection
+    from fwgen.rig.connection import Connection, How
     from fwgen.rig.flash import Progress
-    from fwgen.rig.looks import Looks
+    from fwgen.rig.looks import Captured, Looks
     from fwgen.rig.ports import Port
     from fwgen.rig.probes import Probe
     from fwgen.rig.rigs import RigSpec
+    from fwgen.rig.sigrok import SigrokAnalyser
     from fwgen.rig.wires import Wire
     from fwgen.trace import Event
     from fwgen.virtual.board import VirtualBoard
@@ -30,6 +31,7 @@ VIRTUAL = "virtual"
 ANALYSER_PS = 41_667  # a sample of a 24 MHz logic analyser
 PROBE_CAN_PS = 4 * PS_PER_MS
 """Tolerances finer than this are for a logic analyser: a probe's looks are too few."""
+TOGETHER_PS = PS_PER_MS  # between two looks that tell when an analyser's samples were taken
 LOOK_S = 0.2  # between two looks whether a board is free
 
 
@@ -66,11 +68,12 @@ class Place:
         *,
         wires: Mapping[str, Wire],
         virtual: VirtualBoard | None = None,
+        analyser: SigrokAnalyser | None = None,
     ) -> None:
         self.spec, self.connection, self.virtual = spec, connection, virtual
         self.wires = wires
         self.progress: Progress | None = None
-        self._analyser = VirtualAnalyser(virtual) if virtual is not None else None
+        self._analyser = VirtualAnalyser(virtual) if virtual is not None else analyser
         self._port: Any = None
         self._latency_ps = 0
 
@@ -94,8 +97,17 @@ class Place:
 
         asked = needs(contract, self.board)
         fine: tuple[str, ...] = ()
-        if self._analyser is not None:
+        every_ps = asked.every_ps()
+        pins = tuple(asked.pins)
+        if isinstance(self._analyser, VirtualAnalyser):
             fine = self._analyser.pins = asked.finer_than(PROBE_CAN_PS)
+            pins, every_ps = tuple(pin for pin in pins if pin not in fine), asked.every_ps(fine)
+        elif self._analyser is not None:
+            fine = self._analyser.pins = tuple(
+                pin for pin in asked.pins if pin in self._analyser.spec.channels
+            )
+            # The probe looks at its pins, too: that brings both into one time.
+            every_ps = min(TOGETHER_PS, asked.every_ps(fine)) if fine else every_ps
         port = self._console(asked.bauds)
         clock = self.virtual if self.virtual is not None else self.connection.clock
         return RigBench(
@@ -103,8 +115,8 @@ class Place:
             port,
             self._latency_ps if port is not None else 0,
             clock,
-            tuple(pin for pin in asked.pins if pin not in fine),
-            asked.every_ps(fine),
+            pins,
+            every_ps,
             self.wires,
             self._analyser if fine else None,
             name="virtual rig" if self.virtual is not None else "rig",
@@ -119,6 +131,13 @@ class Place:
             return ""
         means = "probe, port and wires, all virtual"
         return f"{means}; a logic analyser on {', '.join(fine)}" if fine else means
+
+    def console(self) -> Any:
+        """The console's port as pyserial opened it, at the console's rate; None: there is none.
+
+        Raises PortError when it cannot be opened.
+        """
+        return self._console(())
 
     def _console(self, bauds: Sequence[int]) -> Any:
         """The console's port, open at the rate that is asked for; None where there is none."""
@@ -162,10 +181,13 @@ def opened(
     probe: str = "",
     choose: Callable[[Board, str], Probe] | None = None,
     wait_s: float = 0,
+    how: How = "halt",
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Place]:
     """The rig, its board halted and held for us alone until left; then the board runs.
+
+    ``how`` "attach" does not stop it: it goes on with what it does.
 
     ``probe`` overrules the one that the rig names; ``choose`` picks one where several match, else
     that is an error. A board that somebody else uses is waited for,
@@ -183,7 +205,7 @@ def opened(
             place = _virtual(held, spec, board)
         else:
             chosen = (choose or choose_probe)(board, probe or spec.probe)
-            place = _real(held, spec, board, chosen, wait_s)
+            place = _real(held, spec, board, chosen, wait_s, how)
         place.progress = progress
         held.callback(place.close)
         yield place
@@ -201,12 +223,15 @@ def _borrowed(
     return lent(spec, held.enter_context(borrowed(wanted, say)))
 
 
-def _real(held: ExitStack, spec: RigSpec, board: Board, probe: Probe, wait_s: float) -> Place:
+def _real(
+    held: ExitStack, spec: RigSpec, board: Board, probe: Probe, wait_s: float, how: How
+) -> Place:  # fmt: skip
     from fwgen.board import load_board
     from fwgen.rig.probes import choose_probe
     from fwgen.rig.second import SecondBoard
+    from fwgen.rig.sigrok import configured
 
-    connection = _connected(held, board, probe, wait_s)
+    connection = _connected(held, board, probe, wait_s, how)
     seconds: dict[str, SecondBoard] = {}
     wires: dict[str, Wire] = {}
     for pin, wire in spec.wires.items():
@@ -215,10 +240,13 @@ def _real(held: ExitStack, spec: RigSpec, board: Board, probe: Probe, wait_s: fl
             link = _connected(held, other, choose_probe(other, wire.probe), wait_s)
             seconds[wire.probe] = SecondBoard(link, connection.clock)
         wires[pin] = seconds[wire.probe].wire(wire.pin)
-    return Place(spec, connection, wires=wires)
+    analyser = configured(spec.analyser, connection.clock) if spec.analyser else None
+    return Place(spec, connection, wires=wires, analyser=analyser)
 
 
-def _connected(held: ExitStack, board: Board, probe: Probe, wait_s: float) -> Connection:
+def _connected(
+    held: ExitStack, board: Board, probe: Probe, wait_s: float, how: How = "halt"
+) -> Connection:  # fmt: skip
     """A connection; while another process has the probe, wait."""
     from fwgen.rig.connection import Connection
     from fwgen.rig.lock import ProbeInUseError
@@ -226,7 +254,7 @@ def _connected(held: ExitStack, board: Board, probe: Probe, wait_s: float) -> Co
     give_up = time.monotonic() + wait_s
     while True:
         try:
-            return held.enter_context(Connection(board, probe))
+            return held.enter_context(Connection(board, probe, how=how))
         except ProbeInUseError:
             left = give_up - time.monotonic()
             if left <= 0:
@@ -266,6 +294,8 @@ class VirtualWire:
 class VirtualAnalyser:
     """A logic analyser of 24 MHz on ``pins`` of a virtual board. A pin that floats reads low."""
 
+    words = "logic analyser of 24 MHz"
+
     def __init__(self, board: VirtualBoard) -> None:
         self.pins: Sequence[str] = ()
         self._board = board
@@ -290,9 +320,13 @@ class VirtualAnalyser:
             self._first = dict(self._levels)
             self._on = True
 
-    def stop(self, zero_ps: int) -> dict[str, Looks]:
-        """What was seen since a time of the board's clock, by pin."""
-        from fwgen.rig.looks import Looks
+    def cancel(self) -> None:
+        """What is seen from now on matters to nobody."""
+        self._on = False
+
+    def stop(self, zero_ps: int, looks: Mapping[str, Looks]) -> Captured:
+        """What was seen since a time of the board's clock, which is the probe's, too."""
+        from fwgen.rig.looks import Captured, Looks
         from fwgen.trace import Trace
 
         with self._board.lock:
@@ -301,13 +335,13 @@ class VirtualAnalyser:
             seen = Trace("", "", end, tuple(self._events), self._first)
         made: dict[str, Looks] = {}
         for pin in self.pins:
-            looks = made[pin] = Looks(pin, int(bool(self._first.get(pin))))
+            one = made[pin] = Looks(pin, int(bool(self._first.get(pin))))
             samples: dict[int, int] = {}
             for t, level in seen.edges(pin):
                 samples[-((zero_ps - t) // ANALYSER_PS)] = int(bool(level))  # the next one sees it
-            looks.since_ps = min([0, *((k - 1) * ANALYSER_PS for k in samples)])
+            one.since_ps = min([0, *((k - 1) * ANALYSER_PS for k in samples)])
             for k, sampled in samples.items():
-                looks.skip((k - 1) * ANALYSER_PS)
-                looks.look(k * ANALYSER_PS, k * ANALYSER_PS, sampled)
-            looks.skip(end - zero_ps)
-        return made
+                one.skip((k - 1) * ANALYSER_PS)
+                one.look(k * ANALYSER_PS, k * ANALYSER_PS, sampled)
+            one.skip(end - zero_ps)
+        return Captured(made)

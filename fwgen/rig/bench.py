@@ -9,16 +9,17 @@ Looks come at random moments: in step with the firmware they would see only one 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fwgen.contract import Drive, Press, Send
+from fwgen.contract.timing import STARTUP_PS
 from fwgen.contract.words import say
 from fwgen.image.facts import Facts
 from fwgen.rig import fault as faults
 from fwgen.rig.clock import WallClock
 from fwgen.rig.flash import program
-from fwgen.rig.looks import Looks
+from fwgen.rig.looks import Captured, Looks
 from fwgen.rig.pads import Pads
 from fwgen.rig.serial import Capture
 from fwgen.rig.wires import Move, moves_of, pin_of
@@ -34,7 +35,7 @@ from fwgen.trace import (
     Trace,
     Watched,
 )
-from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_S
+from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_S, show_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,14 +54,21 @@ class Analyser(Protocol):
     """A logic analyser on some pins: sharper than a probe, and blind to what drives them."""
 
     @property
+    def words(self) -> str:
+        """What it is, and how sharply it sees."""
+
+    @property
     def pins(self) -> Sequence[str]:
         """The pins that it is wired to."""
 
     def start(self) -> None:
         """From now on everything is kept."""
 
-    def stop(self, zero_ps: int) -> Mapping[str, Looks]:
-        """What was seen since a time of the rig's clock, by pin."""
+    def stop(self, zero_ps: int, looks: Mapping[str, Looks]) -> Captured:
+        """What was seen since a time of the rig's clock; ``looks`` are what the probe saw."""
+
+    def cancel(self) -> None:
+        """What is seen from now on matters to nobody; ``stop`` does not follow."""
 
 
 EVERY_PS = PS_PER_MS  # between two looks, where the probe is fast enough
@@ -82,7 +90,7 @@ class RigBench:
     reach us. ``pins`` are looked at in each round, ``every_ps`` apart or as fast as the probe
     goes; the others as often as it can be done beside. ``wires`` are what can drive a pin, by the
     pin's name. What an ``analyser`` is wired to is taken from it. ``programmed`` tells of the last
-    flash, ``progress`` hears of it.
+    flash; ``progress`` hears how far it is, ``flashed`` what it did, before the run begins.
 
     Raises RigError for whatever the rig cannot do; what the firmware does is in the trace.
     """
@@ -100,6 +108,7 @@ class RigBench:
     backup: bool | None = None
     progress: Progress | None = None
     programmed: Programmed | None = None
+    flashed: Callable[[Programmed], None] | None = None
     listener: Callable[[Event], None] | None = None
 
     def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
@@ -108,6 +117,8 @@ class RigBench:
         self.programmed = program(
             self.connection, image, backup=self.backup, run=False, progress=self.progress
         )
+        if self.flashed is not None:
+            self.flashed(self.programmed)
         return _Run(self, image, stimuli, span_ps).run()
 
 
@@ -144,6 +155,9 @@ class _Run:
         self.told_ps: dict[str, int] = {}
         self.dead: set[str] = set()
         self.begun: list[tuple[str, Stimulated]] = []
+        self.sharp: tuple[str, ...] = ()  # the pins that an analyser saw
+        self.notes: tuple[str, ...] = ()  # why it did not see more
+        self.off_ps = 0  # between its clock and the probe's
         self._line_free_ps = 0
         self._next_core_ps = 0
         self._other_due_ps: dict[str, int] = {}
@@ -199,19 +213,46 @@ class _Run:
         for port in self.pads.ports:
             for pin, level in self.pads.levels(port).items():
                 self.looks[pin] = Looks(pin, level)
-        if self.bench.analyser is not None:
-            self.bench.analyser.start()
+        analyser = self.bench.analyser
+        if analyser is not None:
+            analyser.start()
+        captured = Captured({})
         try:
-            self._release()
-            self._watch()
+            try:
+                self._release()
+                self._watch()
+            finally:
+                self._let_go()
+            if analyser is not None:
+                captured, analyser = analyser.stop(self.zero, self.looks), None
         finally:
-            self._let_go()
+            if analyser is not None:
+                analyser.cancel()
         self.until_ps = min(look.until_ps for look in self.looks.values())
         for looks in self.done.values():
             looks.skip(self.until_ps)
-        if self.bench.analyser is not None:
-            self._take_over(self.bench.analyser.stop(self.zero))
+        self._take_analyser(captured)
         self._take_over({pin: looks for pin, looks in self.done.items() if pin not in self.dead})
+
+    def _take_analyser(self, captured: Captured) -> None:
+        """What the analyser saw, where it saw more than the probe.
+
+        Its input is high or low whatever drives it: of a pin that floats, the probe knows better.
+        Its clock and the probe's are known to be together to ``off_ps`` only; that is told of
+        what the probe saw, so that times of one pin by itself stay as sharp as they are.
+        """
+        floats = {
+            pin
+            for pin, looks in self.looks.items()
+            if any(level is None for start, _, level in looks.seen if start > STARTUP_PS)
+        }
+        sharper = {pin: looks for pin, looks in captured.looks.items() if pin not in floats}
+        self.sharp, self.notes = tuple(sharper), captured.notes
+        if not sharper:
+            return
+        self.off_ps = captured.off_ps
+        self.until_ps = min([self.until_ps, *(looks.until_ps for looks in sharper.values())])
+        self._take_over(sharper)
 
     def _take_over(self, sharper: Mapping[str, Looks]) -> None:
         """What is known better of some pins replaces what the probe saw of them."""
@@ -415,7 +456,9 @@ class _Run:
             events += capture.events(console.uart, self.zero)
             sent = self.bench.latency_ps
             baud = self.bench.port.baudrate
-            ports[console.uart] = Heard(max(capture.uncertainty_since(self.zero), sent), baud)
+            blur = max(capture.uncertainty_since(self.zero), sent) + self.off_ps
+            ports[console.uart] = Heard(blur, baud)
+        events = [self._together(e) for e in events]
         return Trace(
             bench=self.bench.name,
             board=self.board.name,
@@ -425,22 +468,30 @@ class _Run:
             watched=Watched(
                 pins=self._pins(),
                 ports=ports,
-                zero_ps=self.zero_ps + self.late_ps,
+                zero_ps=self.zero_ps + self.late_ps + self.off_ps,
                 core=True,
                 asleep=True,
                 means=self._means(),
             ),
         )
 
+    def _together(self, event: Event) -> Event:
+        """An event in the analyser's time, if the probe saw it in its own."""
+        if self.off_ps and isinstance(event, Edge) and event.pin not in self.sharp:
+            return replace(event, blur_ps=event.blur_ps + self.off_ps)
+        return event
+
     def _means(self) -> str:
         if self.bench.means:
-            return self.bench.means
+            return "; ".join((self.bench.means, *self.notes))
         means = f"probe {self.connection.probe.uid}"
         if self.bench.port is not None:
             means += f", port {self.bench.port.name}"
         if self.bench.analyser is not None:
-            means += f", logic analyser on {', '.join(self.bench.analyser.pins)}"
-        return means
+            means += f", {self.bench.analyser.words} on {', '.join(self.sharp) or 'no pin'}"
+        if self.off_ps:
+            means += f", the two together to {show_duration(self.off_ps, 2)}"
+        return "; ".join((means, *self.notes))
 
     def _pins(self) -> dict[str, Sampled]:
         return {pin: look.sampled() for pin, look in sorted(self.looks.items())}
