@@ -448,28 +448,29 @@ class SigrokAnalyser:
         if not ranges:
             why = "the logic analyser does not see what the probe sees: are its channels as told?"
             return Captured({}, notes=notes or (why,))
-        offset = (ranges[0][0] + ranges[-1][1]) // 2
-        off = (ranges[-1][1] - ranges[0][0] + 1) // 2 + sample
+        low, high = ranges[0][0], ranges[-1][1]
+        offset = (low + high) // 2
+        # Nothing that the chip does comes before its reset is released.
+        early = [-t for pin in mine for t, _ in levels[pin][1:] if offset < -t <= high]
+        offset = max([offset, *early])
+        off = max(offset - low, high - offset) + sample
         end = (self._stream.until_ps or 0) + offset
-        made = {pin: self._looks(pin, levels[pin], offset, off, sample, end) for pin in mine}
+        made = {pin: _as_looks(pin, levels[pin], offset, sample, end) for pin in mine}
         return Captured(made, off, notes)
 
-    @staticmethod
-    def _looks(pin: str, told: Levels, offset: int, off: int, sample: int, end: int) -> Looks:
-        """Its changes as looks, a sample apart. Nothing that the chip does comes before reset."""
-        later = [(t + offset, level) for t, level in told]
-        before = [level for t, level in later if t < -off]
-        first = before[-1] if before else later[0][1] if later else 0
-        made = Looks(pin, first)
-        made.since_ps = -sample
-        for t, level in later:
-            if t < -off or level == made.level:
-                continue
-            t = max(t, made.since_ps + sample, 1)
+
+def _as_looks(pin: str, told: Levels, offset: int, sample: int, end: int) -> Looks:
+    """What an analyser saw of a pin as looks, a sample apart; what came before reset is past."""
+    before = [level for t, level in told if t + offset < 0]
+    made = Looks(pin, before[-1] if before else told[0][1] if told else 0)
+    made.since_ps = -sample
+    for at, level in told:
+        t = max(at + offset, 1)
+        if at + offset >= 0 and level != made.level:
             made.skip(t - sample)
             made.look(t, t, level)
-        made.skip(end)
-        return made
+    made.skip(end)
+    return made
 
 
 def configured(spec: AnalyserSpec, clock: Clock) -> SigrokAnalyser:
