@@ -55,9 +55,11 @@ def confirmed_on(
     """Flash and check on a rig what has passed in the machine.
 
     With a ``console`` the flash is shown there as ``fwgen flash`` shows it, before the board is
-    watched. Raises RigError for what is not there or does not answer, InputError for a rig file.
+    watched, and a person at the terminal presses what nothing is wired to. Raises RigError for what
+    is not there or does not answer, InputError for a rig file.
     """
     from fwgen.cli.output import screen
+    from fwgen.cli.person import Person, somebody
     from fwgen.cli.plugged import progress, show_programmed
     from fwgen.pipeline import confirm
 
@@ -67,12 +69,16 @@ def confirmed_on(
             proof.board, rig, proof.contract, probe=probe, progress=bar if console else None
         ) as bench,
     ):
+        if console is not None and somebody():
+            bench.hand = Person(proof.board, screen(stderr=True))
 
         def flashed(done: Programmed) -> None:
             bar.close()
             if console is not None:
                 console.print()
                 show_programmed(console, done, proof.board, bench.connection.probe)
+            if isinstance(bench.hand, Person):
+                bench.hand.prepare(proof.contract, bench.wires)
 
         bench.flashed = flashed
         bench.backup = None  # what was on the board is kept, as "fwgen flash" keeps it

@@ -19,6 +19,7 @@ from fwgen.image.facts import Facts
 from fwgen.rig import fault as faults
 from fwgen.rig.clock import WallClock
 from fwgen.rig.flash import program
+from fwgen.rig.hand import Presses, can_be_pressed, one_by_one
 from fwgen.rig.looks import Captured, Looks
 from fwgen.rig.pads import Pads
 from fwgen.rig.serial import Capture
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from fwgen.rig.connection import Connection
     from fwgen.rig.flash import Programmed, Progress
     from fwgen.rig.pads import PortMap
-    from fwgen.rig.wires import Wire
+    from fwgen.rig.wires import Hand, Wire
     from fwgen.trace import Fault, Sampled
 
 
@@ -89,8 +90,9 @@ class RigBench:
     ``port`` is its console, opened with pyserial, or None; ``latency_ps`` how late a byte may
     reach us. ``pins`` are looked at in each round, ``every_ps`` apart or as fast as the probe
     goes; the others as often as it can be done beside. ``wires`` are what can drive a pin, by the
-    pin's name. What an ``analyser`` is wired to is taken from it. ``programmed`` tells of the last
-    flash; ``progress`` hears how far it is, ``flashed`` what it did, before the run begins.
+    pin's name; a button that nothing is wired to a person presses, if there is a ``hand``. What an
+    ``analyser`` is wired to is taken from it. ``programmed`` tells of the last flash; ``progress``
+    hears how far it is, ``flashed`` what it did, before the run begins.
 
     Raises RigError for whatever the rig cannot do; what the firmware does is in the trace.
     """
@@ -103,6 +105,7 @@ class RigBench:
     every_ps: int = EVERY_PS
     wires: Mapping[str, Wire] = field(default_factory=dict)
     analyser: Analyser | None = None
+    hand: Hand | None = None
     name: str = "rig"
     means: str = ""  # what looks, in words; left out: the probe and the port by name
     backup: bool | None = None
@@ -143,8 +146,13 @@ class _Run:
         self.moves: list[Move] = []
         self.sends: list[Send] = []
         self.refused: list[tuple[Stimulus, str]] = []
-        for stimulus in stimuli:
-            self._plan(stimulus)
+        by_hand = [s for s in stimuli if not self._plan(s) and isinstance(s, Press)]
+        self.presses: Presses | None = None
+        if bench.hand is not None and one_by_one(by_hand):
+            self.presses = Presses(bench.hand, by_hand, self.board) if by_hand else None
+        else:
+            at_once = "nobody can be asked to press two buttons at once"
+            self.refused += [(press, at_once) for press in by_hand]
         self.moves.sort(key=lambda move: move.at_ps)
         self.sends.sort(key=lambda send: send.at_ps)
         self.fault: Fault | None = None
@@ -164,7 +172,8 @@ class _Run:
 
     # ------------------------------------------------------------------ what to do
 
-    def _plan(self, stimulus: Stimulus) -> None:
+    def _plan(self, stimulus: Stimulus) -> bool:
+        """Arrange for it to be done, or not; False when a person has to."""
         if isinstance(stimulus, Send):
             why = self._cannot_send(stimulus)
             if not why:
@@ -172,10 +181,13 @@ class _Run:
         else:
             pin = pin_of(stimulus, self.board)
             why = "" if pin in self.bench.wires else f"nothing is wired to {pin or 'it'}"
+            if why and self.bench.hand is not None and can_be_pressed(stimulus, self.board):
+                return False
             if not why:
                 self.moves += moves_of(stimulus, self.board)
         if why:
             self.refused.append((stimulus, why))
+        return True
 
     def _cannot_send(self, stimulus: Send) -> str:
         port, console = self.bench.port, self.board.console
@@ -294,6 +306,8 @@ class _Run:
         rest = SETTLE_ROUNDS
         while rest:
             began = self.now
+            if self.presses is not None:
+                self.presses.step(began, self.pads.is_readable)
             self._act()
             for port in self.asked:
                 self._look_at(port)
@@ -305,8 +319,18 @@ class _Run:
             if self.capture is not None:
                 self.capture.poll()
             self._wait(began)
-            if min(look.until_ps for look in self.looks.values()) > self.span_ps + self.zero_ps:
+            if min(look.until_ps for look in self.looks.values()) > self._until():
                 rest -= 1
+        if self.presses is not None:
+            self.presses.finish()
+
+    def _until(self) -> float:
+        """When enough was seen; not before a person has done what they were asked for."""
+        if self.presses is None or self.presses.failed is not None:
+            return self.span_ps + self.zero_ps
+        if self.presses.barrier_ps is not None:
+            return float("inf")
+        return self.span_ps + self.presses.shift_ps + self.zero_ps + self.presses.blur_ps
 
     def _some_others(self, now: int) -> list[PortMap]:
         """The ports beside those asked for whose turn it is."""
@@ -328,6 +352,8 @@ class _Run:
             edge = self.looks[pin].look(before, after, level)
             if edge is not None:
                 self._tell(edge)
+                if self.presses is not None:
+                    self.presses.saw(edge)
 
     def _check_wire(self, pin: str, level: int | None) -> None:
         """A pin that is not at the level that its wire drives has no wire after all."""
@@ -388,14 +414,20 @@ class _Run:
     # ------------------------------------------------------------------ stimuli
 
     def _act(self) -> None:
-        now = self.now + self.bench.every_ps + LEAD_PS
+        if self.presses is not None and self.presses.failed is not None:
+            return  # what comes after what was not done was not asked for
+        shift = self.presses.shift_ps if self.presses is not None else 0
+        now = self.now + self.bench.every_ps + LEAD_PS - shift
+        barrier = self.presses.barrier_ps if self.presses is not None else None
+        if barrier is not None:
+            now = min(now, barrier - 1)
         while self.moves and self.moves[0].at_ps <= now:
-            self._move(self.moves.pop(0))
+            self._move(self.moves.pop(0), shift)
         while self.sends and self.sends[0].at_ps <= now:
-            self._send(self.sends.pop(0))
+            self._send(self.sends.pop(0), shift)
 
-    def _move(self, move: Move) -> None:
-        due = self.zero + move.at_ps
+    def _move(self, move: Move, shift_ps: int) -> None:
+        due = self.zero + move.at_ps + shift_ps
         early, late = self.bench.wires[move.pin].drive(move.level, due)
         rests = self.pads.drive(move.pin, move.level)
         self._was_late(due, early, late)
@@ -414,15 +446,16 @@ class _Run:
     def _was_late(self, due: int, early: int, late: int) -> None:
         self.late_ps = max(self.late_ps, abs(early - due), abs(late - due))
 
-    def _send(self, send: Send) -> None:
+    def _send(self, send: Send, shift_ps: int) -> None:
         assert self.capture is not None
         assert self.board.console is not None
-        left = send.at_ps - self.now
+        due = send.at_ps + shift_ps
+        left = due - self.now
         if left > 0:
             self.capture.wait(left)
         start = self.now
         self.capture.send(send.data)
-        self._was_late(send.at_ps, start, self.now + self.bench.latency_ps)
+        self._was_late(due, start, self.now + self.bench.latency_ps)
         self._tell(Stimulated(max(0, start), send.subject, say(send, self.board)))
         baud = self.bench.port.baudrate
         start = max(start, self._line_free_ps)
@@ -448,6 +481,7 @@ class _Run:
             else NotDone(e.t_ps, e.subject, "it", f"the wire to {lost[id(e)]} does not move it")
             for e in self.events
         ]  # fmt: skip
+        events += self._by_hand()
         for stimulus, why in self.refused:
             events.append(NotDone(stimulus.at_ps, stimulus.subject, _what(stimulus), why))
         ports: dict[str, Heard] = {}
@@ -468,12 +502,34 @@ class _Run:
             watched=Watched(
                 pins=self._pins(),
                 ports=ports,
-                zero_ps=self.zero_ps + self.late_ps + self.off_ps,
+                zero_ps=self.zero_ps + self._late() + self.off_ps,
                 core=True,
                 asleep=True,
                 means=self._means(),
             ),
         )
+
+    def _late(self) -> int:
+        """How far what was done to the board was off from when it is said to be done."""
+        return max(self.late_ps, self.presses.blur_ps if self.presses is not None else 0)
+
+    def _by_hand(self) -> list[Event]:
+        """What a person did, and what they were asked for in vain."""
+        if self.presses is None:
+            return []
+        made: list[Event] = []
+        for act in self.presses.acts:
+            hold = None if act.until_ps is None else act.until_ps - act.t_ps
+            press = Press(act.subject, act.t_ps, hold)
+            made += [act, Stimulated(act.t_ps, act.subject, f"{say(press, self.board)}, by hand")]
+        if self.presses.failed is not None:
+            stimulus, why = self.presses.failed
+            self.refused.append((stimulus, why))
+            later = "what was asked for before it was not done"
+            self.refused += [(one, later) for one in self.presses.refused if one != stimulus]
+            begins = [move.begins for move in self.moves if move.begins is not None]
+            self.refused += [(one, later) for one in (*begins, *self.sends)]
+        return made
 
     def _together(self, event: Event) -> Event:
         """An event in the analyser's time, if the probe saw it in its own."""

@@ -21,6 +21,7 @@ from fwgen.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
     from fwgen.trace import Event
     from fwgen.virtual.board import VirtualBoard
 
