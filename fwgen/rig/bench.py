@@ -226,10 +226,10 @@ class _Run:
             for pin, level in self.pads.levels(port).items():
                 self.looks[pin] = Looks(pin, level)
         analyser = self.bench.analyser
-        if analyser is not None:
-            analyser.start()
         captured = Captured({})
         try:
+            if analyser is not None:
+                analyser.start()
             try:
                 self._release()
                 self._watch()
