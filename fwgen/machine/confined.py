@@ -145,7 +145,7 @@ class ConfinedMachine:
         environment = {k: os.environ[k] for k in ("PATH", "SYSTEMROOT", "LANG") if k in os.environ}
         path = os.pathsep.join(entry for entry in sys.path if entry)
         self._worker = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(self._memory_bytes), str(self._patience_s)],
+            [sys.executable, "-P", "-m", __name__, str(self._memory_bytes), str(self._patience_s)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env={**environment, "PYTHONPATH": path}, start_new_session=True,
         )  # fmt: skip
