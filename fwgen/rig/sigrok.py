@@ -359,9 +359,9 @@ class SigrokAnalyser:
             self._end()
             raise self._error(self._trouble or "it stopped by itself")
         self.clock.sleep(LAG_PS)
-        self._end()
-        if self._trouble:
-            raise self._error(self._trouble)
+        code = self._end()
+        if self._trouble or code > 0:
+            raise self._error(self._trouble or f"it ended with code {code}")
         return self._in_time(zero_ps, {p: looks[p] for p in self.pins if p in looks})
 
     def cancel(self) -> None:
@@ -397,10 +397,11 @@ class SigrokAnalyser:
             while data := process.stderr.read(CHUNK):
                 self._stderr += data
 
-    def _end(self) -> None:
+    def _end(self) -> int:
+        """Have it stop, and wait until all is read; its exit code, below 0 for a signal of ours."""
         process, self._process = self._process, None
         if process is None:
-            return
+            return 0
         assert process.stdin is not None
         with contextlib.suppress(OSError):
             process.stdin.write(b"\n")
@@ -416,6 +417,7 @@ class SigrokAnalyser:
             with contextlib.suppress(OSError):
                 if pipe is not None:
                     pipe.close()
+        return process.returncode or 0
 
     def _error(self, what: str) -> RigError:
         said = _last(self._stderr.decode("utf-8", "replace"))
