@@ -188,7 +188,7 @@ def test_a_screen_tells_how_often_it_looks_and_leaves_the_terminal_as_it_was(
     child.expect(r"sampled every [\d.]+ \ws, [\d.]+ \ws at the longest")
     child.expect(r"LD2.{0,99}Hz")
     child.send("b")
-    child.expect(r"B1.{0,20}down")
+    child.expect(r"B1.{0,60}for \d")  # it has moved
     child.send("\x03")
     child.expect_exact("exit code 0")
     assert " icanon" in child.read().replace("\r\n", " ")
