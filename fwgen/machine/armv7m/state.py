@@ -67,6 +67,7 @@ class CoreState(ABC):
 
     def __init__(self, soc: Soc, memory: MemoryMap, *, native: bool | None) -> None:
         self.soc, self.memory = soc, memory
+        soc.memory = memory
         self.kind = soc.chip.core
         self.exceptions = soc.exceptions
         self.hclk = soc.clock("HCLK")
