@@ -262,7 +262,8 @@ class Soc:
     def enter_standby(self, t_ps: int, *, powered: bool) -> None:
         """Core and peripherals lose their supply, unless a debugger keeps it (``powered``)."""
         self.in_standby, self._unpowered = True, not powered
-        for peripheral in self.peripherals.values():
+        # PWR last: it pulls a pin that its port lets go.
+        for peripheral in sorted(self.peripherals.values(), key=lambda p: p.name == "PWR"):
             if not powered or peripheral.spec.bus != "PPB":
                 peripheral.standby(t_ps)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fwgen.machine.stm32.rcc_f4 import Rcc
 from fwgen.trace import Clock, Hazard, Wave
+from tests.machine.conftest import hazard_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
