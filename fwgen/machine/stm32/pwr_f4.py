@@ -130,7 +130,7 @@ class Pwr(Peripheral, registers="stm32.pwr_f4"):
 
     @csr.on_write
     def _status_written(self, t_ps: int, written: int, before: int) -> None:
-        if self.csr.EWUP != self.csr.field("EWUP", before):
+        if self.csr.field("EWUP", before) != self.csr.EWUP:
             self._watch_wkup(t_ps)
 
     def _watch_wkup(self, t_ps: int) -> None:

@@ -430,7 +430,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
     def _keep_rtc_source(self, before: int) -> None:
         """Once chosen, only a reset of the backup domain frees the choice (§6.3.20)."""
         chosen = self.bdcr.field("RTCSEL", before)
-        if self.bdcr.RTCSEL != chosen:
+        if chosen != self.bdcr.RTCSEL:
             self.bdcr.set(RTCSEL=chosen)
             self.soc.hazard(
                 "rtc-source",

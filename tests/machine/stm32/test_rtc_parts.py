@@ -1,4 +1,4 @@
-"""What the RTC is made of: its calendar, its dividers and its alarms, each against a plain model."""
+"""The parts of the RTC (calendar, dividers, alarms), each against a plain model."""
 
 from __future__ import annotations
 

@@ -125,8 +125,10 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         name = spec.name if spec is not None else ""
         if self._backup_locked():
             self._lost(name, "while PWR_CR.DBP is 0", "set PWR_CR.DBP first", "backup-locked")
-        elif self._key < len(UNLOCK) and not name.startswith("BKP") and (
-            name not in OUTSIDE_THE_KEY and name in self.states
+        elif (
+            self._key < len(UNLOCK)
+            and not name.startswith("BKP")
+            and (name not in OUTSIDE_THE_KEY and name in self.states)
         ):
             self._lost(name, "while write-protected", "write 0xCA, then 0x53 to WPR", "rtc-locked")
         elif name.startswith("BKP") and self.isr.TAMP1F:
@@ -374,9 +376,7 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
             self.waits.cancel("INIT")
             return
         self.isr.set(INITF=0)
-        self._moment, wrong = read_registers(
-            self.tr.value, self.dr.value, twelve=bool(self.cr.FMT)
-        )
+        self._moment, wrong = read_registers(self.tr.value, self.dr.value, twelve=bool(self.cr.FMT))
         for what in wrong:
             self.soc.hazard(
                 "rtc-no-time",
@@ -706,5 +706,3 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
                 pwr.wake_line(t_ps, f"RTC.{name}", level)
             if exti is not None:
                 exti.drive(LINES[name], level, t_ps)
-
-
