@@ -35,6 +35,15 @@ RIGHT = [
     ("watchdog", "watchdog_bites", ("-DSTARVE",)),
     ("stop", "stop", ()),
     ("core", "core", ()),
+    ("checksum", "checksum", ()),
+    ("window", "window", ()),
+    ("window", "window", ("-DBY_INTERRUPT",)),
+    ("window", "window_early", ("-DEARLY",)),
+    ("ticker", "ticker", ()),
+    ("ticker", "ticker", ("-DALARM",)),
+    ("alarm", "alarm", ()),
+    ("standby", "standby", ()),
+    ("standby", "standby_begins", ()),
 ]
 
 # Neighbours that silicon punishes: what the verdict must say.
@@ -68,6 +77,20 @@ WRONG = [
     ("watchdog", "watchdog_bites", (), ""),
     ("stop", "stop", ("-DSTAY_ON_HSI",), ""),
     ("core", "core", ("-DTRAP",), "must be aligned"),
+    ("checksum", "checksum", ("-DNO_CLOCK",), "clock-off"),
+    ("checksum", "checksum", ("-DBYTES",), "access-size"),
+    ("window", "window", ("-DEARLY",), "watchdog-early"),
+    ("window", "window", ("-DSTARVE",), "watchdog-expired"),
+    ("window", "window", ("-DNO_T6",), "T6 is 0"),
+    ("ticker", "ticker", ("-DNO_DBP",), "backup-locked"),
+    ("ticker", "ticker", ("-DNO_KEY",), "rtc-locked"),
+    ("ticker", "ticker", ("-DKEEP_FLAG",), "stop-refused"),
+    ("ticker", "ticker", ("-DNO_EDGE",), ""),
+    ("ticker", "ticker", ("-DBINARY", "-DALARM"), "rtc-no-time"),
+    ("alarm", "alarm", ("-DUNSYNCHRONISED",), "rtc-shadow"),
+    ("alarm", "alarm", ("-DNOT_OFF",), "rtc-write"),
+    ("standby", "standby_begins", ("-DKEEP_WUF",), ""),
+    ("standby", "standby", ("-DIN_RAM",), ""),
     # Arm ARM B3.2.5: a table of 101 vectors is aligned to 512 bytes.
     ("core", "core", ("-DCROOKED",), "vtor-misaligned"),
 ]

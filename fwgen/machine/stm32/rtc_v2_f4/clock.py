@@ -335,7 +335,9 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         if self._key < len(UNLOCK):
             kept = self.isr.value & events | before & ~events
             if kept != self.isr.value and not cleared:
-                self._lost("ISR", "while write-protected", "write 0xCA, then 0x53 to WPR")
+                self._lost(
+                    "ISR", "while write-protected", "write 0xCA, then 0x53 to WPR", "rtc-locked"
+                )
             self.isr.value = kept
         self._events_cleared(t_ps, cleared)
         if self.isr.field("RSF", before) and not self.isr.RSF:
