@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fwgen.image.types import Image, Listing
     from fwgen.model.protocol import Reading
     from fwgen.pipeline import Proof, Result
+    from fwgen.trace import Trace
     from fwgen.verdict import Finding
 
 MARKS = {

@@ -166,13 +166,10 @@ ENABLES = {"AHB1ENR": 0x30, "AHB2ENR": 0x34, "APB1ENR": 0x40, "APB2ENR": 0x44}  
 
 
 def unmodelled():
-    """Peripherals that the chip has and the machine does not, each with what clocks it.
-
-    Not the RTC, whose clock takes a domain of its own, nor the core's own.
-    """
+    """What the machine lacks of the chip's peripherals, but the core's: each with its clock."""
     rcc = BOARD.chip.peripherals["RCC"].base
     for spec in BOARD.chip.peripherals.values():
-        if spec.kind is not None or spec.bus == "PPB" or spec.name == "RTC":
+        if spec.kind is not None or spec.bus == "PPB":
             continue
         gate = spec.gate
         yield (

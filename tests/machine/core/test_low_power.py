@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from fwgen.machine import Machine
@@ -76,7 +78,9 @@ def codes(trace):
 
 @pytest.mark.parametrize(("cr", "us"), [(0x8100, 13.5), (0x8101, 21), (0x8300, 105), (0x8301, 113)])
 def test_the_rtc_wakes_from_stop_after_the_regulators_time(board, cr, us):
-    text = f"start: {RTC} ldr r1, ={cr}\n str r1, [r7]\n {WAKE} {DEEP} round: wfi\n b round {HANDLER}"
+    text = (
+        f"start: {RTC} ldr r1, ={cr}\n str r1, [r7]\n {WAKE} {DEEP} round: wfi\n b round {HANDLER}"
+    )
     machine = Machine(board)
     machine.load(firmware(text, IRQ))
     machine.advance(100 * MS)
@@ -87,7 +91,7 @@ def test_the_rtc_wakes_from_stop_after_the_regulators_time(board, cr, us):
     assert trace.asleep_ps(mode="stop") == trace.asleep_ps()
     wakes = list(trace.of(Wake))
     assert {e.cause for e in wakes} == {"RTC_WKUP"}
-    for wake, after in zip(wakes, wakes[1:], strict=False):
+    for wake, after in pairwise(wakes):
         assert abs(after.t_ps - wake.t_ps - 10 * MS) < 10**6
     for wake in wakes:  # a tick of the LSI, and the way back
         due = wake.t_ps - int(us * 10**6)
@@ -202,7 +206,10 @@ POLLS = {
         "movs r2, #0",
         "ldr r1, [r6, #0x28]\n ldr r3, [r6, #0]\n ldr r3, [r6, #4]\n cmp r1, #2\n bne wait",
     ),
-    "the counters": ("movs r1, #0x20\n str r1, [r6, #8]", "ldr r1, [r6, #0]\n cmp r1, r4\n beq wait"),
+    "the counters": (
+        "movs r1, #0x20\n str r1, [r6, #8]",
+        "ldr r1, [r6, #0]\n cmp r1, r4\n beq wait",
+    ),
     "RSF": ("movs r2, #0", "ldr r1, [r6, #0xc]\n lsls r1, r1, #26\n bpl wait"),
     "the wake-up flag": (
         "movs r1, #9\n str r1, [r6, #0x14]\n ldr r1, =0x400\n str r1, [r6, #8]",
