@@ -45,7 +45,7 @@ RIGHT = [
     ("ticker", "ticker", ("-DALARM",)),
     ("alarm", "alarm", ()),
     ("standby", "standby", ()),
-    ("standby", "standby_begins", ()),
+    ("standby", "standby_twice", ()),
 ]
 
 # Neighbours that silicon punishes: what the verdict must say.
@@ -104,7 +104,7 @@ WRONG = [
     ("ticker", "ticker", ("-DBINARY", "-DALARM"), "rtc-no-time"),
     ("alarm", "alarm", ("-DUNSYNCHRONISED",), "rtc-shadow"),
     ("alarm", "alarm", ("-DNOT_OFF",), "rtc-write"),
-    ("standby", "standby_begins", ("-DKEEP_WUF",), ""),
+    ("standby", "standby_twice", ("-DKEEP_WUF",), ""),
     ("standby", "standby", ("-DIN_RAM",), ""),
     # Arm ARM B3.2.5: a table of 101 vectors is aligned to 512 bytes.
     ("core", "core", ("-DCROOKED",), "vtor-misaligned"),
