@@ -226,6 +226,10 @@ class Peripheral:
     def on_clock(self, t_ps: int) -> None:
         """Called after the peripheral's clock changed its rate, stopped or started."""
 
+    def standby(self, t_ps: int) -> None:
+        """Called when Standby takes the supply away; what keeps its own overrides this."""
+        self.reset(t_ps)
+
     def freeze(self, t_ps: int, *, frozen: bool) -> None:
         """Called when a debugger halts the core, and when it goes on."""
 

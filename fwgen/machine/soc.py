@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 CORE_ONLY = "VECTRESET"  # a cause that leaves the peripherals alone
+FROM_STANDBY = "STANDBY"  # a cause: what Standby waited for came
 
 
 class Debugging(Protocol):
@@ -209,6 +210,8 @@ class Soc:
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
         self.by_debugger = False  # what happens on the bus now is not the firmware's doing
         self.reset_cause = "PORRSTF"  # of the reset under way, or the last one
+        self.in_standby = False
+        self._unpowered = False  # Standby has switched the supply of core and peripherals off
         self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
         for name in self.chip.pins:
             self.fabric.pads[name] = Pad(name, self.recorder)
@@ -251,11 +254,28 @@ class Soc:
         for peripheral in self.peripherals.values():
             if cause != CORE_ONLY or peripheral.spec.bus == "PPB":
                 peripheral.reset(t_ps)
+        self.in_standby = self._unpowered = False
 
     @property
     def powered_up(self) -> bool:
-        """Whether the reset under way is one of the supply: it clears what outlives the others."""
-        return self.reset_cause in ("PORRSTF", "BORRSTF")
+        """Whether the reset under way is one of the supply: it clears what outlives the others.
+
+        Leaving Standby is one, whatever ended it (RM0368 §6.1.2).
+        """
+        return self._unpowered or self.reset_cause in ("PORRSTF", "BORRSTF")
+
+    @property
+    def backup_lost(self) -> bool:
+        """Whether the reset under way found the backup domain without any supply."""
+        return self.reset_cause == "PORRSTF"
+
+    def enter_standby(self, t_ps: int, *, powered: bool) -> None:
+        """Core and peripherals lose their supply, unless a debugger keeps it (``powered``)."""
+        self.in_standby, self._unpowered = True, not powered
+        # PWR last: it pulls a pin that its port lets go.
+        for peripheral in sorted(self.peripherals.values(), key=lambda p: p.name == "PWR"):
+            if not powered or peripheral.spec.bus != "PPB":
+                peripheral.standby(t_ps)
 
     def freeze(self, t_ps: int, *, frozen: bool) -> None:
         """The core was halted by a debugger, or goes on: some peripherals stand still."""

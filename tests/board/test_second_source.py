@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parent / "facts"
 FACTS: dict[str, Any] = json.loads((FOLDER / "stm32f401re.json").read_text(encoding="utf-8"))
 HEADER, SVD = FACTS["header"], FACTS["svd"]
 
+
 # ------------------------------------------------------------------- registers and fields
 
 # Map -> (struct of the header, prefix of its fields, peripherals of the SVD with their offset).

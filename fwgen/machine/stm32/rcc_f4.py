@@ -37,6 +37,7 @@ FALL_CYCLES = {"hsi": 6, "hse": 6, "lsi": 3, "lse": 6, "pll": 0, "plli2s": 0}
 # figure; two of each is what a glitch-free multiplexer needs.
 SWITCH_CYCLES = 2
 
+RTC_MOST_HZ = 1_000_000  # RTCPRE: "the clock supplied to the RTC is 1 MHz" (§6.3.3)
 RESET_FLAGS = ("BORRSTF", "PINRSTF", "PORRSTF", "SFTRSTF", "IWDGRSTF", "WWDGRSTF", "LPWRRSTF")
 
 
@@ -97,14 +98,14 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
     def reset(self, t_ps: int) -> None:
         """System reset; a power reset when the cause says so. CSR's flags and BDCR outlive it."""
         cause = self.soc.reset_cause
-        power = cause in ("PORRSTF", "BORRSTF")
+        power, backup = self.soc.powered_up, self.soc.backup_lost
         csr, bdcr = self.csr.value & ~self.csr.mask("LSION", "LSIRDY"), self.bdcr.value
         self._sleep = ""
         if self._switch is not None:
             self._switch.cancel()
             self._switch = None
         for name, oscillator in self._oscillators.items():
-            if name != "lse" or power:
+            if name != "lse" or backup:
                 oscillator.cancel()
                 oscillator.on = oscillator.ready = name == "hsi"
         self._lsi_forced = False
@@ -115,8 +116,9 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             # Every reset but those of the supply pulls NRST low, hence PINRSTF (§6.1.1).
             self.csr.value = csr
             self.csr.set(PINRSTF=1)
-            if cause in RESET_FLAGS:
-                self.csr.set(**{cause: 1})
+        if cause in RESET_FLAGS:
+            self.csr.set(**{cause: 1})
+        if not backup:
             self.bdcr.value = bdcr
         self._requests(t_ps)
         self._apply(t_ps)
@@ -128,9 +130,11 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
         if frozen and dbgmcu is not None:
             gated = (spec for specs in self._gates.values() for spec in specs)
             names = {spec.name for spec in gated if dbgmcu.freezes(spec.name)}
+            names |= {"RTC"} if dbgmcu.freezes("RTC") else set()
         if names != self._frozen:
             self._frozen = names
             self._gate(t_ps)
+            self.soc.clock("RTCCLK").set(self._rtc(), t_ps)
 
     # ------------------------------------------------------------------ oscillators
 
@@ -214,7 +218,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             bypassed_crystal = self.cr.HSEBYP and not board.hse_bypass
             return board.hse_hz is not None and not bypassed_crystal and not self.hse_fails
         if name == "lse":
-            return board.lse_hz is not None
+            # No board here feeds OSC32_IN with a clock, which is what bypass needs.
+            return board.lse_hz is not None and not self.bdcr.LSEBYP
         if name in ("pll", "plli2s"):
             return bool(self._oscillators["hse" if self.pllcfgr.PLLSRC else "hsi"].ready)
         return True
@@ -415,14 +420,59 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             return
         if self.bdcr.BDRST:
             self.bdcr.value &= self.bdcr.mask("BDRST", "LSERDY")
+            self._reset_backup_domain(t_ps, begins=not self.bdcr.field("BDRST", before))
         elif self.bdcr.field("RTCSEL", before):
-            # Once chosen, only a reset of the backup domain frees the choice (§6.3.20).
-            self.bdcr.set(RTCSEL=self.bdcr.field("RTCSEL", before))
+            self._keep_rtc_source(before)
+        if self.bdcr.field("LSEON", before):
+            self.bdcr.set(LSEBYP=self.bdcr.field("LSEBYP", before))
         if self.bdcr.LSEON:
+            self._check_lse()
             self._start("lse", t_ps)
         else:
             self._stop("lse", t_ps)
         self._apply(t_ps)
+        self._check_rtc_source()
+
+    def _keep_rtc_source(self, before: int) -> None:
+        """Once chosen, only a reset of the backup domain frees the choice (§6.3.20)."""
+        chosen = self.bdcr.field("RTCSEL", before)
+        if chosen != self.bdcr.RTCSEL:
+            self.bdcr.set(RTCSEL=chosen)
+            self.soc.hazard(
+                "rtc-source",
+                "warning",
+                "RCC_BDCR.RTCSEL written after a clock was chosen: the write is lost",
+                section="RM0368 §6.3.20",
+                cure="reset the backup domain first: BDRST to 1, then to 0",
+            )
+
+    def _reset_backup_domain(self, t_ps: int, *, begins: bool) -> None:
+        rtc: Any = self.soc.peripherals.get("RTC")
+        if begins and rtc is not None:
+            rtc.reset_backup_domain(t_ps)
+
+    def _check_rtc_source(self) -> None:
+        hz = self.soc.clock("RTCCLK").hz
+        if self.bdcr.RTCSEL == 3 and hz > RTC_MOST_HZ:
+            self.soc.hazard(
+                "rtc-clock",
+                "error",
+                f"RTCCLK is {_show(hz)}: from the HSE it may be {_show(Fraction(RTC_MOST_HZ))}",
+                section="RM0368 §6.3.3",
+                cure="set CFGR.RTCPRE before RTCSEL",
+            )
+
+    def _check_lse(self) -> None:
+        if self.soc.board.lse_hz is None:
+            self._source_hazard(
+                "lse-absent", "the board has no LSE: LSERDY never rises", "use the LSI"
+            )
+        elif self.bdcr.LSEBYP:
+            self._source_hazard(
+                "lse-mode",
+                "the board has a crystal, yet LSEBYP is 1: LSERDY never rises",
+                "leave LSEBYP at 0",
+            )
 
     @csr.on_write
     def _control_status(self, t_ps: int, written: int, before: int) -> None:
@@ -476,7 +526,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
                 still = spec.name in self._held or spec.name in self._frozen
                 self._clock(spec, t_ps, on=on and not still)
         self.sleepers = tuple(sleepers)
-        if self._sleep == "sleep":
+        if self._sleep:
             self._stop_sleepers(t_ps)
 
     def _settle(self, spec: PeripheralSpec, t_ps: int, *, on: bool) -> None:
@@ -531,7 +581,16 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             self._set_ready(name, ready=False)
         self.cr.set(HSION=0, HSEON=0, PLLON=0, PLLI2SON=0)
         self.cfgr.set(SW=0, SWS=0)
+        dbgmcu: Any = self.soc.peripherals.get("DBGMCU")
+        if dbgmcu is not None and dbgmcu.keeps_clocks(mode):
+            # The HSI goes on for the debugger, and SysTick with it (§23.16.1).
+            self._oscillators["hsi"].on = True
+            self._set_ready("hsi", ready=True)
+            self.cr.set(HSION=1)
         self._apply(t_ps)
+
+    def standby(self, t_ps: int) -> None:
+        """``enter_sleep`` did it; the flags and the backup domain are kept till the reset."""
 
     def leave_sleep(self, t_ps: int) -> int:
         """The core goes on: at the returned time, until when the caller lets events pass.
@@ -545,6 +604,9 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
         if mode in ("", "sleep"):
             return t_ps
         pwr = self.soc.peripherals.get("PWR")
+        if self._oscillators["hsi"].ready:  # kept for a debugger
+            self._gate(t_ps)
+            return t_ps
         wake = t_ps + getattr(pwr, "stop_wake_ps", self.soc.chip.clocks.startup_ps["hsi"])
         self.cr.set(HSION=1)
         hsi = self._oscillators["hsi"]
@@ -553,7 +615,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
         return wake
 
     def _stop_sleepers(self, t_ps: int) -> None:
-        for spec in self.sleepers:
+        gated = (spec for specs in self._gates.values() for spec in specs)
+        for spec in self.sleepers if self._sleep == "sleep" else gated:
             self._clock(spec, t_ps, on=False)
 
     # ------------------------------------------------------------------ the tree
@@ -589,6 +652,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
         self._check_limits()
 
     def _rtc(self) -> Fraction:
+        if not self.bdcr.RTCEN or "RTC" in self._frozen:
+            return STOPPED
         match self.bdcr.RTCSEL:
             case 1:
                 return self.running("lse")
@@ -702,8 +767,6 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
 
 def _parent(spec: PeripheralSpec) -> str:
     """The domain that a peripheral's clock follows: its bus, or what the chip file says."""
-    if spec.gate is not None and spec.gate.register == "BDCR":
-        return "RTCCLK"
     if spec.kind is not None and spec.kind.startswith("stm32.tim_"):
         return f"{spec.bus}_TIM"
     return "HCLK" if spec.bus.startswith("AHB") or spec.bus == "PPB" else spec.bus
