@@ -321,7 +321,10 @@ class VirtualWire:
 
 
 class VirtualAnalyser:
-    """A logic analyser of 24 MHz on ``pins`` of a virtual board. A pin that floats reads low."""
+    """A logic analyser of 24 MHz on ``pins`` of a virtual board.
+
+    A pin that floats reads low, unless an LED hangs there from the supply, which draws it up.
+    """
 
     words = "logic analyser of 24 MHz"
 
@@ -332,7 +335,12 @@ class VirtualAnalyser:
         self._levels: dict[str, int | None] = {}
         self._first: dict[str, int | None] = {}
         self._on = False
+        leds = (part for part in board.board.parts.values() if part.kind == "led")
+        self._floats = {led.pin: 1 - led.active for led in leds}
         board.listen(self._hear)
+
+    def _read(self, pin: str, level: int | None) -> int:
+        return self._floats.get(pin, 0) if level is None else level
 
     def _hear(self, event: Event) -> None:
         pin = getattr(event, "pin", None)
@@ -364,10 +372,10 @@ class VirtualAnalyser:
             seen = Trace("", "", end, tuple(self._events), self._first)
         made: dict[str, Looks] = {}
         for pin in self.pins:
-            one = made[pin] = Looks(pin, int(bool(self._first.get(pin))))
+            one = made[pin] = Looks(pin, self._read(pin, self._first.get(pin)))
             samples: dict[int, int] = {}
             for t, level in seen.edges(pin):
-                samples[-((zero_ps - t) // ANALYSER_PS)] = int(bool(level))  # the next one sees it
+                samples[-((zero_ps - t) // ANALYSER_PS)] = self._read(pin, level)  # the next one
             one.since_ps = min([0, *((k - 1) * ANALYSER_PS for k in samples)])
             for k, sampled in samples.items():
                 one.skip((k - 1) * ANALYSER_PS)

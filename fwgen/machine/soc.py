@@ -6,6 +6,8 @@ A Soc can be driven by a test with no core at all: ``soc.write("USART2", "BRR", 
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -96,10 +98,13 @@ class Recorder:
         self.listeners: list[Callable[[Event], None]] = []
         self.started = False  # before reset release, pads only settle
         self.keeps = True  # else events are only told
+        self.cite: Callable[[str], str] = str  # a section, as this chip's manuals have it
         self._told: set[tuple[object, ...]] = set()
 
     def add(self, event: Event) -> None:
         """Keep an event, and tell whoever watches live."""
+        if isinstance(event, Hazard) and event.section:
+            event = replace(event, section=self.cite(event.section))
         if self.keeps:
             self.events.append(event)
         for listener in self.listeners:
@@ -190,6 +195,7 @@ class Soc:
         self.chip = board.chip
         self.scheduler = Scheduler()
         self.recorder = Recorder()
+        self.recorder.cite = _citation(self.chip.chapters)
         self.fabric = Fabric(self.scheduler)
         self.interrupts = Interrupts()
         self.dma = DmaRequests()
@@ -413,6 +419,20 @@ class Soc:
         if register not in registers:
             raise KeyError(f"{peripheral} has no register {register}")
         return model.spec, model.MAP.registers[register].offset
+
+
+def _citation(chapters: Mapping[str, str]) -> Callable[[str], str]:
+    """How a section of a sister chip's manual is cited: the chapter here, and the one meant."""
+    if not chapters:
+        return str
+    known = "|".join(re.escape(name) for name in sorted(chapters, key=len, reverse=True))
+    pattern = re.compile(rf"({known})((?:\.\d+)*)(?!\d)")
+
+    def cited(found: re.Match[str]) -> str:
+        ours, whole = chapters[found[1]], found[0]
+        return f"{ours} (as {whole})" if "§" in ours else ours + found[2]
+
+    return lambda section: pattern.sub(cited, section)
 
 
 def _make(spec: PeripheralSpec, soc: Soc) -> Peripheral:

@@ -381,8 +381,14 @@ class _Run:
                     self.presses.saw(edge)
 
     def _check_wire(self, pin: str, level: int | None) -> None:
-        """A pin that is not at the level that its wire drives has no wire after all."""
-        if level != self.done[pin].level:
+        """A pin that is not at the level that its wire drives has no wire after all.
+
+        Where the wire lets go and nothing on the board holds the pin, the chip decides.
+        """
+        done = self.done[pin]
+        if done.level is None:
+            done.rests_at(level)
+        elif level != done.level:
             self.dead.add(pin)
 
     def _look_at_core(self) -> None:
@@ -458,7 +464,7 @@ class _Run:
         self._was_late(due, early, late)
         looks = self.done.get(move.pin)
         if looks is None:
-            looks = self.done[move.pin] = Looks(move.pin, self.initial[move.pin])
+            looks = self.done[move.pin] = self.looks[move.pin].so_far()
         looks.skip(early - self.zero)
         looks.look(early - self.zero, late - self.zero, rests)
         self.told_ps[move.pin] = late - self.zero

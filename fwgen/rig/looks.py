@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median_low
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,19 @@ class Looks:
         edge = Edge(t_ps, self.pin, level, max(stop_ps - t_ps, t_ps - since_ps))
         self._edges.append(edge)
         return edge
+
+    def so_far(self) -> Looks:
+        """What was seen up to now, to go on with from a better source."""
+        made = Looks(self.pin, self.first, self.since_ps)
+        made.level, made._edges = self.level, list(self._edges)
+        return made
+
+    def rests_at(self, level: int | None) -> None:
+        """The pin was let go and was seen to rest at a level: so it did each time before."""
+        if level is not None:
+            edges = self._edges
+            self._edges = [replace(e, level=level) if e.level is None else e for e in edges]
+            self.level = level
 
     def skip(self, until_ps: int) -> None:
         """It was looked at all along up to a time, as often as ever, and did not change."""

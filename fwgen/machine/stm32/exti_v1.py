@@ -24,6 +24,8 @@ REQUESTS = {
     "pvd": (16,),
     "rtc_alarm": (17,),
     "otg_fs_wkup": (18,),
+    "eth_wkup": (19,),
+    "otg_hs_wkup": (20,),
     "tamp_stamp": (21,),
     "rtc_wkup": (22,),
 }
@@ -32,7 +34,7 @@ GRACE_PS = 100 * PS_PER_US
 
 
 class Exti(Peripheral, registers="stm32.exti_v1"):
-    """Edges on 16 pin lines and 5 internal ones become interrupts and events. RM0368 §10.
+    """Edges on 16 pin lines and some internal ones become interrupts and events. RM0368 §10.
 
     Asynchronous: works whatever the clocks do, also in Stop. A masked line does not pend. The
     edge is looked for behind the multiplexer of SYSCFG_EXTICR: choosing another pin of another
@@ -42,7 +44,7 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
 
     Lines 16 (PVD), 17, 21 and 22 (RTC) are levels of those peripherals: ``drive``.
 
-    Not modelled: what raises line 18 (USB), except SWIER.
+    Not modelled: what raises lines 18 to 20 (USB, Ethernet), except SWIER.
     """
 
     imr, emr, rtsr, ftsr, swier, pr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()

@@ -1,29 +1,25 @@
-"""Power control of the STM32F401. RM0368 §5."""
+"""Power control of the STM32F4. RM0368 §5."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fwgen.errors import BoardError
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
 from fwgen.machine.soc import FROM_STANDBY
 from fwgen.machine.time import NEVER
-from fwgen.units import MHZ_PER_HZ, PS_PER_US, show_frequency
+from fwgen.units import MHZ_PER_HZ, show_frequency
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from fractions import Fraction
 
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.signals import Pad
     from fwgen.machine.soc import Soc
 
-# DS10086, low-power mode wake-up timings, typical, from Stop: by (LPDS, FPDS).
-STOP_WAKE_PS = {
-    (0, 0): 13 * PS_PER_US + PS_PER_US // 2,
-    (0, 1): 105 * PS_PER_US,
-    (1, 0): 21 * PS_PER_US,
-    (1, 1): 113 * PS_PER_US,
-}
-STANDBY_WAKE_PS = 314 * PS_PER_US
+# 2 LPDS + FPDS, then Standby.
+MODES = ("run", "run_flash_down", "low_power", "low_power_flash_down", "standby")
 # DS10086, embedded reset and power control block, typical: where PVDO falls and rises again, by
 # PLS, in millivolts of a supply that rises and falls.
 PVD_MV = (
@@ -34,25 +30,32 @@ PVD_LINE = 16  # of EXTI
 RTC_EVENTS = ("ALRAF", "ALRBF", "WUTF", "TSF", "TAMP1F", "TAMP2F")
 
 
-class Pwr(Peripheral, registers="stm32.pwr_f4"):
+class Pwr(Peripheral, registers="stm32.pwr_f4", also=("stm32.pwr_f411",)):
     """Power control: regulator scale, low-power modes, the backup domain's lock. RM0368 §5.
 
-    The scale that VOS chooses holds while the PLL is on; without it, scale 3 (§5.4.1).
+    The scale that VOS chooses holds while the PLL is on, and cannot be changed then; without the
+    PLL it is the chip's ``vos_pll_off`` (§5.4.1). Where a chip has none (STM32F405/407: RM0090
+    §5.4.1), VOS holds always and is free.
+
     WUF is set by a rising edge of the WKUP pin or of what the RTC requests, in any mode; it ends
     Standby, and one that was not cleared ends it at once. Stop is not entered while a line of
     EXTI is pending or a flag of the RTC is set (§5.3.5).
 
+    ``options.wake_ns``: the way back from Stop, by what the regulator and the flash did meanwhile,
+    and from Standby (``MODES``), in nanoseconds.
+
     The supply is the board's, and steady unless ``supply`` says otherwise.
 
     Not modelled: what a backup regulator or the low-voltage modes change (Gaps), a Stop that waits
-    for the flash to be programmed.
+    for the flash to be programmed, when VOSRDY rises without the PLL.
     """
 
-    cr = Reg(unmodelled=("LPLVDS", "MRLVDS", "ADCDC1"))
+    cr = Reg(unmodelled=("LPLVDS", "MRLVDS", "ADCDC1", "FMSSR", "FISSR"))
     csr = Reg(unmodelled=("BRE",))
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
+        self._wake_ps = _wake(spec)
         self._lines: dict[str, int] = {}  # who can wake -> the level
         self._leaving = False
         self._supply_mv = soc.board.supply_uv // 1000
@@ -74,7 +77,7 @@ class Pwr(Peripheral, registers="stm32.pwr_f4"):
     @property
     def stop_wake_ps(self) -> int:
         """How long the way back from Stop takes."""
-        return STOP_WAKE_PS[self.cr.LPDS, self.cr.FPDS]
+        return self._wake_ps[2 * self.cr.LPDS + self.cr.FPDS]
 
     def refuses_stop(self) -> bool:
         """Whether something pending keeps the chip from entering Stop: the core goes on."""
@@ -121,7 +124,7 @@ class Pwr(Peripheral, registers="stm32.pwr_f4"):
     def _leave(self, t_ps: int) -> None:
         if not self._leaving:
             self._leaving = True
-            self.soc.scheduler.at(t_ps + STANDBY_WAKE_PS, self._leave_now)
+            self.soc.scheduler.at(t_ps + self._wake_ps[-1], self._leave_now)
 
     def _leave_now(self, t_ps: int) -> None:
         if self._leaving:
@@ -186,7 +189,13 @@ class Pwr(Peripheral, registers="stm32.pwr_f4"):
             self.csr.set(WUF=0)
         if self.cr.field("CSBF", written):
             self.csr.set(SBF=0)
-        if self.soc.clock("PLL").hz and self.cr.field("VOS", before) != self.cr.VOS:
+        if self.cr.field("VOS", before) != self.cr.VOS:
+            self._choose_scale(before)
+        self._detect(t_ps)
+
+    def _choose_scale(self, before: int) -> None:
+        locked = self.soc.chip.clocks.vos_pll_off is not None
+        if locked and self.soc.clock("PLL").hz:
             self.cr.set(VOS=self.cr.field("VOS", before))
             self.soc.hazard(
                 "vos-locked",
@@ -195,7 +204,7 @@ class Pwr(Peripheral, registers="stm32.pwr_f4"):
                 section="RM0368 §5.4.1",
                 cure="set VOS before the PLL is switched on",
             )
-        self._detect(t_ps)
+        self._check_scale()
 
     @csr.on_peek
     def _status(self, t_ps: int) -> Peek:
@@ -205,12 +214,13 @@ class Pwr(Peripheral, registers="stm32.pwr_f4"):
         self.csr.set(VOSRDY=int(self.soc.clock("PLL").hz > 0))
 
     def _check_scale(self) -> None:
-        """The regulator must carry the clock. 00 acts as scale 3, 11 as scale 2 (§5.4.1)."""
-        limits = self.soc.chip.clocks.vos_hclk_hz
+        """The regulator must carry the clock."""
+        clocks = self.soc.chip.clocks
         hclk = self.soc.clock("HCLK").hz
-        pll = self.soc.clock("PLL").hz > 0
-        vos = {0: 1, 3: 2}.get(self.cr.VOS, self.cr.VOS) if pll else 1
-        limit = limits.get(vos)
+        vos = self.cr.VOS
+        if clocks.vos_pll_off is not None and not self.soc.clock("PLL").hz:
+            vos = clocks.vos_pll_off
+        limit = clocks.vos_hclk_hz.get(vos)
         if limit is not None and hclk > limit:
             self.soc.hazard(
                 "regulator-scale",
@@ -218,8 +228,26 @@ class Pwr(Peripheral, registers="stm32.pwr_f4"):
                 f"HCLK runs at {show_frequency(round(hclk * MHZ_PER_HZ))}; the regulator's scale "
                 f"(VOS {vos}) carries {show_frequency(limit * MHZ_PER_HZ)}",
                 section="RM0368 §5.1.3",
-                cure="set PWR_CR.VOS to scale 2 before the PLL is switched on",
+                cure=_cure(clocks.vos_hclk_hz, hclk),
             )
+
+
+def _wake(spec: PeripheralSpec) -> tuple[int, ...]:
+    """The times of ``MODES``. Raises BoardError when the chip file lacks one."""
+    given = spec.options.get("wake_ns")
+    times = given if isinstance(given, dict) else {}
+    if set(times) != set(MODES):
+        raise BoardError(
+            f"wake_ns names {', '.join(MODES)}", where=f"peripherals.{spec.name}.options"
+        )
+    return tuple(int(times[mode]) * 1000 for mode in MODES)
+
+
+def _cure(limits: Mapping[int, int], hclk: Fraction) -> str:
+    enough = [vos for vos, limit in sorted(limits.items()) if limit >= hclk]
+    if not enough:
+        return "no scale carries that: slow the clock down"
+    return f"set PWR_CR.VOS to {enough[0]} before the clock is raised, and before the PLL is on"
 
 
 PERIPHERAL = Pwr

@@ -1,4 +1,4 @@
-"""Reset and clock control of the STM32F401. RM0368 §6.
+"""Reset and clock control of the STM32F4. RM0368 §6.
 
 Every change of a flag is an event of the scheduler, so registers hold what a read at the present
 time gives. Which bit clocks which peripheral is data (``PeripheralSpec.gate``).
@@ -58,7 +58,7 @@ class Oscillator:
             self.timer = None
 
 
-class Rcc(Peripheral, registers="stm32.rcc_f4"):
+class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
     """Reset and clock control. RM0368 §6.
 
     Keeps the chip's clock domains ("SYSCLK", "HCLK", "APB1", "APB2", "APB1_TIM", "APB2_TIM",
@@ -70,9 +70,9 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
 
     cr = Reg(unmodelled=("HSITRIM",))
     pllcfgr, cfgr, cir = Reg(), Reg(), Reg()
-    ahb1rstr, ahb2rstr, apb1rstr, apb2rstr = Reg(), Reg(), Reg(), Reg()
-    ahb1enr, ahb2enr, apb1enr, apb2enr = Reg(), Reg(), Reg(), Reg()
-    ahb1lpenr, ahb2lpenr, apb1lpenr, apb2lpenr = Reg(), Reg(), Reg(), Reg()
+    ahb1rstr, ahb2rstr, ahb3rstr, apb1rstr, apb2rstr = Reg(), Reg(), Reg(), Reg(), Reg()
+    ahb1enr, ahb2enr, ahb3enr, apb1enr, apb2enr = Reg(), Reg(), Reg(), Reg(), Reg()
+    ahb1lpenr, ahb2lpenr, ahb3lpenr, apb1lpenr, apb2lpenr = Reg(), Reg(), Reg(), Reg(), Reg()
     bdcr, csr = Reg(), Reg()
     sscgr = Reg(unmodelled=("SSCGEN",))
     plli2scfgr, dckcfgr = Reg(), Reg()
@@ -154,7 +154,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
                 return self._vco() / (2 * (self.pllcfgr.PLLP + 1))
             case _:
                 n, r = self.plli2scfgr.PLLI2SN, self.plli2scfgr.PLLI2SR
-                return self._vco_in() * n / r if r else STOPPED
+                return self._vco_in("plli2s") * n / r if r else STOPPED
 
     def running(self, name: str) -> Fraction:
         """The frequency of a source now: 0 unless it is ready."""
@@ -197,8 +197,14 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         if self._source() not in ("hsi", *(() if self.pllcfgr.PLLSRC else ("pll",))):
             self.cfgr.set(SW=0, SWS=0)
 
-    def _vco_in(self) -> Fraction:
-        m = self.pllcfgr.PLLM
+    def _divider(self, pll: str) -> int:
+        """What divides a PLL's source: PLLM, unless PLLI2S has a divider of its own (F411)."""
+        if pll == "plli2s" and self.has("PLLI2SCFGR", "PLLI2SM"):
+            return self.plli2scfgr.PLLI2SM
+        return self.pllcfgr.PLLM
+
+    def _vco_in(self, pll: str = "pll") -> Fraction:
+        m = self._divider(pll)
         source = self.running("hse" if self.pllcfgr.PLLSRC else "hsi")
         return source / m if m else STOPPED
 
@@ -481,14 +487,17 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
 
     @ahb1enr.on_write
     @ahb2enr.on_write
+    @ahb3enr.on_write
     @apb1enr.on_write
     @apb2enr.on_write
     @ahb1lpenr.on_write
     @ahb2lpenr.on_write
+    @ahb3lpenr.on_write
     @apb1lpenr.on_write
     @apb2lpenr.on_write
     @ahb1rstr.on_write
     @ahb2rstr.on_write
+    @ahb3rstr.on_write
     @apb1rstr.on_write
     @apb2rstr.on_write
     def _gates_changed(self, t_ps: int, written: int, before: int) -> None:
@@ -513,7 +522,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
                 self.soc.gated[spec.name] = on
                 if on and low_power is not None and not low_power.value & mask:
                     sleepers.append(spec)
-                self._hold(spec, t_ps, mask)
+                self._hold(spec, t_ps)
                 still = spec.name in self._held or spec.name in self._frozen
                 self._clock(spec, t_ps, on=on and not still)
         self.sleepers = tuple(sleepers)
@@ -529,11 +538,11 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             bus = self.soc.clock(spec.bus).hz if spec.bus.startswith("APB") else hclk
             self.soc.settling[spec.name] = t_ps + int((2 + hclk / bus) * PS_PER_S / hclk)
 
-    def _hold(self, spec: PeripheralSpec, t_ps: int, mask: int) -> None:
+    def _hold(self, spec: PeripheralSpec, t_ps: int) -> None:
         """A peripheral is held in reset while its bit is set: it stands still, writes are lost."""
         assert spec.gate is not None
-        register = spec.gate.reset_register
-        held = register is not None and bool(self.states[register].value & mask)
+        register, bit = spec.gate.reset_register, spec.gate.reset_at
+        held = register is not None and bool(self.states[register].value >> bit & 1)
         if held == (spec.name in self._held):
             return
         self._held ^= {spec.name}
@@ -629,7 +638,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             divider = _apb_divider(field)
             soc.clock(bus).set(hclk / divider, t_ps)
             # §6.2: timers run at twice the bus when it is divided; §6.3.25: TIMPRE widens that.
-            fast = 4 if self.dckcfgr.TIMPRE else 2
+            fast = 4 if self.has("DCKCFGR") and self.dckcfgr.TIMPRE else 2
             soc.clock(f"{bus}_TIM").set(hclk / divider * min(divider, fast), t_ps)
         soc.clock("RTCCLK").set(self._rtc(), t_ps)
         for spec in soc.chip.peripherals.values():
@@ -730,14 +739,14 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
     def _check_pll(self, name: str) -> None:
         ranges = self.soc.chip.clocks.pll
         source = self.hertz("hse" if self.pllcfgr.PLLSRC else "hsi")
-        m = self.pllcfgr.PLLM
+        m = self._divider(name)
         vco_in = source / m if m else STOPPED
         if name == "pll":
             n, label = self.pllcfgr.PLLN, "PLLN"
         else:
             n, label = self.plli2scfgr.PLLI2SN, "PLLI2SN"
         checks: list[tuple[str, Fraction, tuple[int, int], Callable[[Fraction], str]]] = [
-            ("PLLM", Fraction(m), ranges["m"], str),
+            ("the divider M", Fraction(m), ranges["m"], str),
             (label, Fraction(n), ranges["n"], str),
             ("the VCO's input", vco_in, ranges["vco_in"], _show),
             ("the VCO's output", vco_in * n, ranges["vco_out"], _show),
