@@ -23,6 +23,7 @@ from fwgen.trace.events import (
     SerialByte,
     Sleep,
     Stimulated,
+    Voltage,
     Wake,
     Wave,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "Sleep",
     "Stimulated",
     "Trace",
+    "Voltage",
     "Wake",
     "Watched",
     "Wave",
