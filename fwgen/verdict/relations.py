@@ -11,6 +11,7 @@ from fwgen.contract.words import listed, moment
 from fwgen.units import show_duration
 from fwgen.verdict.levels import duration, in_doubt, number, outside
 from fwgen.verdict.types import Outcome
+from fwgen.verdict.voltages import above_segments
 from fwgen.verdict.view import Seg, Span, failed, passed, unsure
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def _narrowed(segs: Sequence[Seg], span: Span) -> list[Seg]:
 
 def _source_segments(e: Follows, view: View, span: Span) -> list[Seg]:
     """The levels that the subject should take, from a latency before the window on."""
+    if e.above_uv is not None:
+        return above_segments(e, view, max(0, span.start - e.latency_ps), span.stop)
     segs = view.segments(
         e.source,
         max(0, span.start - e.latency_ps - view.blur - span.blur - view.pin_blur(e.source)),

@@ -89,7 +89,7 @@ def test_a_conversion_takes_its_sampling_and_a_cycle_a_bit(res: int, cycles: int
     assert soc.read("ADC1", "DR") == (1 << (12, 10, 8, 6)[res]) - 1
 
 
-@pytest.mark.parametrize(("smp", "cycles"), enumerate([3, 15, 28, 56, 84, 112, 144, 480]))
+@pytest.mark.parametrize(("smp", "cycles"), list(enumerate([3, 15, 28, 56, 84, 112, 144, 480])))
 def test_sampling_time_by_channel_and_prescaler(smp: int, cycles: int) -> None:
     soc = converter()
     hold(soc, "PA4", 1_000_000)
@@ -629,7 +629,7 @@ def test_a_pin_that_comes_to_float_later_is_told_too() -> None:
 
 def test_a_conversion_before_the_converter_is_stable_is_told() -> None:
     soc = soc_with(*NAMES)
-    soc.write("GPIOA", "MODER", 3)
+    soc.write("GPIOA", "MODER", soc.read("GPIOA", "MODER") | 3)
     hold(soc, "PA0", 1_000_000)
     soc.write("ADC1", "CR2", ADON)
     wait(soc, 2 * US)
