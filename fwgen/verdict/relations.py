@@ -11,7 +11,7 @@ from fwgen.contract.words import listed, moment
 from fwgen.units import show_duration
 from fwgen.verdict.levels import duration, in_doubt, number, outside
 from fwgen.verdict.types import Outcome
-from fwgen.verdict.voltages import above_segments
+from fwgen.verdict.voltages import above_segments, threshold_words
 from fwgen.verdict.view import Seg, Span, failed, passed, unsure
 
 if TYPE_CHECKING:
@@ -43,10 +43,11 @@ def judge_follows(e: Follows, view: View) -> Seen:
         t, since, level = late
         subject, src = view.subject(e.subject), view.subject(e.source)
         other = level if e.invert else 1 - level
+        been = src.word(other) if e.above_uv is None else threshold_words(e, other)
         seen = failed(
             t,
             f"{e.subject} is {subject.word(level)} at {show_duration(t)}, though {e.source} has "
-            f"been {src.word(other)} since {show_duration(since)}; expected it "
+            f"been {been} since {show_duration(since)}; expected it "
             f"{subject.word(1 - level)} within {show_duration(e.latency_ps)}",
             *figures,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.contract.sensing import VOLTAGE_UNITS, told
-from fwgen.units import show_duration
+from fwgen.units import show_duration, show_voltage
 from fwgen.verdict.view import Seg
 
 if TYPE_CHECKING:
@@ -34,6 +34,14 @@ def above_segments(e: Follows, view: View, start: int, stop: int) -> list[Seg]:
         else:
             made.append(Seg(begin, end, level))
     return made
+
+
+def threshold_words(e: Follows, level: int) -> str:
+    """On which side of a threshold and its band a voltage is."""
+    assert e.above_uv is not None
+    if level:
+        return f"above {show_voltage(e.above_uv + e.band_uv, 7)}"
+    return f"below {show_voltage(e.above_uv - e.band_uv, 7)}"
 
 
 def _courses(

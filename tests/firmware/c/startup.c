@@ -36,6 +36,7 @@ HANDLER(usage_fault);
 HANDLER(svcall);
 HANDLER(pendsv);
 HANDLER(systick);
+HANDLER(adc1);
 HANDLER(tim2);
 HANDLER(tim3);
 HANDLER(tim4);
@@ -57,6 +58,7 @@ __attribute__((section(".vectors"), used)) void (*const vectors[16 + 85])(void) 
     [14] = pendsv,
     [15] = systick,
     [16 ... 16 + 84] = stray,
+    [16 + ADC_IRQ] = adc1,
     [16 + TIM2_IRQ] = tim2,
     [16 + TIM3_IRQ] = tim3,
     [16 + TIM4_IRQ] = tim4,

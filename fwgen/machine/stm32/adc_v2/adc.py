@@ -143,18 +143,18 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
             return found
         if self.adcclk.ticks_at(t_ps) >= now.end:
             return None  # not brought up to then
-        until = NEVER if self._at_rest() else self.adcclk.time_of(now.end)
+        until = NEVER if self._at_rest(t_ps) else self.adcclk.time_of(now.end)
         return Peek(found.value, min(found.stable_until_ps, until))
 
     def _moves(self, offset: int) -> bool:
         return offset == self.sr.spec.offset or offset >= self.jdr1.spec.offset
 
-    def _at_rest(self) -> bool:
+    def _at_rest(self, t_ps: int) -> bool:
         """Whether round after round the flags stay as they are, and nothing injected is stored."""
         sr = self.sr
         if not self._endless() or self.cr1.JAUTO or not (sr.EOC and sr.STRT):
             return False
-        return bool(sr.AWD or not self.cr1.AWDEN)
+        return bool(sr.AWD or not self.cr1.AWDEN or (not self._looks and self._calm(t_ps)))
 
     # ------------------------------------------------------------------ registers
 
