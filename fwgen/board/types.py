@@ -165,10 +165,10 @@ class Chip:
 class Sensor:
     """What a part makes its voltage with; ``fwgen.board.sensors`` has the formulas.
 
-    ``ohm`` is a potentiometer's from end to end, an NTC's at 25 °C, an LDR's at 10 lx; ``fixed_ohm``
-    the resistor that makes the divider with it. ``curve`` is an NTC's beta in kelvin, an LDR's
-    gamma in thousandths. ``to_supply``: the sensor is between the pin and the supply, not ground.
-    ``rests`` is what it senses while nobody says otherwise, in its own unit.
+    ``ohm`` is a potentiometer's from end to end, an NTC's at 25 °C, an LDR's at 10 lx;
+    ``fixed_ohm`` the resistor that makes the divider with it. ``curve`` is an NTC's beta in
+    kelvin, an LDR's gamma in thousandths. ``to_supply``: the sensor is between the pin and the
+    supply, not ground. ``rests`` is what it senses while nobody says otherwise, in its own unit.
     """
 
     ohm: int

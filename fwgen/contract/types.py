@@ -53,7 +53,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Sensed:
-    """What a part senses: from ``value`` to ``to``, in the part's own unit (fwgen.board.sensors)."""
+    """What a part senses: from ``value`` to ``to``, in its own unit (fwgen.board.sensors)."""
 
     part: str
     value: int

@@ -260,9 +260,10 @@ def _relation(item: Follows | Responds | Never | Exclusive | Replies, board: Boa
     match item:
         case Follows(above_uv=int(level)):
             side = "below" if item.invert else "above"
+            subject = named(item.subject, board)
             return (
-                f"{item.subject} is {named(item.subject, board).word(1)} while {item.source} is "
-                f"{side} {show_voltage(level, 7)}, else {named(item.subject, board).word(0)}, within "
+                f"{item.subject} is {subject.word(1)} while {item.source} is {side} "
+                f"{show_voltage(level, 7)}, else {subject.word(0)}, within "
                 f"{show_duration(item.latency_ps)}, give or take {show_voltage(item.band_uv)}"
                 f"{_window(item.window)}"
             )

@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 from fwgen.board.board_file import SENSOR_KINDS
-from fwgen.board.sensors import QUANTITIES
 from fwgen.contract.subjects import find, fitted
 from fwgen.contract.types import (
     ALWAYS,
+    USUAL_AGE_PS,
     Analog,
     Asleep,
     Blinks,
@@ -28,7 +28,6 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Send,
-    USUAL_AGE_PS,
     Tone,
 )
 from fwgen.contract.words import say

@@ -618,9 +618,8 @@ class Pad:
             for listener in tuple(self._listeners):
                 listener(t_ps, level)
 
-
     def _against(self, t_ps: int, voltage: Voltage, level: int, who: str) -> None:
-        """An output against a voltage: a fight unless they agree or the voltage's source is weak."""
+        """An output against a voltage: a fight unless they agree or its source is weak."""
         if voltage.ohm < GIVES_WAY_OHM and self._level_of(voltage, t_ps) != level:
             self._recorder.fight(t_ps, self.name, f"{who} against a voltage")
 

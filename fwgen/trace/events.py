@@ -52,8 +52,9 @@ class Voltage(Event):
     """From ``t_ps`` something outside holds a pin at a voltage, until the next Voltage of that pin.
 
     It goes straight from ``uv`` to ``to_uv`` within ``over_ps`` and stays there; a sine of
-    ``amplitude_uv`` and ``period_ps`` (0: none) and a noise of up to ``noise_uv`` either way ride on
-    it. Microvolts. ``uv`` None: nothing holds the pin any more. ``ohm`` is the source's resistance.
+    ``amplitude_uv`` and ``period_ps`` (0: none) and a noise of up to ``noise_uv`` either way ride
+    on it. Microvolts. ``uv`` None: nothing holds the pin any more. ``ohm`` is the source's
+    resistance.
     """
 
     KIND: ClassVar[str] = "voltage"
@@ -254,7 +255,7 @@ class Gap(Event):
 EVENTS: Mapping[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        Edge, Wave, Voltage, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, Looked, Fault,
-        Hazard, Gap,
+        Edge, Wave, Voltage, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, Looked,
+        Fault, Hazard, Gap,
     )
 }  # fmt: skip

@@ -58,9 +58,9 @@ class _Board(Protocol):
 def dump_vcd(trace: Trace, board: _Board) -> str:
     """The trace as VCD text in picoseconds; the same trace, the same text.
 
-    Scopes: ``pins`` (z where nothing drives), ``parts`` (1 is lit or pressed), ``volts`` (what holds
-    a pin at a voltage from outside, in volts; NaN where nothing does), ``ports`` (each
-    byte when its frame ends, as a number and as text), ``core`` (asleep, clock, what happened).
+    Scopes: ``pins`` (z where nothing drives), ``parts`` (1 is lit or pressed), ``volts`` (what
+    holds a pin at a voltage from outside; NaN where nothing does), ``ports`` (each byte when its
+    frame ends, as a number and as text), ``core`` (asleep, clock, what happened).
     """
     from vcd import VCDWriter
 

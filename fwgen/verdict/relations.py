@@ -11,8 +11,8 @@ from fwgen.contract.words import listed, moment
 from fwgen.units import show_duration
 from fwgen.verdict.levels import duration, in_doubt, number, outside
 from fwgen.verdict.types import Outcome
-from fwgen.verdict.voltages import above_segments, threshold_words
 from fwgen.verdict.view import Seg, Span, failed, passed, unsure
+from fwgen.verdict.voltages import above_segments, threshold_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

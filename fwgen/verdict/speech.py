@@ -16,8 +16,8 @@ from fwgen.units import PPM, PS_PER_MS, PS_PER_S, show_duration, show_ratio
 from fwgen.verdict.levels import duration, number
 from fwgen.verdict.relations import text_moments
 from fwgen.verdict.types import Figure, Outcome
-from fwgen.verdict.voltages import out_of_voltage
 from fwgen.verdict.view import Span, failed, fits, passed, unsure
+from fwgen.verdict.voltages import out_of_voltage
 
 if TYPE_CHECKING:
     import re

@@ -44,9 +44,7 @@ def threshold_words(e: Follows, level: int) -> str:
     return f"below {show_voltage(e.above_uv - e.band_uv, 7)}"
 
 
-def _courses(
-    view: View, name: str, start: int, stop: int
-) -> Iterator[tuple[int, int, int, int]]:
+def _courses(view: View, name: str, start: int, stop: int) -> Iterator[tuple[int, int, int, int]]:
     """(start, stop, lowest, highest) of a pin's voltage in short stretches, where it has one."""
     for begin, end, voltage in view.trace.voltages(view.subject(name).pin):
         begin, end = max(begin, start), min(end, stop)

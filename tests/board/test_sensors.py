@@ -66,7 +66,13 @@ chip = "stm32f401re"
 supply = "3.3 V"
 [parts]
 KNOB = { kind = "potentiometer", pin = "PA0", ohm = "10 kohm", rests = "25 %" }
-ROOM = { kind = "ntc", pin = "PA1", ohm_25c = "10 kohm", beta = 3950, fixed = "10 kohm", to = "supply" }
+[parts.ROOM]
+kind = "ntc"
+pin = "PA1"
+ohm_25c = "10 kohm"
+beta = 3950
+fixed = "10 kohm"
+to = "supply"
 """
 
 

@@ -136,10 +136,16 @@ KINDS = {
     Follows: st.one_of(
         st.builds(Follows, pins, st.just("B1"), st.booleans(), short, windows),
         st.builds(
-            Follows, st.just("LD2"), st.just("A1"), st.booleans(), short, windows,
-            st.integers(1_200_000, 1_800_000), st.integers(0, 100_000),
+            Follows,
+            st.just("LD2"),
+            st.just("A1"),
+            st.booleans(),
+            short,
+            windows,
+            st.integers(1_200_000, 1_800_000),
+            st.integers(0, 100_000),
         ),
-    ),  # fmt: skip
+    ),
     Responds: st.builds(
         Responds,
         st.just(Trigger("B1")) | st.just(Trigger("B1", "rising")) | said,

@@ -536,8 +536,11 @@ CASES = [
     Case(
         "follows a voltage within its band",
         Follows("LD2", "A0", False, 20 * MS, Window(100 * MS, 2 * S), 1_650_000, 50_000),
-        stepped(lambda p: p.volts("PA0", 1500 * MS, 1_690_000).levels(
-            "PA5", (30 * MS, 0), (520 * MS, 1), (1020 * MS, 0))),
+        stepped(
+            lambda p: p.volts("PA0", 1500 * MS, 1_690_000).levels(
+                "PA5", (30 * MS, 0), (520 * MS, 1), (1020 * MS, 0)
+            )
+        ),
         {"band_uv": 30_000},
         (),
         stimuli=STEPS,

@@ -51,7 +51,9 @@ adc1:
 """
 
 
-def program(cr1: int, cr2: int, smp: int, channels: int, wait: int, delay: int, *, irq: bool) -> str:
+def program(
+    cr1: int, cr2: int, smp: int, channels: int, wait: int, delay: int, *, irq: bool
+) -> str:
     """Start, wait for a flag, read, add up; wait a little; and again."""
     enable = "ldr r1, =0xe000e100\n mov.w r2, #0x40000\n str r2, [r1]" if irq else "nop"
     return f"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -500,7 +501,7 @@ def test_a_timer_triggers_by_its_update() -> None:
             soc.run_until(soc.scheduler.next_ps)
         found.append(soc.now_ps)
         assert soc.read("ADC1", "DR") == 550
-    assert {b - a for a, b in zip(found, found[1:], strict=False)} == {100 * US}
+    assert {b - a for a, b in pairwise(found)} == {100 * US}
     assert [level for _, _, level in requests.changes] == [True, False] * 5
 
 
@@ -684,12 +685,14 @@ def test_what_st_itself_is_of_two_minds_about_is_a_gap() -> None:
     assert gaps(soc) == ["ADC1.CR1.RES"]
 
 
-# ---------------------------------------------------------------------------- looking changes nothing
+# ---------------------------------------------------------------------------- looking
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    cr1=st.sampled_from([0, SCAN, SCAN | JAUTO, SCAN | AWDEN, SCAN | DISCEN, SCAN | JAUTO | JAWDEN]),
+    cr1=st.sampled_from(
+        [0, SCAN, SCAN | JAUTO, SCAN | AWDEN, SCAN | DISCEN, SCAN | JAUTO | JAWDEN]
+    ),
     ie=st.sampled_from([0, EOCIE, JEOCIE, AWDIE, OVRIE]),
     cr2=st.sampled_from([0, CONT, EOCS, CONT | EOCS]),
     channels=st.lists(st.sampled_from([0, 1, 4]), min_size=1, max_size=4),

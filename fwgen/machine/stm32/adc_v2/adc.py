@@ -47,8 +47,8 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
 
     Not modelled (a Gap where firmware asks for it): the watchdog's thresholds and the injected
     offsets at less than 12 bits, and the watchdog on an injected channel with an offset, where ST's
-    own libraries differ on their alignment; EOC within a discontinuous group while EOCS = 0. Triggers
-    by a timer's compare are taken after the output stage, with its polarity.
+    own libraries differ on their alignment; EOC within a discontinuous group while EOCS = 0.
+    Triggers by a timer's compare are taken after the output stage, with its polarity.
     """
 
     sr, cr1, cr2, smpr1, smpr2 = Reg(), Reg(), Reg(), Reg(), Reg()
@@ -169,7 +169,9 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         if cr1.RES and (cr1.AWDEN or cr1.JAWDEN):
             self._gap_in("CR1", "RES", "the analog watchdog's thresholds at less than 12 bits")
         if cr1.JAWDEN and any(self._offset(rank) for rank in range(4)):
-            self._gap_in("CR1", "JAWDEN", "the analog watchdog on an injected channel with an offset")
+            self._gap_in(
+                "CR1", "JAWDEN", "the analog watchdog on an injected channel with an offset"
+            )
         both = cr1.DISCEN and cr1.JDISCEN
         if both or (cr1.JAUTO and (cr1.DISCEN or cr1.JDISCEN)):
             self._warn(
@@ -583,8 +585,8 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         if self._on_ps is not None and started < self._on_ps + STABLE_PS:
             self._tell(t_ps, Flaw(
                 "adc-stabilising", "warning",
-                f"{self.name} converts {show_duration(started - self._on_ps, 4)} after ADON was set: "
-                f"it takes {show_duration(STABLE_PS)} to be accurate",
+                f"{self.name} converts {show_duration(started - self._on_ps, 4)} after ADON was "
+                f"set: it takes {show_duration(STABLE_PS)} to be accurate",
                 "RM0368 §11.3.5", "wait after setting ADON",
             ))  # fmt: skip
         cycles = self._cycles(now.channel)

@@ -24,7 +24,9 @@ VBAT_RATIO = 4
 INTERNAL_SAMPLING_PS = 10 * PS_PER_US  # the shortest, for the sensor and the reference
 VBAT_SAMPLING_PS = 5 * PS_PER_US
 INTERNAL_START_PS = 10 * PS_PER_US  # longest, after TSVREFE is set
-OVER_SUPPLY_UV = 300_000  # a pin in analog mode stands so much above VDDA (absolute maximum ratings)
+OVER_SUPPLY_UV = (
+    300_000  # a pin in analog mode stands so much above VDDA (absolute maximum ratings)
+)
 
 DIE_C = 25  # the chip is at room temperature
 CALIBRATION_UV = 3_300_000  # VDDA at the factory
@@ -132,9 +134,7 @@ class Inputs:
             ))  # fmt: skip
         return found
 
-    def _internal(
-        self, channel: int, t_ps: int, switches: Switches, sampled_ps: int
-    ) -> list[Flaw]:
+    def _internal(self, channel: int, t_ps: int, switches: Switches, sampled_ps: int) -> list[Flaw]:
         section = "RM0368 §11.9"
         if channel not in (REFERENCE, SENSOR):
             return [Flaw(
@@ -163,7 +163,8 @@ class Inputs:
             return []
         return [Flaw(
             "adc-sampling", "warning",
-            f"{what} is sampled for {show_duration(sampled_ps, 4)}: it takes {show_duration(least)}",
+            f"{what} is sampled for {show_duration(sampled_ps, 4)}: it takes "
+            f"{show_duration(least)}",
             section, f"raise SMP{channel}",
         )]  # fmt: skip
 
