@@ -169,6 +169,9 @@ class Peripheral:
     MAP: ClassVar[RegisterMap]
     DECLARED: ClassVar[dict[str, Reg]] = {}
 
+    cuts_debugger = False
+    """Whether what it is set to keeps a debugger from its wires."""
+
     def __init_subclass__(cls, registers: str | None = None, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if registers is not None:
@@ -198,11 +201,6 @@ class Peripheral:
         for name, state in self.states.items():
             for lane in range(state.spec.width // 8):
                 self._by_offset[state.spec.offset + lane] = (state, self.DECLARED[name], lane)
-
-    @property
-    def cuts_debugger(self) -> bool:
-        """Whether a debugger is kept from its wires by what this peripheral is set to."""
-        return False
 
     # ------------------------------------------------------------------ for subclasses
 

@@ -211,6 +211,11 @@ class VirtualBoard:
             return "the firmware uses the debug pins for something else"
         return ""
 
+    def cable_moved(self, *, attached: bool) -> None:
+        """The cable of the probe went out, or in: the serial port is on it, too."""
+        if self.serial is not None:
+            self.serial.replug() if attached else self.serial.unplug()
+
     def power_cycle(self) -> None:
         """Take the supply away and give it back: RAM and debug settings are lost."""
         with self.lock:

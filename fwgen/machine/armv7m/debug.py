@@ -48,7 +48,8 @@ _CATCHES = {
 class Debug:
     """The debug state of a core; DCB's registers show it.
 
-    ``enabled`` is C_DEBUGEN: without it nothing here ever happens.
+    ``enabled`` is C_DEBUGEN: without it nothing here ever happens. With ``stops_time`` the whole
+    board stands still while the core is halted, which silicon cannot do.
     """
 
     def __init__(self, core: CoreState, sleeper: Sleeper) -> None:
@@ -56,6 +57,7 @@ class Debug:
         self._engine = core.engine
         self._soc = core.soc
         self._sleeper = sleeper
+        self.stops_time = False
         self.power_on()
 
     def power_on(self) -> None:

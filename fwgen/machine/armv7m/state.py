@@ -97,6 +97,7 @@ class CoreState(ABC):
         self.imprecise: tuple[int, int] | None = None
         self.fp_enabled = False
         self.watching: tuple[Break, ...] = ()  # data on the bus, for a debugger
+        self.hit: Break | None = None  # the break or watchpoint that halted the core last
         self.scb: Any = soc.peripherals.get("SCB")
         self.fpu: Any = soc.peripherals.get("FPU")
         self.systick: Any = soc.peripherals.get("SYSTICK")

@@ -44,7 +44,7 @@ class Mouth(Peripheral, registers="stm32.spi_v2"):
 
     @dr.on_read
     def _give(self, t_ps: int) -> int:
-        value = self.gives.pop(0)
+        value = self.gives.pop(0) if self.gives else 0
         self._ask(t_ps)
         return value
 

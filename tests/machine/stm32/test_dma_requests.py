@@ -289,6 +289,16 @@ def test_one_event_asks_for_a_whole_burst() -> None:
     assert not hazards(soc)
 
 
+def test_a_burst_reads_registers_too() -> None:
+    soc = timed("TIM3")
+    start(soc, "DMA1", 2, PAR=TIM3 + DMAR, M0AR=TARGET, NDTR=4, CR=MINC | HALVES | 5 << 25)
+    registers(soc, "TIM3", DCR=10 | 3 << 8, PSC=1, ARR=999, CCR1=7, DIER=UDE, EGR=1)
+    quiet(soc)
+    seen = [int.from_bytes(ram(soc, TARGET + 2 * n, 2), "little") for n in range(4)]
+    assert seen == [1, 999, 0, 7]  # PSC, ARR, RCR, which TIM3 lacks, CCR1
+    assert flags(soc, "DMA1", 2) == HT | TC
+
+
 def test_a_burst_beyond_the_last_register_is_a_hazard() -> None:
     soc = timed("TIM3")
     registers(soc, "TIM3", DCR=17 | 1 << 8)

@@ -336,6 +336,13 @@ def test_each_stream_has_its_flags_and_its_interrupt(stream: int) -> None:
     assert soc.read("DMA2", "LIFCR") == soc.read("DMA2", "HIFCR") == 0
 
 
+def test_clearing_with_the_usual_mask_of_six_bits_is_worth_no_note() -> None:
+    soc = dma_soc()
+    soc.write("DMA2", "LIFCR", 0x3F << 16)
+    soc.write("DMA2", "HIFCR", 0x3F << 6)
+    assert not hazards(soc)
+
+
 def test_an_interrupt_enabled_late_comes_at_once() -> None:
     soc = dma_soc()
     start(soc, "DMA2", 0, PAR=SOURCE, M0AR=TARGET, NDTR=4, CR=COPY | PINC | MINC)
@@ -445,6 +452,20 @@ def test_a_stop_flushes_the_fifo() -> None:
     assert flags(soc, dma, stream) == TC
 
 
+def test_a_copy_that_is_stopped_says_how_far_it_came() -> None:
+    soc = dma_soc()
+    start(
+        soc, "DMA2", 0, PAR=SOURCE, M0AR=TARGET, NDTR=512, FCR=FULL, CR=COPY | PINC | MINC | WORDS
+    )
+    soc.run_until(1000 * TICK)
+    soc.write("DMA2", "S0CR", soc.read("DMA2", "S0CR") & ~EN)
+    quiet(soc)
+    done = 4 * (512 - soc.read("DMA2", "S0NDTR"))
+    assert 0 < done < 1024
+    assert ram(soc, TARGET, 2048) == BYTES[:done] + bytes(2048 - done)
+    assert flags(soc, "DMA2", 0) == TC
+
+
 def test_enabling_again_begins_with_the_count_that_was_written() -> None:
     soc, mouth, dma, stream = receive("SPI2", 1, 2)
     quiet(soc)
@@ -500,7 +521,7 @@ def test_reset_stops_everything() -> None:
 
 # ---------------------------------------------------------------- errors
 
-ALLOWED = {  # §9.3.12, Table 33: MSIZE, FTH -> the bursts that fit
+ALLOWED = {  # §9.3.12: MSIZE, FTH -> the bursts that fit
     (0, 0): (1,), (0, 1): (1, 2), (0, 2): (1,), (0, 3): (1, 2, 3),
     (1, 0): (), (1, 1): (1,), (1, 2): (), (1, 3): (1, 2),
     (2, 0): (), (2, 1): (), (2, 2): (), (2, 3): (1,),
@@ -553,6 +574,14 @@ def test_a_bus_error_stops_the_stream(dma: str, source: int, target: int, why: s
     (hazard,) = hazards(soc)
     assert hazard.code == "dma-bus-error"
     assert why in hazard.message
+
+
+def test_whether_an_alias_is_reached_is_not_known() -> None:
+    soc = dma_soc()
+    start(soc, "DMA2", 0, PAR=0, M0AR=TARGET, NDTR=4, CR=COPY | PINC | MINC)
+    quiet(soc)
+    assert gaps(soc) == ["DMA2.stream 0"]
+    assert not hazards(soc)
 
 
 @pytest.mark.parametrize(
@@ -733,3 +762,40 @@ def test_nothing_of_it_is_a_gap() -> None:
     for name in soc.peripherals["DMA1"].MAP.registers:
         soc.read("DMA1", name)
     assert gaps(soc) == []
+
+
+# ---------------------------------------------------------------- whatever is written
+
+ADDRESSES = st.one_of(
+    st.integers(SOURCE, SOURCE + 0x1_8000),
+    st.sampled_from([SPI1_DR, SPI2_DR, 0x4000_0034, 0x4002_6010, 0x0800_0000, 0, 0xE000_E100]),
+    st.integers(0, 0xFFFF_FFFF),
+)
+WRITES = st.tuples(
+    st.sampled_from(["DMA1", "DMA2"]), st.integers(0, 7), st.integers(0, 0xFFFF_FFFF),
+    st.integers(0, 300), ADDRESSES, ADDRESSES, ADDRESSES, st.integers(0, 7),
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(plans=st.lists(WRITES, min_size=1, max_size=6), tail=st.integers(0, 400))
+def test_whatever_is_written_it_goes_on_and_comes_to_rest(
+    plans: list[tuple[str, int, int, int, int, int, int, int]], tail: int
+) -> None:
+    soc, mouth = soc_with_mouth("SPI2", "TIM2", "TIM3")
+    for dma, stream, cr, ndtr, par, m0ar, m1ar, fcr in plans:
+        known = 0x0FEF_FFFF
+        where = {"NDTR": ndtr, "PAR": par, "M0AR": m0ar, "M1AR": m1ar, "FCR": fcr}
+        start(soc, dma, stream, **where, CR=cr & known)
+        mouth.offer(soc.now_ps, *range(5))
+        mouth.make_room(soc.now_ps, 5)
+        soc.run_until(soc.now_ps + tail * TICK)
+        soc.write(dma, f"S{stream}CR", cr & known & ~EN)
+        soc.run_until(soc.now_ps + tail * TICK)
+    for _ in range(3):  # a stream may have switched on another
+        for dma in ("DMA1", "DMA2"):
+            for stream in range(8):
+                soc.write(dma, f"S{stream}CR", 0)
+        soc.run_until(soc.now_ps + 10_000 * TICK)
+    assert soc.scheduler.next_ps == NEVER
+    assert not any(soc.read(d, f"S{n}CR") & EN for d in ("DMA1", "DMA2") for n in range(8))

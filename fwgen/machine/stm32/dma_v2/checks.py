@@ -1,6 +1,6 @@
 """What is wrong with a stream as it is enabled, and what silicon makes of it.
 
-Source: RM0368 §9.3.8 to §9.3.17, Tables 32 and 33.
+Source: RM0368 §9.3.8 to §9.3.17.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def flaws(dma: Dma, stream: Stream) -> Iterator[Flaw]:
 
 
 def fits_threshold(stream: Stream) -> bool:
-    """Whether the FIFO's threshold is a whole number of memory bursts. §9.3.12, Table 33."""
+    """Whether the FIFO's threshold is a whole number of memory bursts. §9.3.12."""
     size = stream.mbeats * stream.msize
     return stream.direct or stream.mbeats == 1 or (size <= FIFO and stream.threshold % size == 0)
 
@@ -92,7 +92,7 @@ def _sizes(stream: Stream) -> Iterator[Flaw]:
             "dma-incomplete", "error",
             f"{name}: {items} items of {stream.psize} bytes are no whole number of"
             f" {stream.msize}-byte units of memory",
-            "9.3.10, Table 32", f"make NDTR a multiple of {stream.msize // stream.psize}",
+            "9.3.10", f"make NDTR a multiple of {stream.msize // stream.psize}",
         )  # fmt: skip
     if stream.circular and stream.mbeats > 1:
         burst = stream.mbeats * stream.msize

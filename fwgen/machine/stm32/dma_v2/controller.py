@@ -111,6 +111,12 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         elif self._enabled:
             self._go_on(t_ps)
 
+    def write(self, offset: int, size: int, value: int, t_ps: int) -> None:
+        """A write. That a mask of six clears five flags of a stream is worth no note."""
+        if offset in (self.lifcr.spec.offset, self.hifcr.spec.offset):
+            value &= self.defined(offset)
+        super().write(offset, size, value, t_ps)
+
     # ------------------------------------------------------------------ flags
 
     def _flags(self, stream: Stream) -> tuple[Register, int]:
@@ -249,7 +255,7 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
                 "error",
                 f"{stream.name}: a threshold of {stream.threshold} bytes is no whole number of"
                 f" bursts of {stream.mbeats} times {stream.msize} bytes: FEIF, and it stops",
-                section="RM0368 §9.3.12, Table 33",
+                section="RM0368 §9.3.12, FIFO threshold configurations",
                 cure="choose FTH and MBURST that go together",
             )
             self._fail(stream, FE, t_ps)
@@ -290,6 +296,10 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         """A bus error, as a hazard."""
         which = "peripheral" if port is self.peripheral else "memory"
         place = self.peripheral.place(address)
+        if place.region is not None and self.soc.chip.memories[place.region.name].alias_of:
+            detail = f"whether DMA reaches {place.region.name}, an alias, is not known"
+            self.soc.gap(self.name, f"stream {stream.number}", access, address, detail)
+            return
         wanted = port.reaches if isinstance(port, Port) else ()
         self.soc.hazard(
             "dma-bus-error",
@@ -354,6 +364,3 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         if not stream.enabled:
             self._remove(stream)
         self._go_on(t_ps)
-
-
-PERIPHERAL = Dma

@@ -6,7 +6,7 @@ RAM and on AHB, one and the wait states in flash, two of PCLK on APB, which also
 synchronise. Typical values: AN4031 §2.2, and of one source. The core's accesses to the same memory
 are taken not to be in the way.
 
-Source: RM0368 §2.1 (bus matrix), §9.3.1, Figure 34.
+Source: RM0368 §2.1 (bus matrix), §9.3.1; AN4031 §2.
 """
 
 from __future__ import annotations

@@ -41,6 +41,8 @@ class Requests:
         events, self._happened = self._happened, 0
         if on_update:
             events = events & ~_COMPARE | (_COMPARE if events & _UPDATE else 0)
+        if not events and self._asked & enabled == self._asked:
+            return
         new = events & enabled & ~self._asked
         gone = self._asked & ~enabled
         self._asked = (self._asked | new) & enabled
@@ -57,6 +59,7 @@ class Requests:
 
     def served(self, t_ps: int, request: str) -> None:
         """A request was served. Within a burst it stands until the burst is over."""
+        self._happened &= ~self._asked  # what came while it waited is the same request
         if self.index:
             return
         bit = _BITS[request]

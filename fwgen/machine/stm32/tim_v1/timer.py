@@ -336,7 +336,6 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     def on_dma(self, t_ps: int, request: str, left: int) -> None:
         """A request was served: the next event asks again."""
         self._sync(t_ps)
-        self._settle(t_ps)
         self._requests.served(t_ps, request)
         self._settle(t_ps)
 
