@@ -59,7 +59,7 @@ def _lack(need: str, spec: RigSpec, board: Board) -> str:
         case "voltage":
             return f"nothing on {rig} gives a voltage"
         case "analyser":
-            return "" if spec.virtual else f"{rig} has no logic analyser"
+            return "" if spec.virtual or spec.analyser else f"{rig} has no logic analyser"
         case "board":
             known = {board.name, *board.aliases}
             mine = name.casefold() in {one.casefold() for one in known}
