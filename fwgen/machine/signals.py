@@ -373,6 +373,22 @@ class Pad:
             return self._voltage.steady_until(t_ps, NEVER)
         return NEVER
 
+    def between_until(self, t_ps: int, low_uv: int, high_uv: int) -> int:
+        """Until when the voltage surely lies in [low, high] if nothing else happens; else then."""
+        voltage = self._voltage
+        if voltage is None or self._outside or self.driven_inside is not None:
+            uv, _ = self.voltage_at(t_ps)
+            inside = uv is not None and low_uv <= uv <= high_uv
+            return self.voltage_until(t_ps) if inside else t_ps
+        if self._pull is not None and voltage.ohm:
+            return voltage.steady_until(t_ps, NEVER)
+        low, high = low_uv + voltage.noise_uv, high_uv - voltage.noise_uv
+
+        def inside_at(t: int) -> bool:
+            return low <= voltage.base(t) <= high
+
+        return voltage.turns(t_ps, inside_at, NEVER) if inside_at(t_ps) else t_ps
+
     def watch(self, before: Callable[[int], None]) -> Callable[[], None]:
         """Hear ``before(t_ps)`` just before what holds the pin changes; returns how to stop."""
         self._watchers.append(before)
@@ -408,7 +424,8 @@ class Pad:
         if self._wave() is None:
             self._resolve(t_ps)
         if self._voltage is not None and self.digital:
-            at = self._next_level(t_ps, self._voltage)
+            voltage = self._voltage
+            at = voltage.turns(t_ps, lambda t: self._level_of(voltage, t), NEVER)
             if at < NEVER:
                 assert self._scheduler is not None
                 self._crossing = self._scheduler.at(at, self._cross)
@@ -419,32 +436,6 @@ class Pad:
         if permille + noise <= VIL_PERMILLE * self._supply_uv:
             return 0
         return 1 if permille - noise >= VIH_PERMILLE * self._supply_uv else None
-
-    def _next_level(self, t_ps: int, voltage: Voltage) -> int:
-        """When a voltage comes to another level than it has at ``t_ps``; NEVER when it does not."""
-        level = self._level_of(voltage, t_ps)
-        stops = []
-        end = voltage.t_ps + voltage.over_ps
-        if t_ps < end:
-            stops.append(end)
-        if voltage.period_ps:
-            # Between its extremes a sine goes one way only.
-            start = max(t_ps, end)
-            quarters = 4 * (start - voltage.t_ps) // voltage.period_ps
-            turns = range(quarters + 1, quarters + 7)
-            stops += [voltage.t_ps - (-n * voltage.period_ps // 4) for n in turns]
-        begin = t_ps
-        for stop in stops:
-            if self._level_of(voltage, stop) != level:
-                while stop - begin > 1:
-                    middle = (begin + stop) // 2
-                    if self._level_of(voltage, middle) == level:
-                        begin = middle
-                    else:
-                        stop = middle
-                return stop
-            begin = stop
-        return NEVER
 
     # ------------------------------------------------------------------ the chip
 

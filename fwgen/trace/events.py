@@ -7,7 +7,7 @@ from math import pi, sin
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from fractions import Fraction
 
 
@@ -96,6 +96,31 @@ class Voltage(Event):
             return never
         moves = self.period_ps or self.noise_uv or t_ps < self.t_ps + self.over_ps
         return t_ps if moves else never
+
+    def turns(self, t_ps: int, of: Callable[[int], object], never: int) -> int:
+        """When ``of(time)`` is first another than at ``t_ps``; ``never`` when that does not come.
+
+        ``of`` must follow from the voltage so that it changes one way while that goes one way.
+        """
+        now, end = of(t_ps), self.t_ps + self.over_ps
+        stops = [end] if t_ps < end else []
+        if self.period_ps:
+            # Between its extremes a sine goes one way only.
+            quarters = 4 * (max(t_ps, end) - self.t_ps) // self.period_ps
+            ahead = range(quarters + 1, quarters + 7)
+            stops += [self.t_ps - (-n * self.period_ps // 4) for n in ahead]
+        begin = t_ps
+        for stop in stops:
+            if of(stop) != now:
+                while stop - begin > 1:
+                    middle = (begin + stop) // 2
+                    if of(middle) == now:
+                        begin = middle
+                    else:
+                        stop = middle
+                return stop
+            begin = stop
+        return never
 
     def bounds(self, start_ps: int, stop_ps: int) -> tuple[int, int]:
         """The lowest and the highest voltage within [start, stop], or a little beyond them."""

@@ -482,6 +482,36 @@ def test_a_ramp_trips_the_watchdog_at_the_conversion_that_crosses() -> None:
     assert 0 <= t - crossing <= 2 * CONVERSION
 
 
+@pytest.mark.parametrize(
+    ("shape", "crossing"),
+    [
+        ({"to_uv": 3_300_000, "over_ps": 10**13}, 10**13 * 20475 // 40960),
+        # Half the amplitude above the middle at a twelfth of the period.
+        ({"uv": 1_650_000, "amplitude_uv": 1_000_000, "period_ps": 12 * 10**12}, 10**12),
+    ],
+    ids=["ramp", "sine"],
+)
+def test_waiting_for_a_slow_voltage_to_cross_costs_next_to_nothing(
+    shape: dict[str, int], crossing: int
+) -> None:
+    soc = converter()
+    requests = Requests(soc)
+    soc.write("ADC1", "HTR", 2047 if "over_ps" in shape else quantised(2_150_000, 3_300_000, 12))
+    soc.write("ADC1", "CR1", AWDEN | AWDIE)
+    start = soc.now_ps
+    hold(soc, "PA0", shape.pop("uv", 0), **shape)
+    asked = []
+    original = soc.scheduler.at
+    soc.scheduler.at = lambda t, call: asked.append(t) or original(t, call)  # type: ignore[method-assign]
+    soc.write("ADC1", "CR2", ADON | SW | CONT)
+    wait(soc, 2 * 10**12 if "period_ps" in shape else 10**13)
+    (t, _, _) = requests.changes[0]
+    # The sine takes 1.8 ms for an LSB, the ramp 3 us for a microvolt.
+    slack = 1_800 * US if "period_ps" in shape else 10 * US
+    assert -slack <= t - start - crossing <= slack
+    assert len(asked) < 3000
+
+
 # ---------------------------------------------------------------------------- triggers
 
 

@@ -143,18 +143,18 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
             return found
         if self.adcclk.ticks_at(t_ps) >= now.end:
             return None  # not brought up to then
-        until = NEVER if self._at_rest(t_ps) else self.adcclk.time_of(now.end)
+        until = max(self._rest_until(t_ps), self.adcclk.time_of(now.end))
         return Peek(found.value, min(found.stable_until_ps, until))
 
     def _moves(self, offset: int) -> bool:
         return offset == self.sr.spec.offset or offset >= self.jdr1.spec.offset
 
-    def _at_rest(self, t_ps: int) -> bool:
-        """Whether round after round the flags stay as they are, and nothing injected is stored."""
+    def _rest_until(self, t_ps: int) -> int:
+        """Until when, round after round, the flags stay as they are and nothing is injected."""
         sr = self.sr
         if not self._endless() or self.cr1.JAUTO or not (sr.EOC and sr.STRT):
-            return False
-        return bool(sr.AWD or not self.cr1.AWDEN or (not self._looks and self._calm(t_ps)))
+            return t_ps
+        return NEVER if sr.AWD or not self.cr1.AWDEN else self._calm_until(t_ps)
 
     # ------------------------------------------------------------------ registers
 
@@ -485,16 +485,31 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
             return
         length = sum(self._cycles(channel) + now.bits for channel, _ in self._round())
         rounds = (tick - now.start) // length - 1
-        if rounds <= 0 or not (self.sr.AWD or self._calm(self.adcclk.time_of(now.start))):
+        if rounds <= 0:
             return
-        now.shift(rounds * length)
+        if not self.sr.AWD:
+            # Those that surely see nothing; the conversion before the last may be under way.
+            calm_ps = self._calm_until(self.adcclk.time_of(now.start))
+            if calm_ps < t_ps:
+                rounds = min(rounds, (self.adcclk.ticks_at(calm_ps) - now.start) // length - 1)
+        if rounds > 0:
+            now.shift(rounds * length)
 
-    def _calm(self, t_ps: int) -> bool:
-        """Whether the analog watchdog sees the same round after round."""
-        return all(
-            self.inputs.steady(channel, t_ps)
-            for channel, injected in self._round()
-            if self._guarded(channel, injected=injected)
+    def _calm_until(self, t_ps: int) -> int:
+        """Until when the analog watchdog surely sees nothing, if nobody does anything.
+
+        ``t_ps`` itself while the last change has not been looked at.
+        """
+        if self._looks:
+            return t_ps
+        low, high = self.ltr.LT, self.htr.HT
+        return min(
+            (
+                self.inputs.between_until(channel, t_ps, low, high)
+                for channel, injected in self._round()
+                if self._guarded(channel, injected=injected)
+            ),
+            default=NEVER,
         )
 
     def _next_event(self, t_ps: int) -> int:
@@ -503,16 +518,19 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         if now is None:
             return NEVER
         cr1, cr2, sr = self.cr1, self.cr2, self.sr
+        end = self.adcclk.time_of(now.end)
         regular = not now.injected or self._interrupted or self._regular_waits
-        awaited = (
+        if (
             self._looks > 0
             or (cr2.DMA and not self._dma_over)
             or (cr1.EOCIE and not sr.EOC and (regular or self._automatic))
             or (cr1.OVRIE and not sr.OVR and self._overruns())
             or (cr1.JEOCIE and not sr.JEOC and (now.injected or cr1.JAUTO))
-            or (cr1.AWDIE and not sr.AWD and (cr1.AWDEN or cr1.JAWDEN) and not self._calm(t_ps))
-        )
-        return self.adcclk.time_of(now.end) if awaited else NEVER
+        ):
+            return end
+        if cr1.AWDIE and not sr.AWD and (cr1.AWDEN or cr1.JAWDEN):
+            return max(end, self._calm_until(t_ps)) if self._endless() else end
+        return NEVER
 
     def _settle(self, t_ps: int) -> None:
         """The state is new: interrupts, whom to hear, and when to be called again."""

@@ -67,12 +67,19 @@ class Inputs:
         pin = self._pins.get(channel)
         return self._soc.fabric.pads[pin.name] if pin is not None else None
 
-    def steady(self, channel: int, t_ps: int) -> bool:
-        """Whether a channel stays as it is from ``t_ps`` on, unless somebody does something."""
+    def between_until(self, channel: int, t_ps: int, lowest: int, highest: int) -> int:
+        """Until when a channel's 12-bit code surely is in a range, unless somebody does something.
+
+        ``t_ps`` itself when that is not sure even then.
+        """
         pad = self.pad(channel)
         if pad is None:
-            return True
-        return pad.voltage_until(t_ps) >= NEVER and pad.voltage_at(t_ps)[0] is not None
+            return NEVER
+        # The voltages that are nearest to these codes and no others; no bound at the ends.
+        step = self._soc.board.supply_uv / 4096
+        low = round((lowest - 0.5) * step) + 1 if lowest > 0 else -NEVER
+        high = round((highest + 0.5) * step) - 1 if highest < 4095 else NEVER
+        return pad.between_until(t_ps, low, high)
 
     def sample(self, channel: int, t_ps: int, switches: Switches) -> int:
         """Microvolts at a channel. What floats reads as chance will have it."""
