@@ -359,9 +359,10 @@ class _Reader:
         if not found.pin:
             raise table.wrong(verb, f"{found.name!r} is a port, not a pin or a part")
         part = found.part if found.part is not None and found.part.sensor is not None else None
+        pin = found.name if part is None else found.pin  # the bench knows no parts of a contract
         noise = table.quantity("noise", parse_voltage) or 0
         if verb == "set" and table.get("to") == "floating":
-            return Analog(found.pin, at_ps, ())
+            return Analog(pin, at_ps, ())
         if verb == "sine":
             if part is not None:
                 raise table.wrong(verb, f"{part.name} gives a voltage by what it senses: use ramp")
@@ -373,7 +374,7 @@ class _Reader:
             if not rate:
                 raise table.wrong(key, "a sine goes up and down")
             made = Analog(
-                found.pin, at_ps, ((0, self._required(table, "offset", parse_voltage)),),
+                pin, at_ps, ((0, self._required(table, "offset", parse_voltage)),),
                 self._required(table, "amplitude", parse_voltage),
                 rate if key == "period" else period_ps(rate), noise,
             )  # fmt: skip
@@ -388,12 +389,12 @@ class _Reader:
         if part is not None:
             points, ohm = courses(part, ends[0], ends[-1], over, self.board.supply_uv)
             return Analog(
-                found.pin, at_ps, points, noise_uv=noise, ohm=ohm,
+                pin, at_ps, points, noise_uv=noise, ohm=ohm,
                 sensed=Sensed(part.name, ends[0], ends[-1]),
             )  # fmt: skip
         line = ((0, ends[0]), (over, ends[-1])) if over else ((0, ends[-1]),)
         ohm = table.quantity("impedance", parse_resistance) or 0
-        return Analog(found.pin, at_ps, line, noise_uv=noise, ohm=ohm)
+        return Analog(pin, at_ps, line, noise_uv=noise, ohm=ohm)
 
     def _sensed(self, table: _Table, key: str, part: Part | None) -> int:
         """Microvolts, or what a part senses in its own unit."""
