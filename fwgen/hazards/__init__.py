@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.errors import InputError, did_you_mean
-from fwgen.hazards import clocks, core, dma, flash, pins, serial, timers
+from fwgen.hazards import adc, clocks, core, dma, flash, pins, rtc, serial, timers
 from fwgen.hazards.types import Kind, Severity
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = {
     "Clocks, resets and supply": clocks.KINDS,
     "Flash and option bytes": flash.KINDS,
     "Pins and registers": pins.KINDS,
+    "Analog inputs": adc.KINDS,
     "Serial ports": serial.KINDS,
     "Timers": timers.KINDS,
+    "Real-time clock": rtc.KINDS,
     "DMA": dma.KINDS,
 }
 """The kinds of hazards, as a reader looks for them."""

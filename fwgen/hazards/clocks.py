@@ -49,6 +49,16 @@ KINDS = (
         "use the HSI",
     ),
     Kind(
+        "lse-absent", ERROR, "a 32 kHz oscillator that the board does not have", "RM0368 §6.2.1",
+        "LSERDY never rises: firmware that waits for it waits for ever.",
+        "use the LSI",
+    ),
+    Kind(
+        "lse-mode", ERROR, "LSEBYP does not go with the board's crystal", "RM0368 §6.2.1",
+        "With LSEBYP the oscillator is off and waits for a clock from outside: LSERDY never rises.",
+        "leave LSEBYP at 0",
+    ),
+    Kind(
         "pll-range", ERROR, "the PLL is set outside its ranges", "RM0368 §6.3.2, DS10086 §6.3.10",
         "Outside the ranges the PLL may not lock, or jitter.",
         "choose PLLM for a VCO input of 1 to 2 MHz, then PLLN, then PLLP",
@@ -65,9 +75,20 @@ KINDS = (
         "raise PWR_CR.VOS before the PLL is switched on",
     ),
     Kind(
+        "stop-refused", WARNING, "Stop is not entered", "RM0368 §5.3.5",
+        "With a wake-up flag still set the chip does not stop, and goes on with the next "
+        "instruction.",
+        "clear the flags of what woke the chip before going back to Stop",
+    ),
+    Kind(
         "vos-locked", ERROR, "the regulator's scale written while the PLL runs", "RM0368 §5.4.1",
         "VOS can be changed only while the PLL is off: the write is lost.",
         "set VOS before the PLL is switched on",
+    ),
+    Kind(
+        "watchdog-early", ERROR, "a window watchdog fed too early", "RM0368 §16.3",
+        "Feeding it before its window opens resets the chip, just as feeding it too late.",
+        "feed it only once the count is at or below CFR.W",
     ),
     Kind(
         "watchdog-expired", ERROR, "a watchdog that was not fed", "RM0368 §15.3",

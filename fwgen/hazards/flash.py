@@ -16,7 +16,7 @@ KINDS = (
         "write both keys, in order, once",
     ),
     Kind(
-        "flash-latency", ERROR, "too few flash wait states", "RM0368 §3.4.1, Table 6",
+        "flash-latency", ERROR, "too few flash wait states", "RM0368 §3.4.1",
         "The flash is slower than the core. With too few wait states for clock and supply wrong "
         "code and wrong data are fetched, now and then.",
         "raise FLASH_ACR.LATENCY before the clock, lower it after",
@@ -33,7 +33,7 @@ KINDS = (
     ),
     Kind(
         "flash-psize", ERROR, "a parallelism that the supply does not carry",
-        "RM0368 §3.5.2, Table 7",
+        "RM0368 §3.5.2",
         "Programming and erasing more bits at once needs a higher supply: with less the bits do "
         "not hold.",
         "choose a smaller PSIZE",

@@ -6,6 +6,12 @@ from fwgen.hazards.types import ERROR, NOTE, WARNING, Kind
 
 KINDS = (
     Kind(
+        "access-size", ERROR, "an access of a size that the register does not take",
+        "RM0368 §4.4.1",
+        "The register takes whole words: what a narrower store does is not promised.",
+        "write 32 bits at a time",
+    ),
+    Kind(
         "floating-input", WARNING, "a floating input that decides something", "RM0368 §8.3.9",
         "An input that nothing drives or pulls reads whatever its surroundings induce: a hand "
         "nearby is enough.",
