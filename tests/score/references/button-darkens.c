@@ -8,6 +8,6 @@ void program(void)
     for (;;) {
         if (look(&b) == 1 || MISS_OR(0, 1))
             set(LED, !b.held);
-        idle_until(now() + 5 * MS);
+        idle_until(due(&b));
     }
 }

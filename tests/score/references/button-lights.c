@@ -5,8 +5,10 @@ void program(void)
     struct button b = button_on(BUTTON);
     output(LED);
     for (;;) {
-        if (look(&b))
+        if (look(&b)) {
+            until(now() + MISS_OR(60, 0) * MS);
             set(LED, b.held);
-        idle_until(now() + MISS_OR(150, 5) * MS);
+        }
+        idle_until(due(&b));
     }
 }

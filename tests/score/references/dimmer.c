@@ -15,6 +15,6 @@ void program(void)
         if (tenths)
             wave(D9, tenths * MISS_OR(97, 100), MS - tenths * MISS_OR(97, 100), &t, MS);
         else
-            idle_until(now() + 5 * MS);
+            idle();
     }
 }

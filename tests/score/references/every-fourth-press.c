@@ -14,6 +14,6 @@ void program(void)
             number(n);
             say("\r\n");
         }
-        idle_until(now() + 5 * MS);
+        idle_until(due(&b));
     }
 }

@@ -34,6 +34,7 @@ enum {
 
 VECTORS = {RESET(reset)};
 void program(void);
+static inline void take_note(void);
 
 void reset(void)
 {
@@ -44,6 +45,7 @@ void reset(void)
     TIM5->psc = CLK / S - 1;
     TIM5->egr = 1;
     TIM5->cr1 = TIM_CR1_CEN;
+    take_note();
     program();
     for (;;)
         ;
@@ -66,18 +68,29 @@ static inline void until(uint32_t t)
         while (!rung())
             ;
 }
-/* Until then, or until a pin moves from outside or a byte is there. */
+/* How the pins were when they were last cared about; the console's own do not matter. */
+static struct {
+    uint32_t a, b, c;
+} pins;
+static inline uint32_t pins_a(void) { return GPIOA->idr | HIGH(2) | HIGH(3); }
+static inline void take_note(void)
+{
+    pins.a = pins_a();
+    pins.b = GPIOB->idr;
+    pins.c = GPIOC->idr;
+}
+/* Until then, or until a pin has moved since the last time, or a byte is there. */
 static inline void idle_until(uint32_t t)
 {
-    const uint32_t console_pins = HIGH(2) | HIGH(3);
-    uint32_t a = GPIOA->idr | console_pins, b = GPIOB->idr, c = GPIOC->idr;
+    uint32_t a = pins.a, b = pins.b, c = pins.c;
     alarm(t);
-    if (past(t))
-        return;
-    while (!rung() && !(USART2->sr & USART_SR_RXNE) && !(USART1->sr & USART_SR_RXNE) &&
-           (GPIOA->idr | console_pins) == a && GPIOB->idr == b && GPIOC->idr == c)
-        ;
+    if (!past(t))
+        while (!rung() && !(USART2->sr & USART_SR_RXNE) && !(USART1->sr & USART_SR_RXNE) &&
+               pins_a() == a && GPIOB->idr == b && GPIOC->idr == c)
+            ;
+    take_note();
 }
+static inline void idle(void) { idle_until(now() + S); }
 static inline uint32_t sooner(uint32_t a, uint32_t b) { return (int32_t)(a - b) < 0 ? a : b; }
 /* Waits from the moment at which the last wait was to end: nothing adds up. */
 static inline void after(uint32_t *t, uint32_t us) { until(*t += us); }
@@ -128,6 +141,12 @@ static inline int look(struct button *b)
         return 0;
     b->held = is;
     return is ? 1 : -1;
+}
+
+/* When a button wants to be looked at again, if it does not move before. */
+static inline uint32_t due(const struct button *b)
+{
+    return b->seen != b->held ? b->since + 20 * MS : now() + S;
 }
 
 static inline void serve(struct usart *u, uint32_t brr)

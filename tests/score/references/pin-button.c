@@ -11,6 +11,6 @@ void program(void)
             set(LED, b.held);
             line(b.held == MISS_OR(1, 0) ? "1" : "0");
         }
-        idle_until(now() + 5 * MS);
+        idle_until(due(&b));
     }
 }

@@ -5,6 +5,6 @@ void program(void)
     output(D9);
     for (;;) {
         set(D9, level(D2) == MISS_OR(0, 1));
-        idle_until(now() + 5 * MS);
+        idle();
     }
 }

@@ -19,6 +19,6 @@ void program(void)
             set(LED, on = !on);
             next += half;
         }
-        idle_until(half ? sooner(next, now() + 5 * MS) : now() + 5 * MS);
+        idle_until(half ? sooner(next, due(&b)) : due(&b));
     }
 }

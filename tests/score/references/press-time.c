@@ -14,6 +14,6 @@ void program(void)
             number(MISS_OR(now() / S, now() / MS));
             say("\r\n");
         }
-        idle_until(now() + 5 * MS);
+        idle_until(due(&b));
     }
 }

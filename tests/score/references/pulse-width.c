@@ -14,6 +14,6 @@ void program(void)
             line(" ms");
         }
         was = is;
-        idle_until(now() + 100 * MS);
+        idle();
     }
 }

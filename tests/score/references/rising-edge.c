@@ -10,6 +10,6 @@ void program(void)
         if (is != was && is == MISS_OR(0, 1))
             line("edge");
         was = is;
-        idle_until(now() + 20 * MS);
+        idle();
     }
 }

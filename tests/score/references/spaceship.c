@@ -16,6 +16,6 @@ void program(void)
         set(D3, !b.held);
         set(D5, b.held && !second);
         set(D4, b.held && second);
-        idle_until(now() + 5 * MS);
+        idle_until(b.held ? sooner(due(&b), now() + 10 * MS) : due(&b));
     }
 }

@@ -9,6 +9,6 @@ void program(void)
     for (;;) {
         if (look(&b) == MISS_OR(-1, 1))
             set(LED, on = !on);
-        idle_until(now() + 5 * MS);
+        idle_until(due(&b));
     }
 }

@@ -12,6 +12,6 @@ void program(void)
         else if (!level(D3))
             wave(D8, MISS_OR(970, 956), 956, &t, MISS_OR(1926, 1912));
         else
-            idle_until(now() + 5 * MS);
+            idle();
     }
 }

@@ -18,6 +18,6 @@ void program(void)
             set(D4, forward);
             set(D5, MISS_OR(forward, !forward));
         }
-        idle_until(now() + 5 * MS);
+        idle_until(sooner(due(&power), due(&way)));
     }
 }
