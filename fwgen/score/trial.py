@@ -97,7 +97,7 @@ class Trial:
 
 
 def attempt(cell: Cell) -> Trial:
-    """Try a cell. Whatever happens comes back as a Trial: it raises nothing but KeyboardInterrupt."""
+    """Try a cell; whatever goes wrong comes back as a Trial. Raises KeyboardInterrupt only."""
     began = time.monotonic()
     blank = Record(
         cell.key, cell.task.name, cell.board, cell.model, cell.number, "error",

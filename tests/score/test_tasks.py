@@ -36,8 +36,8 @@ needs_gcc = pytest.mark.skipif(not references.HAS_GCC, reason="arm-none-eabi-gcc
 def nothing():
     """Firmware that sleeps, and does nothing else."""
     lines = (
-        CodeLine(encode("wfi"), "wfi", label="reset"),
-        CodeLine(encode("b reset"), "b reset", relocation=Relocation("THM_JUMP11", "reset")),
+        CodeLine("wfi", encode("wfi"), label="sleep"),
+        CodeLine("b sleep", encode("b sleep"), Relocation("THM_JUMP11", "sleep")),
     )
     return link(Emission("nothing", (Unit("reset", "code", lines),), (("Reset", "reset"),)), BOARD)
 
