@@ -11,6 +11,7 @@ from fwgen.report.data import VERSION, Data
 from fwgen.report.layout import Columns, Paragraph
 from fwgen.score.summary import awake_per_second, by_level
 from fwgen.score.task import LEVELS
+from fwgen.score.trial import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,9 +212,9 @@ def _summary_data(one: Summary) -> Data:
         "model": one.model,
         "tasks": one.tasks,
         "measured": one.measured,
-        "counts": dict(one.counts),
+        "counts": {outcome: one.counts.get(outcome, 0) for outcome in OUTCOMES},
         "not_tried": one.missing,
-        "pass_at": {str(k): _float(share) for k, share in one.pass_at.items()},
+        "pass_at": [{"k": k, "share": _float(share)} for k, share in one.pass_at.items()],
         "at_once": _float(one.at_once),
         "repairs": _float(one.repairs),
         "tokens_read": one.tokens_read,
