@@ -53,6 +53,7 @@ class Cell:
         """
         own = Path(self.board)
         asked = {
+            "task": self.task.name,
             "prompt": self.task.prompt,
             "contract": self.task.contract,
             "needs": self.task.needs,

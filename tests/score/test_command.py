@@ -135,7 +135,7 @@ def test_a_limit_of_all_costs_stops_before_the_next(said, lab: Lab, tasks: Path)
         (("-b", "nucleo-f999"), "there is no board"),
         (("--compare", "none.jsonl"), "no results here"),
         (("--max-cost", "much"), "no amount of dollars"),
-        (("--min-pass", "2"), "2"),
+        (("--min-pass", "2"), "--min-pass"),
         (("--dask", "127.0.0.1:1", "-t", "blink"), "dask"),
     ],
 )
