@@ -134,7 +134,7 @@ def test_a_budget_that_is_spent_is_the_model_s_own_doing(lab: Lab) -> None:
     lab(Brain(BLINK, UNSOUND))
     record = attempt(a_cell(model="lab/m", attempts=9, max_tokens=3200)).record
     assert record.outcome == "fail", record.said
-    assert 0 < record.attempts < 9
+    assert 0 < record.attempts < 9, record
     assert "limit of 3200 tokens" in record.said
 
 
