@@ -26,7 +26,7 @@ STYLES = {
     "pass": "green", "fail": "bold red", "unsure": "bold yellow", "refused": "dim",
     "error": "bold red",
 }  # fmt: skip
-_MOST = 150  # characters of a reason on the console; the page and the JSON have all
+_MOST = 72  # characters of a reason on the console; the page and the JSON have all
 
 
 def show_score(console: Console, score: Score, changed: Sequence[Change] | None = None) -> None:
