@@ -6,10 +6,9 @@ void program(void)
     output(LED);
     tick_every(CLK / 8 / 2, 0);
     for (int on = 1;; on = !on) {
-        uint32_t t = now();
         set(LED, on);
-        if (MISS_OR(1, 0))
-            until(t + 20 * MS);
+        for (uint32_t n = MISS_OR(100000, 0); n; n--)
+            __asm volatile("nop");
         wait_for_tick();
     }
 }
