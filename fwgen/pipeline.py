@@ -261,7 +261,7 @@ def _tried(
                 best = Result(reading, model.name, emission, proof, attempt)
             if proof.passed:
                 break
-            feedback = _feedback(emission, proof, confined)
+            feedback = feedback_on(emission, proof, confined)
     if best is None:
         assert unsound is not None
         if stopped:
@@ -288,13 +288,13 @@ def _confined(
 def _prove(
     image: Image, reading: Reading, bench: Bench | None, confined: ConfinedMachine | None
 ) -> Proof:
-    if confined is None:
-        return prove(image, reading.board, reading.contract, bench=bench)
-    return _proved(image, reading.board, reading.contract, confined.run_by_chance)
+    return prove(image, reading.board, reading.contract, bench=bench, confined=confined)
 
 
-def _feedback(emission: Emission, proof: Proof, confined: ConfinedMachine | None) -> Feedback:
-    """What was seen of an emission that does not pass."""
+def feedback_on(
+    emission: Emission | None, proof: Proof, confined: ConfinedMachine | None
+) -> Feedback:
+    """What was seen of a firmware that does not pass; ``emission`` is None for a file's."""
     from fwgen.model.protocol import Feedback
 
     look = None
@@ -405,8 +405,17 @@ def verify(
     return prove(loaded, board, asked, bench=bench)
 
 
-def prove(image: Image, board: Board, contract: Contract, *, bench: Bench | None = None) -> Proof:
+def prove(
+    image: Image,
+    board: Board,
+    contract: Contract,
+    *,
+    bench: Bench | None = None,
+    confined: ConfinedMachine | None = None,
+) -> Proof:
     """Run an image on a bench with the contract's stimuli, and judge what was seen.
+
+    ``confined`` is the machine in a worker, for an image that nobody vouches for.
 
     What passes in the machine runs once more, where everything that nothing defines is otherwise:
     the RAM's contents at power-on, what floating inputs read, how contacts chatter. When it fails
@@ -418,6 +427,8 @@ def prove(image: Image, board: Board, contract: Contract, *, bench: Bench | None
     if bench is not None:
         trace = bench.run(image, contract.stimuli, contract.span_ps)
         return Proof(board, contract, image, trace, judge(contract, trace, board))
+    if confined is not None:
+        return _proved(image, board, contract, confined.run_by_chance)
 
     def run(chance: int, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
         return Machine(board, chance=chance).run(image, stimuli, span_ps)

@@ -30,6 +30,7 @@ NEEDS = "fwgen_needs"
 NO_RIG = "no rig was named: --fwgen-rig NAME, FILE or virtual"
 SECTION = "board"
 _SEEN = pytest.StashKey[list[str]]()
+_ASKED = pytest.StashKey[list[Any]]()
 _SPECS = pytest.StashKey[tuple[Any, ...]]()
 
 
@@ -56,6 +57,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fwgen-cases", action="append", default=[], metavar="DIR",
         help="folder of cases for the tests that ask for fwgen_case",
+    )  # fmt: skip
+    group.addoption(
+        "--fwgen-evidence", default="", metavar="DIR",
+        help="of a test that fails, keep below DIR what machine and board showed",
     )  # fmt: skip
     parser.addini("fwgen_rig", "rigs to run on where none is named", type="args", default=[])
     parser.addini("fwgen_board", "the board that a virtual rig is", default="")
@@ -219,7 +224,7 @@ class _Notes:
     def __init__(self, item: pytest.Item) -> None:
         self._item = item
         self._told = item.stash.setdefault(_SEEN, [])
-        self._count = 0
+        self._asked = item.stash.setdefault(_ASKED, [])
 
     def property(self, name: str, value: object) -> None:
         self._item.user_properties.append((f"fwgen.{name}", str(value)))
@@ -246,8 +251,8 @@ class _Notes:
     def _seen(self, seen: Any) -> None:
         from fwgen.hil.claims import sentence
 
-        self._count += 1
-        name = f"verdict.{self._count}"
+        self._asked.append(seen)
+        name = f"verdict.{len(self._asked)}"
         self.property(name, seen)
         for figure in seen.figures.values():
             self.property(f"{name}.{figure.name.replace(' ', '-')}", figure.text)
@@ -272,10 +277,28 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and not os.environ.get("FWGEN_TRACEBACK"):
         _in_words(report, item, call.excinfo)
     if report.when == "call" and report.failed:
-        told = item.stash.get(_SEEN, [])
+        told = [*item.stash.get(_SEEN, []), *_keep(item)]
         if told:
             report.sections.append((f"Captured {SECTION}", "\n".join(told)))
     return report
+
+
+def _keep(item: pytest.Item) -> Iterator[str]:
+    """Keep what a failed test was shown; tells where."""
+    asked, folder = item.stash.get(_ASKED, []), item.config.getoption("fwgen_evidence")
+    if not asked or not folder:
+        return
+    from pathlib import Path
+
+    from fwgen.errors import FwgenError
+    from fwgen.hil.evidence import keep
+
+    try:
+        for number, where in keep(asked, item.nodeid, Path(folder)).items():
+            item.user_properties.append((f"fwgen.verdict.{number}.kept", str(where)))
+            yield f"kept: {where}"
+    except FwgenError as error:
+        yield f"what was seen could not be kept: {error}"
 
 
 def _in_words(

@@ -17,7 +17,16 @@ from fwgen.board.table import (
     plain,
     suggest,
 )
-from fwgen.board.types import Chip, ClockGate, Clocks, Memory, PeripheralSpec, Pin, WaitStates
+from fwgen.board.types import (
+    Chip,
+    ClockGate,
+    Clocks,
+    DmaLine,
+    Memory,
+    PeripheralSpec,
+    Pin,
+    WaitStates,
+)
 from fwgen.errors import BoardError, did_you_mean
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ OSCILLATORS = ("hsi", "hse", "pll", "lsi", "lse")
 PLL_RANGES = ("vco_in", "vco_out", "m", "n", "p", "q")
 
 _PIN = re.compile(r"P([A-K])(\d|1[0-5])")
+_DMA_LINE = re.compile(r"(\w+)\.([0-7])\.(\d|1[0-5])")
 
 
 def read_chip(data: Mapping[str, object], name: str, where: str, out: list[Finding]) -> Chip:
@@ -51,6 +61,7 @@ def read_chip(data: Mapping[str, object], name: str, where: str, out: list[Findi
     peripherals = _peripherals(top.table("peripherals"), interrupts, clocks.apb_max_hz)
     _check_shared(top.table("shared_interrupts", {}), peripherals)
     _check_triggers(top, peripherals)
+    _check_dma(top, peripherals)
     signals = top.table("signals", {})
     system = set(signals.texts("system", []))
     aliases = {k: str(v) for k, v in signals.table("aliases", {}).items()}
@@ -202,6 +213,7 @@ def _peripherals(
                 irqs[key] = line
             else:
                 irqs_table.complain(key, f"{line!r} is no line of [interrupts]")
+        dma = _dma(t.table("dma", {}))
         options_value = t.raw("options", {})
         options = options_value if isinstance(options_value, dict) else {}
         if options_value is not options:
@@ -211,9 +223,39 @@ def _peripherals(
         if base % 2 or base + size > 2**32:
             t.complain("base", "is odd, or the peripheral reaches past the address space")
         peripherals[name] = PeripheralSpec(
-            name, base, size, kind, registers, bus, gate, irqs, options, section
+            name, base, size, kind, registers, bus, gate, irqs, options, section, dma
         )
     return peripherals
+
+
+def _dma(t: Table) -> dict[str, tuple[DmaLine, ...]]:
+    """The lines of each DMA request: "DMA1.5.4" is stream 5 of DMA1, channel 4."""
+    requests: dict[str, tuple[DmaLine, ...]] = {}
+    for request, value in t.items():
+        lines = []
+        for text in value if isinstance(value, list) else [value]:
+            match = _DMA_LINE.fullmatch(text) if isinstance(text, str) else None
+            if match is None:
+                t.complain(
+                    request,
+                    f"{text!r} is not controller.stream.channel",
+                    'for example rx = ["DMA1.5.4"]',
+                )
+            else:
+                lines.append(DmaLine(match[1], int(match[2]), int(match[3])))
+        requests[request] = tuple(lines)
+    return requests
+
+
+def _check_dma(top: Table, peripherals: Mapping[str, PeripheralSpec]) -> None:
+    """The controllers that DMA requests go to are peripherals of this chip."""
+    for p in peripherals.values():
+        for request, lines in p.dma.items():
+            for line in lines:
+                if line.controller not in peripherals:
+                    hint = did_you_mean(line.controller, peripherals)
+                    place = f"peripherals.{p.name}.dma.{request}"
+                    top.complain(place, f"there is no peripheral {line.controller!r}", hint)
 
 
 def _gate(t: Table) -> ClockGate | None:

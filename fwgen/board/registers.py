@@ -19,7 +19,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +58,7 @@ class Field:
         return ((1 << self.width) - 1) << self.lsb
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RegisterSpec:
     """One register: ``offset`` in bytes from the peripheral's base, ``width`` in bits."""
 
@@ -75,6 +75,14 @@ class RegisterSpec:
         for f in self.fields.values():
             mask |= f.mask
         return mask
+
+    @cached_property
+    def masks(self) -> Mapping[Access, int]:
+        """The bits of each access kind; worked out once for all instances."""
+        masks = dict.fromkeys(Access, 0)
+        for f in self.fields.values():
+            masks[f.access] |= f.mask
+        return masks
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,12 +43,25 @@ class ClockGate:
 
 
 @dataclass(frozen=True, slots=True)
+class DmaLine:
+    """Where a DMA request of a peripheral arrives: controller, stream, and channel (CHSEL)."""
+
+    controller: str  # "DMA1"
+    stream: int
+    channel: int
+
+    def __str__(self) -> str:
+        return f"{self.controller}.{self.stream}.{self.channel}"
+
+
+@dataclass(frozen=True, slots=True)
 class PeripheralSpec:
     """One peripheral of the chip's memory map.
 
     ``kind`` is the path of its model ("stm32.usart_v1"); None declares it not modelled.
     ``registers`` is the path of its register map (same form); None: names are not known.
     ``irqs`` maps the peripheral's own request names ("global", "up", "cc" ...) to IRQ numbers.
+    ``dma`` maps its DMA requests ("rx", "tx", "up" ...) to the lines that carry them.
     ``bus`` is "AHB1", "APB1" ... or "PPB"; ``options`` are facts its model needs (width = 32).
     """
 
@@ -62,6 +75,7 @@ class PeripheralSpec:
     irqs: Mapping[str, int] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
     section: str = ""  # of the reference manual
+    dma: Mapping[str, tuple[DmaLine, ...]] = field(default_factory=dict)
 
     @property
     def end(self) -> int:

@@ -41,13 +41,14 @@ def doctor(
 
 
 def _examine(board: Board | None, probe: str, *, as_json: bool) -> int:
+    from fwgen.board import board_of_probe
     from fwgen.rig.doctor import Surroundings, examine
 
     checks = []
     console = screen()
     if not as_json:
         console.print()
-    for check in examine(board, probe or None, Surroundings(boards=_board_of)):
+    for check in examine(board, probe or None, Surroundings(boards=board_of_probe)):
         checks.append(check)
         if not as_json:
             _show(console, check)
@@ -69,14 +70,6 @@ def _examine(board: Board | None, probe: str, *, as_json: bool) -> int:
     else:
         console.print(f"\n {problems or 'no'} problem{'s' if problems != 1 else ''} found\n")
     return int(problems > 0)
-
-
-def _board_of(board_id: str) -> Board | None:
-    """The board whose probe has this id."""
-    from fwgen.board import list_boards, load_board
-
-    known = [load_board(summary.name) for summary in list_boards()] if board_id else []
-    return next((b for b in known if b.probe.get("board_id") == board_id), None)
 
 
 def _show(console: Console, check: Check) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fwgen.rig.rigs import RigSpec
 
 HERE, OUT = Path("hil"), Path("fwgen-out", "hil")
-JUNIT, HTML = OUT / "junit.xml", OUT / "report.html"
+JUNIT, HTML, EVIDENCE = OUT / "junit.xml", OUT / "report.html", OUT / "failed"
 
 JunitOption = Annotated[
     Path, typer.Option("--junit", metavar="FILE", help="Where the JUnit XML goes.")
@@ -70,6 +70,10 @@ def run(
     ] = "60 s",
     junit: JunitOption = JUNIT,
     html: HtmlOption = HTML,
+    evidence: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Where goes what was seen in tests that fail."),
+    ] = EVIDENCE,
     as_json: JsonOption = False,
 ) -> int:
     """Run tests and cases on rigs, through pytest.
@@ -87,6 +91,7 @@ def run(
     arguments = ["-p", "no:cacheprovider", "-rs", f"--junitxml={junit}", "-o", "junit_logging=no"]
     arguments += [f"--fwgen-rig={name}" for name in rigs]
     arguments += [f"--fwgen-board={board}", f"--fwgen-wait={wait}", f"--fwgen-repeat={repeat}"]
+    arguments += [f"--fwgen-evidence={evidence}"]
     arguments += ["-k", select] if select else []
     arguments += [f"--fwgen-cases={folder}" for folder in folders]
     # Cases are ours: how the tests of the project around them are run is no matter.
@@ -300,11 +305,14 @@ def _state(spec: RigSpec, probes: Sequence[Probe]) -> tuple[str, str, list[str]]
     from fwgen.board import load_board
     from fwgen.rig.lock import is_held
     from fwgen.rig.probes import choose_probe
+    from fwgen.rig.rigs import WireSpec
 
     if spec.virtual:
         return "virtual", "in software: always there", []
     wanted = [(spec.board, spec.probe)]
-    wanted += dict.fromkeys((wire.board, wire.probe) for wire in spec.wires.values())
+    wanted += dict.fromkeys(
+        (wire.board, wire.probe) for wire in spec.wires.values() if isinstance(wire, WireSpec)
+    )
     uids = []
     for board, probe in wanted:
         try:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from fwgen.cli.terminal import Terminal, Typed
     from fwgen.contract import Stimulus
     from fwgen.image.types import Image
+    from fwgen.machine.armv7m.profile import Profile
+    from fwgen.machine.machine import Machine
+    from fwgen.virtual.gdb import GdbServer
 
 STEP_PS = 20 * PS_PER_MS  # how far time goes before input and output are looked at again
 LEAST_PS = 10 * PS_PER_MS  # in real time: more often would only keep this computer busy
@@ -30,6 +33,8 @@ FRAME_BITS = 10
 MOST_TOLD = 20  # hazards and gaps told one by one
 GRACE_S = 0.25  # how long a script's input may take to begin when time does not wait
 REDRAW_S = 0.05
+MOST_EVENTS = 2_000_000  # that are kept for a trace: some 500 MB
+HALTED_S = 0.02  # while a debugger has the core halted: how long each look for his next wish takes
 
 MENU, QUIT, INTERRUPT = 0x14, 0x1D, 0x03  # Ctrl-T, Ctrl-], Ctrl-C
 KEYS_HELP = """\
@@ -65,6 +70,8 @@ class Live:
     """Runs one image on one board until told to stop.
 
     ``real_time``: a second takes a second; else as fast as it goes. ``span_ps`` None: for ever.
+    ``debug`` makes the server of a debugger, who then says when time passes. ``keep`` keeps what
+    was seen, and ``after`` is told of the machine when the run is over, however it ended.
     """
 
     def __init__(
@@ -76,6 +83,10 @@ class Live:
         *,
         real_time: bool,
         span_ps: int | None,
+        debug: Callable[[Machine], GdbServer] | None = None,
+        profile: Profile | None = None,
+        keep: bool = False,
+        after: Callable[[Machine], None] = lambda _: None,
     ) -> None:
         from fwgen.machine.machine import Machine
 
@@ -86,7 +97,9 @@ class Live:
         self.ended_by = 0  # the signal that told us to end
         self.t_ps = 0
         self._stimuli = stimuli
-        self._machine = Machine(board)
+        self._machine = Machine(board, profile=profile)
+        self._keep, self._after = keep, after
+        self.kept_ps: int | None = None  # when it was too much to keep
         self._machine.listen(self._hear)
         self._pins: dict[str, _Pin] = {}
         self._sent = 0
@@ -103,23 +116,36 @@ class Live:
         self._holding: set[str] = set()
         self._origin = self._drawn = 0.0
         self._pace = 1.0
+        self._debug = debug
+        self._gdb: GdbServer | None = None
 
     def run(self, typed: Typed | None, *, keys: bool) -> None:
         """Run; ``keys`` says that ``typed`` are keys of a person, who may use the menu."""
         try:
             self._power_on()
+            if self._debug is not None:
+                self._gdb = self._debug(self._machine)
+                self.terminal.note(f"gdb: target remote {self._gdb.address}")
             if typed is not None and not self.real_time and not keys:
                 self._await_script(typed)
             while not self._over():
-                wait_s = self._advance()
+                wait_s = self._advance() if self._may_run() else 0.0
                 data = typed.take(wait_s) if typed is not None and not typed.ended else b""
                 if not data and wait_s > 0 and (typed is None or typed.ended):
                     time.sleep(wait_s)
                 self._take(data, keys=keys)
                 self._show()
             self._show(last=True)
+            if self._gdb is not None:
+                self._gdb.ended()
         finally:
-            self._machine.close()
+            if self._gdb is not None:
+                self._gdb.close()
+            try:
+                if self._machine.loaded:
+                    self._after(self._machine)
+            finally:
+                self._machine.close()
 
     def summary(self) -> str:
         """What was seen, in one line."""
@@ -162,7 +188,19 @@ class Live:
 
     def _over(self) -> bool:
         ended = self.span_ps is not None and self.t_ps >= self.span_ps
+        if self._gdb is not None:  # a fault is for who debugs to look at
+            return ended or self.quit or bool(self.ended_by) or self._gdb.killed
         return ended or self.quit or bool(self.ended_by) or self.fault is not None
+
+    def _may_run(self) -> bool:
+        """Whether time passes: not while a debugger has halted the core."""
+        if self._gdb is None:
+            return True
+        stood = not self._gdb.target.running
+        runs = self._gdb.poll(HALTED_S)
+        if stood and runs:  # the wall clock went on without us
+            self._origin = time.monotonic() - self.t_ps / PS_PER_S
+        return runs
 
     def _advance(self) -> float:
         """Let some time pass; returns the seconds that the wall clock still has to catch up."""
@@ -181,11 +219,24 @@ class Live:
             until = min(until, self.span_ps)
         with held():
             self._machine.advance(until)
-        self._machine.soc.recorder.events.clear()  # heard and done with: a run may be long
+        self._forget()
         self.t_ps = until
+        if self._gdb is not None and not self._gdb.target.running:
+            self.t_ps = self._machine.core.now_ps  # halted before
         if not self.real_time:
             return 0.0
         return max(0.0, self._origin + until / PS_PER_S - time.monotonic())
+
+    def _forget(self) -> None:
+        """What was heard is done with: a run may be long."""
+        recorder = self._machine.soc.recorder
+        if self._keep and len(recorder.events) >= MOST_EVENTS:
+            self._keep, self.kept_ps = False, self._machine.core.now_ps
+            recorder.keeps = False
+            self._tell(f"{MOST_EVENTS} events are kept; what follows is not", "warning",
+                       at=self.kept_ps)  # fmt: skip
+        elif not self._keep and self.kept_ps is None:
+            recorder.events.clear()
 
     # ------------------------------------------------------------------ what the board does
 
@@ -275,6 +326,8 @@ class Live:
                 self._push(self._tap)
             case "h":
                 self._push(self._hold)
+            case "r" if self._gdb is not None:
+                self.terminal.note("the debugger has the board: monitor reset")
             case "r":
                 self.terminal.note("power off and on")
                 self._power_on()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
-    "boards", "hil", "score", "models", "config",
+    "boards", "hil", "score", "models", "config", "mcp",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -52,6 +52,7 @@ Commands:
   score           Have models do tasks, and tell how many of them pass.
   models          List the AI models that can be asked, and why one cannot.
   config          Providers, prices and keys of AI models.
+  mcp             Serve fwgen to an editor's agent (Copilot, Cursor, Claude Code ...).
 
 Options of a prompt:
   -b, --board B     Board name, or a board's TOML file.  [env: FWGEN_BOARD]
@@ -129,6 +130,7 @@ def build() -> typer.Typer:
         flash,
         hil,
         make,
+        mcp,
         models,
         monitor,
         restore,
@@ -161,6 +163,7 @@ def build() -> typer.Typer:
     app.command("score")(score.score)
     app.command("models")(models.models)
     app.add_typer(config.app(), name="config")
+    app.command("mcp")(mcp.mcp)
     return app
 
 

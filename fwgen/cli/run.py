@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,15 +24,20 @@ from fwgen.cli.options import (
 from fwgen.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from fwgen.board.types import Board
+    from fwgen.cli.live import Live
     from fwgen.cli.terminal import Terminal
     from fwgen.contract import Stimulus
     from fwgen.image.types import Image
+    from fwgen.machine.machine import Machine
+    from fwgen.virtual.gdb import GdbServer
 
 TAP = "100 ms"
 FAULTED = 1
+STACK_GAP = 256  # bytes in a row that nobody wrote to: the stack ends before them
+MOST_PORT = 0xFFFF
 
 
 def run(
@@ -42,6 +49,27 @@ def run(
     press: PressOption = None,
     drive: DriveOption = None,
     send: SendOption = None,
+    gdb: Annotated[
+        str,
+        typer.Option(
+            metavar="[HOST]:PORT",
+            help="Serve gdb, and wait for it before the first instruction: :3333.",
+        ),
+    ] = "",
+    vcd: Annotated[
+        Path | None,
+        typer.Option("--vcd", metavar="FILE", help="Also write what was seen as a VCD file."),
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE", help="Also write what was seen as JSON Lines."),
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="At the end: cycles by unit and by line.")
+    ] = False,
+    stack: Annotated[
+        bool, typer.Option("--stack", help="At the end: the deepest use of the stack.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary at the end.")] = False,
 ) -> int:
     """Run a firmware live: serial on stdin and stdout, LEDs and buttons on a status line.
@@ -50,7 +78,9 @@ def run(
     helps). Through pipes, bytes pass as they are. Exit codes: 0 ran, 1 faulted, 2 error.
     """
     from fwgen.cli import script
+    from fwgen.cli.live import Live
     from fwgen.image.load import load_image
+    from fwgen.machine.armv7m.profile import Profile
     from fwgen.units import parse_duration
 
     the = the_board(board)
@@ -65,24 +95,82 @@ def run(
     ]
     at_terminal = sys.stdin.isatty() or sys.stdout.isatty()
     real_time = pace is Pace.REAL or (pace is None and at_terminal)
-    return _run(the, loaded, stimuli, real_time=real_time, span_ps=span_ps, quiet=quiet)
+    debug = _debugger(gdb) if gdb else None
+    after = _After(the, loaded, vcd, trace, stack=stack)
+
+    def live(terminal: Terminal) -> Live:
+        after.live = Live(
+            the, loaded, stimuli, terminal, real_time=real_time, span_ps=span_ps, debug=debug,
+            profile=Profile() if profile else None, keep=bool(vcd or trace), after=after,
+        )  # fmt: skip
+        return after.live
+
+    code = _run(live, the, quiet=quiet)
+    if profile or stack:
+        after.show(profile=profile)
+    return code
 
 
-def _run(
-    board: Board,
-    image: Image,
-    stimuli: Sequence[Stimulus],
-    *,
-    real_time: bool,
-    span_ps: int | None,
-    quiet: bool,
-) -> int:
-    from fwgen.cli.live import Live
+class _After:
+    """What is taken from the machine when the run is over: files at once, figures to be shown."""
+
+    def __init__(
+        self, board: Board, image: Image, vcd: Path | None, trace: Path | None, *, stack: bool
+    ) -> None:
+        self.live: Live | None = None
+        self._board, self._image, self._vcd, self._trace = board, image, vcd, trace
+        self._stack = stack
+        self._cycles: dict[int, int] = {}
+        self._lowest: int | None = None
+
+    def __call__(self, machine: Machine) -> None:
+        self._cycles = machine.core.profile()
+        top = self._image.initial_sp
+        self._lowest = machine.core.memory.touched_below(top, STACK_GAP) if self._stack else None
+        self._write(machine)
+
+    def _write(self, machine: Machine) -> None:
+        if self._vcd is None and self._trace is None:
+            return
+        from fwgen.image.write import write_atomic
+        from fwgen.trace import dump_trace, dump_vcd
+
+        seen = machine.trace()
+        if self.live is not None and self.live.kept_ps is not None:
+            seen = replace(seen, span_ps=self.live.kept_ps)
+        if self._vcd is not None:
+            write_atomic(self._vcd, dump_vcd(seen, self._board).encode())
+        if self._trace is not None:
+            write_atomic(self._trace, dump_trace(seen).encode())
+
+    def show(self, *, profile: bool) -> None:
+        """Tell the figures that were asked for."""
+        from fwgen.cli.output import screen
+        from fwgen.report.profile import show_profile, show_stack
+
+        console = screen(stderr=True)
+        if profile:
+            show_profile(console, self._cycles, self._image, self._board)
+        if self._stack:
+            show_stack(console, self._lowest, self._image)
+
+
+def _debugger(where: str) -> Callable[[Machine], GdbServer]:
+    """What serves gdb at "[HOST]:PORT". Raises InputError."""
+    from fwgen.virtual.gdb import GdbServer
+
+    host, _, port = where.rpartition(":")
+    if not port.isdecimal() or int(port) > MOST_PORT:
+        raise InputError(f"{where!r} names no port", where="--gdb", hint="write it as :3333")
+    return lambda machine: GdbServer(machine, host=host or "localhost", port=int(port))
+
+
+def _run(make: Callable[[Terminal], Live], board: Board, *, quiet: bool) -> int:
     from fwgen.cli.terminal import Keys, Typed, opened
     from fwgen.report.layout import silence
 
     with opened() as terminal:
-        live = Live(board, image, stimuli, terminal, real_time=real_time, span_ps=span_ps)
+        live = make(terminal)
 
         def told_to_end(number: int, _frame: object) -> None:
             live.ended_by = number

@@ -56,7 +56,7 @@ def _lack(need: str, spec: RigSpec, board: Board) -> str:
         case "press" | "drive":
             return _not_wired(name, "button" if kind == "press" else "", spec, board)
         case "analyser":
-            return "" if spec.virtual else f"{rig} has no logic analyser"
+            return "" if spec.virtual or spec.analyser else f"{rig} has no logic analyser"
         case "board":
             known = {board.name, *board.aliases}
             mine = name.casefold() in {one.casefold() for one in known}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import Board
     from fwgen.contract import Contract
+    from fwgen.rig.analyser import BoardAnalyser
     from fwgen.rig.bench import RigBench
     from fwgen.rig.connection import Connection
     from fwgen.rig.flash import Progress
@@ -30,6 +31,7 @@ VIRTUAL = "virtual"
 ANALYSER_PS = 41_667  # a sample of a 24 MHz logic analyser
 PROBE_CAN_PS = 4 * PS_PER_MS
 """Tolerances finer than this are for a logic analyser: a probe's looks are too few."""
+SELDOM_PS = 20 * PS_PER_MS  # between two looks at the core, where an analyser sees all pins
 LOOK_S = 0.2  # between two looks whether a board is free
 
 
@@ -66,10 +68,12 @@ class Place:
         *,
         wires: Mapping[str, Wire],
         virtual: VirtualBoard | None = None,
+        analyser: BoardAnalyser | None = None,
     ) -> None:
         self.spec, self.connection, self.virtual = spec, connection, virtual
         self.wires = wires
         self.progress: Progress | None = None
+        self._all = analyser  # an analyser that has all pins
         self._analyser = VirtualAnalyser(virtual) if virtual is not None else None
         self._port: Any = None
         self._latency_ps = 0
@@ -89,6 +93,7 @@ class Place:
 
         Raises RigError when the contract is about a console whose port is not there.
         """
+        from fwgen.contract import Asleep
         from fwgen.rig.bench import RigBench
         from fwgen.verdict.needs import needs
 
@@ -97,6 +102,11 @@ class Place:
         if self._analyser is not None:
             fine = self._analyser.pins = asked.finer_than(PROBE_CAN_PS)
         port = self._console(asked.bauds)
+        every_ps = asked.every_ps(fine)
+        if self._all is not None:
+            fine = tuple(self._all.pins)
+            if not any(isinstance(e, Asleep) for e in contract.expectations):
+                every_ps = SELDOM_PS
         clock = self.virtual if self.virtual is not None else self.connection.clock
         return RigBench(
             self.connection,
@@ -104,17 +114,20 @@ class Place:
             self._latency_ps if port is not None else 0,
             clock,
             tuple(pin for pin in asked.pins if pin not in fine),
-            asked.every_ps(fine),
+            every_ps,
             self.wires,
-            self._analyser if fine else None,
+            self._all or (self._analyser if fine else None),
             name="virtual rig" if self.virtual is not None else "rig",
-            means=self._means(fine),
+            means=self._means(fine, port),
             # A board in software is nobody's: what was on it need not be kept.
             backup=None if self.virtual is None else False,
             progress=self.progress,
         )
 
-    def _means(self, fine: Sequence[str]) -> str:
+    def _means(self, fine: Sequence[str], port: Any) -> str:
+        if self._all is not None:
+            heard = f", port {port.name}" if port is not None else ""
+            return f"probe {self.probe.uid}{heard}, analyser {self._all.place} on all pins"
         if self.virtual is None:
             return ""
         means = "probe, port and wires, all virtual"
@@ -203,19 +216,34 @@ def _borrowed(
 
 def _real(held: ExitStack, spec: RigSpec, board: Board, probe: Probe, wait_s: float) -> Place:
     from fwgen.board import load_board
+    from fwgen.rig.outputs import OutputWire
     from fwgen.rig.probes import choose_probe
+    from fwgen.rig.rigs import OutputSpec
     from fwgen.rig.second import SecondBoard
 
     connection = _connected(held, board, probe, wait_s)
     seconds: dict[str, SecondBoard] = {}
     wires: dict[str, Wire] = {}
     for pin, wire in spec.wires.items():
+        if isinstance(wire, OutputSpec):
+            assert spec.switch is not None  # a place of labgrid's has one
+            clock = connection.clock
+            output = OutputWire(spec.switch, clock, wire.output, wire.on, wire.off)
+            held.callback(output.rest)
+            wires[pin] = output
+            continue
         if wire.probe not in seconds:
             other = load_board(wire.board)
             link = _connected(held, other, choose_probe(other, wire.probe), wait_s)
             seconds[wire.probe] = SecondBoard(link, connection.clock)
         wires[pin] = seconds[wire.probe].wire(wire.pin)
-    return Place(spec, connection, wires=wires)
+    analyser = None
+    if spec.analyser:
+        from fwgen.rig.analyser import BoardAnalyser
+
+        analyser = BoardAnalyser(spec.analyser, board=board.name)
+        held.callback(analyser.close)
+    return Place(spec, connection, wires=wires, analyser=analyser)
 
 
 def _connected(held: ExitStack, board: Board, probe: Probe, wait_s: float) -> Connection:
@@ -311,3 +339,10 @@ class VirtualAnalyser:
                 looks.look(k * ANALYSER_PS, k * ANALYSER_PS, sampled)
             looks.skip(end - zero_ps)
         return made
+
+    def released(self) -> None:
+        """It is blind to that; and the probe's own time is the board's."""
+
+    def heard(self, uart: str) -> tuple[()]:
+        """Nothing: the port is heard by the board's own clock."""
+        return ()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board
     from fwgen.contract import Stimulus
     from fwgen.image.types import Image
+    from fwgen.machine.armv7m.profile import Profile
     from fwgen.trace import Event
 
 PATIENCE_S = 60.0
@@ -41,7 +42,8 @@ class Machine:
     block hook (None: use it when it was built): the same trace, later. ``chance`` (0 or 1) picks
     what nothing defines: RAM at power-on, floating inputs, the chatter of contacts. After
     ``patience_s`` seconds of wall time in one ``run`` (firmware that computes without end) the
-    run ends early, with a Gap that says so: nobody knows what would have followed.
+    run ends early, with a Gap that says so: nobody knows what would have followed. A ``profile``
+    counts where cycles go (``core.profile``); with it every loop runs step by step.
 
     Every ``run`` starts from power-on. The same image and stimuli give the same trace.
     """
@@ -54,8 +56,10 @@ class Machine:
         native: bool | None = None,
         patience_s: float | None = PATIENCE_S,
         chance: int = 0,
+        profile: Profile | None = None,
     ) -> None:
         self.board = board
+        self._profile = profile
         self._chance = chance
         self._patience_s = patience_s
         self._native = native
@@ -148,7 +152,9 @@ class Machine:
                     where=(image.source or None) if image is not None else None,
                 )
         self._soc, self._memory, self._image = soc, memory, image
-        self._core = Core(soc, memory, accelerate=self._accelerate, native=self._native)
+        self._core = Core(
+            soc, memory, accelerate=self._accelerate, native=self._native, profile=self._profile
+        )
         self._core.image = image
         soc.recorder.keeps = keep_events
         soc.recorder.listeners.extend(self._listeners)
@@ -200,6 +206,11 @@ class Machine:
         self._listeners.append(listener)
         if self._soc is not None:
             self._soc.recorder.listeners.append(listener)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there is an image, or a flash, to run."""
+        return self._core is not None
 
     def close(self) -> None:
         """Give the engine back; the machine can be loaded again."""

@@ -89,11 +89,31 @@ class MemoryMap:
         for region in self.regions:
             if region.kind == "ram" and id(region.buffer) not in done:
                 done.add(id(region.buffer))
-                noise = Random(region.base).randbytes(region.size)
-                if self._chance:
-                    noise = noise.translate(_OPPOSITE)
-                region.view[: region.size] = noise
+                region.view[: region.size] = self._noise(region)
                 self.changed(region.base, region.end)
+
+    def touched_below(self, top: int, gap: int) -> int | None:
+        """The lowest address of RAM that was written to, going down from ``top``.
+
+        ``gap`` bytes in a row that still hold the noise of power-on end it. None when even the
+        first are untouched, or there is no RAM. What happens to hold its noise counts as untouched.
+        """
+        region = self.find(top - 1)
+        if region is None or region.kind != "ram":
+            return None
+        noise, size = self._noise(region), top - region.base
+        now, lowest, at = bytes(region.view[:size]), None, size
+        while at > 0:
+            piece = slice(max(0, at - gap), at)
+            if now[piece] == noise[piece]:
+                break
+            changed = next(n for n in range(piece.start, at) if now[n] != noise[n])
+            lowest, at = changed, changed
+        return None if lowest is None else region.base + lowest
+
+    def _noise(self, region: Region) -> bytes:
+        noise = Random(region.base).randbytes(region.size)
+        return noise.translate(_OPPOSITE) if self._chance else noise
 
     def find(self, address: int) -> Region | None:
         """The region that holds an address, or None."""

@@ -63,9 +63,7 @@ class Register:
     )  # fmt: skip
 
     def __init__(self, spec: RegisterSpec, reset: int | None = None) -> None:
-        masks = dict.fromkeys(Access, 0)
-        for f in spec.fields.values():
-            masks[f.access] |= f.mask
+        masks = spec.masks
         self.spec, self.name, self._fields = spec, spec.name, spec.fields
         self._rw, self._rc_w0, self._rc_w1 = (
             masks[Access.RW],
@@ -74,7 +72,7 @@ class Register:
         )
         self._rs, self._t, self.rc_r = masks[Access.RS], masks[Access.T], masks[Access.RC_R]
         self.readable = ((1 << spec.width) - 1) & ~masks[Access.W]
-        self._reserved = ((1 << spec.width) - 1) & ~spec.defined
+        self._reserved = ((1 << spec.width) - 1) & ~sum(masks.values())
         self.reset_value = spec.reset if reset is None else reset
         self.value = self.reset_value
 
@@ -171,6 +169,9 @@ class Peripheral:
     MAP: ClassVar[RegisterMap]
     DECLARED: ClassVar[dict[str, Reg]] = {}
 
+    cuts_debugger = False
+    """Whether what it is set to keeps a debugger from its wires."""
+
     def __init_subclass__(cls, registers: str | None = None, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         if registers is not None:
@@ -201,11 +202,6 @@ class Peripheral:
             for lane in range(state.spec.width // 8):
                 self._by_offset[state.spec.offset + lane] = (state, self.DECLARED[name], lane)
 
-    @property
-    def cuts_debugger(self) -> bool:
-        """Whether a debugger is kept from its wires by what this peripheral is set to."""
-        return False
-
     # ------------------------------------------------------------------ for subclasses
 
     def on_reset(self, t_ps: int) -> None:
@@ -225,12 +221,28 @@ class Peripheral:
         """Raise or lower an interrupt request line, by its name in the chip file."""
         self.soc.interrupts.set(self.spec.irqs[request], f"{self.name}.{request}", level, t_ps)
 
+    def dma(self, t_ps: int, request: str, level: bool, *, last: bool = False) -> None:
+        """Raise or lower a DMA request line, by its name in the chip file.
+
+        ``last``: of a transfer whose length only this peripheral knows (SDIO). A request that the
+        chip does not wire is nobody's.
+        """
+        self.soc.dma.set(self, request, level, t_ps, last=last)
+
+    def on_dma(self, t_ps: int, request: str, left: int) -> None:
+        """Called after a DMA controller served a request; ``left`` items are still to come.
+
+        The data register was accessed before, with all that an access does. A request that is no
+        flag of its own (a timer's) is lowered here; I2C looks at ``left`` for its NACK.
+        """
+
     # ------------------------------------------------------------------ for the bus
 
     def reset(self, t_ps: int) -> None:
         """Back to reset values."""
         for state in self.states.values():
             state.value = state.reset_value
+        self.soc.dma.clear(self)
         self.on_reset(t_ps)
 
     def read(self, offset: int, size: int, t_ps: int) -> int:
@@ -273,6 +285,11 @@ class Peripheral:
                 self.soc.gap(self.name, f"{state.name}.{name}", "write", self.spec.base + offset)
         if declared.writer is not None:
             declared.writer(self, t_ps, written, before)
+
+    def defined(self, offset: int) -> int:
+        """The bits of the register at an offset that are no reserved ones."""
+        found = self._by_offset.get(offset)
+        return found[0].spec.defined if found is not None else 0
 
     def peek(self, offset: int, size: int, t_ps: int) -> Peek | None:
         """What a read would give, purely; None when reading has effects or is not modelled."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fwgen.errors import BoardError
 from fwgen.machine.armv7m.exceptions import Exceptions
+from fwgen.machine.dma import DmaRequests
 from fwgen.machine.signals import Fabric, Pad
 from fwgen.machine.time import NEVER, ClockDomain, Scheduler
 from fwgen.trace import Edge, Event, Gap, Hazard, Wave
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import Board, PeripheralSpec
     from fwgen.machine.armv7m.comparators import Break
+    from fwgen.machine.memory import MemoryMap
     from fwgen.machine.peripheral import Latch, Peripheral
     from fwgen.machine.signals import SquareWave
 
@@ -189,6 +191,7 @@ class Soc:
         self.recorder = Recorder()
         self.fabric = Fabric(self.scheduler)
         self.interrupts = Interrupts()
+        self.dma = DmaRequests()
         self.exceptions = Exceptions(
             self.chip.nvic_lines, self.chip.priority_bits, self.chip.interrupts
         )
@@ -196,6 +199,7 @@ class Soc:
         self.gated: dict[str, bool] = {}  # peripheral -> its clock is enabled (kept by RCC)
         self.settling: dict[str, int] = {}  # peripheral -> until when its new clock may be absent
         self.core: Core | None = None
+        self.memory: MemoryMap | None = None  # what masters other than the core reach
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
         self.by_debugger = False  # what happens on the bus now is not the firmware's doing
         self.reset_cause = "PORRSTF"  # of the reset under way, or the last one
@@ -287,6 +291,10 @@ class Soc:
     def bus_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
         """A core's read of a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
+        return self.master_read(spec, offset, size, t_ps)
+
+    def master_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
+        """A read by whichever master, within an event: what else is due now comes after it."""
         peripheral = self.peripherals.get(spec.name)
         if self._clock_off(spec):
             return 0
@@ -299,6 +307,12 @@ class Soc:
     ) -> None:
         """A core's write to a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
+        self.master_write(spec, offset, size, value, t_ps)
+
+    def master_write(
+        self, spec: PeripheralSpec, offset: int, size: int, value: int, t_ps: int
+    ) -> None:
+        """A write by whichever master, within an event: what else is due now comes after it."""
         peripheral = self.peripherals.get(spec.name)
         if self._clock_off(spec):
             return

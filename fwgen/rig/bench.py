@@ -62,6 +62,12 @@ class Analyser(Protocol):
     def stop(self, zero_ps: int) -> Mapping[str, Looks]:
         """What was seen since a time of the rig's clock, by pin."""
 
+    def released(self) -> tuple[int, int] | None:
+        """Between which times of the rig's clock it saw the core let go; None if it cannot."""
+
+    def heard(self, uart: str) -> Sequence[SerialByte]:
+        """What the board sent on its console's line from then on; nothing if it cannot tell."""
+
 
 EVERY_PS = PS_PER_MS  # between two looks, where the probe is fast enough
 OTHERS_PS = 9 * PS_PER_MS  # the ports that nobody asked for are looked at this often, or nearly
@@ -71,6 +77,7 @@ AT_REST_PS = 5 * PS_PER_MS  # so long after a wire has moved its pin must have f
 SLICE_PS = 100 * PS_PER_MS  # of looks at the core that are told as one
 QUIET_PS, MOST_NOISE_PS = 20 * PS_PER_MS, 500 * PS_PER_MS  # of serial, before it starts
 SETTLE_ROUNDS = 4  # that the run goes on after its span, so that its last edges are seen whole
+LATE_PS = 2 * PS_PER_S  # a byte that an analyser saw on the line comes to the port by then
 FRAME_BITS = 10
 
 
@@ -122,8 +129,12 @@ class _Run:
         self.clock = bench.clock
         self.pads = Pads(self.board, self.connection, bench.wires)
         ports = {self.pads.port_of(pin) for pin in bench.pins}
-        self.asked = [port for port in self.pads.ports if port in ports]
-        self.others = [port for port in self.pads.ports if port not in ports]
+        # What an analyser has all of need not be looked at; but whether a wire moves its pin must.
+        sharper = set(bench.analyser.pins) - set(bench.wires) if bench.analyser else set()
+        self.ports = [port for port in self.pads.ports if not sharper.issuperset(port.pins)]
+        self.asked = [port for port in self.ports if port in ports]
+        self.others = [port for port in self.ports if port not in ports]
+        self.stamped: Sequence[SerialByte] = ()
         self.facts = Facts(self.board.chip)
         self.chance = random.Random(span_ps)
         self.looks: dict[str, Looks] = {}
@@ -135,6 +146,7 @@ class _Run:
         for stimulus in stimuli:
             self._plan(stimulus)
         self.moves.sort(key=lambda move: move.at_ps)
+        self.sent = bool(self.sends)
         self.sends.sort(key=lambda send: send.at_ps)
         self.fault: Fault | None = None
         self.capture: Capture | None = None
@@ -182,6 +194,7 @@ class _Run:
             self.capture = capture
             self._go()
             capture.poll()
+            self._await_bytes(capture)
         return self._trace(capture)
 
     def _go(self) -> None:
@@ -196,7 +209,7 @@ class _Run:
             faults.DEMCR, connection.read_word(faults.DEMCR) | faults.CATCH
         )  # fmt: skip
         connection.read_word(faults.DHCSR)  # S_RESET_ST is told once
-        for port in self.pads.ports:
+        for port in self.ports:
             for pin, level in self.pads.levels(port).items():
                 self.looks[pin] = Looks(pin, level)
         if self.bench.analyser is not None:
@@ -206,11 +219,16 @@ class _Run:
             self._watch()
         finally:
             self._let_go()
-        self.until_ps = min(look.until_ps for look in self.looks.values())
+        self.until_ps = self._seen_until
         for looks in self.done.values():
             looks.skip(self.until_ps)
         if self.bench.analyser is not None:
-            self._take_over(self.bench.analyser.stop(self.zero))
+            sharper = self.bench.analyser.stop(self.zero)
+            self.until_ps = min([self.until_ps, *(looks.until_ps for looks in sharper.values())])
+            self._take_over(sharper)
+            if self.board.console is not None:
+                heard = self.bench.analyser.heard(self.board.console.uart)
+                self.stamped = [byte for byte in heard if byte.t_ps <= self.until_ps]
         self._take_over({pin: looks for pin, looks in self.done.items() if pin not in self.dead})
 
     def _take_over(self, sharper: Mapping[str, Looks]) -> None:
@@ -231,6 +249,8 @@ class _Run:
         before = self.clock.now_ps
         self.connection.write_word(faults.DHCSR, faults.DBGKEY | faults.C_DEBUGEN)
         after = self.clock.now_ps
+        if self.bench.analyser is not None:
+            before, after = self.bench.analyser.released() or (before, after)
         self.zero, self.zero_ps = (before + after) // 2, (after - before + 1) // 2
         for look in self.looks.values():
             look.since_ps = -self.zero_ps
@@ -264,8 +284,13 @@ class _Run:
             if self.capture is not None:
                 self.capture.poll()
             self._wait(began)
-            if min(look.until_ps for look in self.looks.values()) > self.span_ps + self.zero_ps:
+            if self._seen_until > self.span_ps + self.zero_ps:
                 rest -= 1
+
+    @property
+    def _seen_until(self) -> int:
+        """Up to when all that we look at by ourselves was seen."""
+        return min((look.until_ps for look in self.looks.values()), default=self.now)
 
     def _some_others(self, now: int) -> list[PortMap]:
         """The ports beside those asked for whose turn it is."""
@@ -391,6 +416,23 @@ class _Run:
             self._tell(SerialByte(end, uart, "rx", byte, baud * MHZ_PER_HZ, begin))
         self._line_free_ps = start + len(send.data) * FRAME_BITS * PS_PER_S // baud
 
+    # ------------------------------------------------------------------ what was said
+
+    def _await_bytes(self, capture: Capture) -> None:
+        """What the analyser saw on the line will come, too: a busy computer brings it late."""
+        until = self.clock.now_ps + LATE_PS
+        while len(capture.since(self.zero)) < len(self.stamped) and self.clock.now_ps < until:
+            capture.wait(EVERY_PS)
+
+    def _stamped(self, capture: Capture) -> list[SerialByte]:
+        """What came to the port, with the times that the analyser has of it.
+
+        Nothing when the two do not agree: what came to the port counts.
+        """
+        said = [one.byte for one in capture.since(self.zero)]
+        seen = [one.byte for one in self.stamped]
+        return list(self.stamped) if seen and said[: len(seen)] == seen else []
+
     # ------------------------------------------------------------------ what came of it
 
     def _tell(self, event: Event) -> None:
@@ -412,10 +454,12 @@ class _Run:
         ports: dict[str, Heard] = {}
         console = self.board.console
         if capture is not None and console is not None:
-            events += capture.events(console.uart, self.zero)
-            sent = self.bench.latency_ps
-            baud = self.bench.port.baudrate
-            ports[console.uart] = Heard(max(capture.uncertainty_since(self.zero), sent), baud)
+            stamped = self._stamped(capture)
+            events += stamped or capture.events(console.uart, self.zero)
+            blur = 0 if stamped else capture.uncertainty_since(self.zero)
+            if self.sent or not stamped:
+                blur = max(blur, self.bench.latency_ps)
+            ports[console.uart] = Heard(blur, self.bench.port.baudrate)
         return Trace(
             bench=self.bench.name,
             board=self.board.name,

@@ -72,6 +72,8 @@ def make_target(chip: Chip, algorithm: Algorithm) -> type:
     awake = 0
     for bit in ("DBG_SLEEP", "DBG_STOP", "DBG_STANDBY"):
         awake |= facts.get(f"DBGMCU_CR_{bit}") or 0
+    tracing = facts.get("DBGMCU_CR_TRACE_IOEN") or 0
+    mode = facts.get("DBGMCU_CR_TRACE_MODE") or 0
 
     def init(self: Any, session: Any) -> None:
         CoreSightTarget.__init__(self, session, memory)
@@ -83,12 +85,19 @@ def make_target(chip: Chip, algorithm: Algorithm) -> type:
         if self.read32(idcode) & 0xFFF == device:
             self.write32(control, self.read32(control) | awake)
 
+    def trace_start(self: Any) -> None:
+        # Else the pin of SWO stays the firmware's. TRACE_MODE 0 is the asynchronous one.
+        if self.trace_enabled and control is not None and tracing:
+            self.write32(control, self.read32(control) & ~mode | tracing)
+        CoreSightTarget.trace_start(self)
+
     return type(
         f"Fwgen{chip.name.capitalize()}",
         (CoreSightTarget,),
         {
             "__init__": init,
             "post_connect_hook": post_connect_hook,
+            "trace_start": trace_start,
             "__doc__": f"{chip.title}, from its description in fwgen.",
             "PART_NUMBER": chip.title,
             "PART_FAMILIES": [chip.family],

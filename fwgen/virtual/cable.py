@@ -31,6 +31,9 @@ class Answering(Protocol):
     def spend(self, ps: int) -> None:
         """A debug access took its time."""
 
+    def cable_moved(self, *, attached: bool) -> None:
+        """The cable went out, or in."""
+
 
 class UnpluggedError(Exception):
     """The cable is out."""
@@ -54,6 +57,7 @@ class Cable:
             raise UnpluggedError("the cable was pulled")
         if self._left == 0:
             self._left = None
+            self._board.cable_moved(attached=True)
 
     def charge(self, words: int) -> None:
         """So many words go over the wires. The caller is within ``access``."""
@@ -69,6 +73,7 @@ class Cable:
         with board.lock:
             if self._left is not None:
                 if self._left == 0:
+                    board.cable_moved(attached=False)
                     raise UnpluggedError("the cable was pulled")
                 self._left -= 1
             board.spend(TRANSACTION_PS + words * WORD_PS)

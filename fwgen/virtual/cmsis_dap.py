@@ -535,6 +535,7 @@ def plugged(
         product="fwgen CMSIS-DAP",
         elapse=wire.spend,
         latency_ps=TRANSACTION_PS,
+        cable_moved=lambda attached: board.cable_moved(attached=attached),
     )
     probe.suffer(drop_after=board.faults.drop_after, replug=board.faults.replug)
     with usb.plugged(probe):

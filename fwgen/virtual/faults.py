@@ -13,10 +13,11 @@ class Faults:
     is the number of flash operations after which the next one never ends (None: never happens).
     ``bit_errors`` is the share of words that a debug probe reads with one bit wrong. ``idcode``
     is what the chip says it is. ``read_protected``: read-out protection of level 1.
-    ``drop_after`` pulls the debug cable after so many transfers, for good; ``replug`` gives it
-    back when the probe is opened the next time. ``power_fails_after`` takes the supply away after
-    so many flash operations, in the middle of the last one. ``serial_noise`` is the share of
-    bits on the serial line that arrive flipped. ``latency`` multiplies what the probe takes.
+    ``drop_after`` pulls the cable of the debug probe, which carries the serial port too, after so
+    many transfers, for good; ``replug`` gives it back when the probe is looked for the next time.
+    ``power_fails_after`` takes the supply away after so many flash operations, in the middle of
+    the last one. ``serial_noise`` is the share of bits on the serial line that arrive flipped.
+    ``latency`` multiplies what the probe takes.
     """
 
     write_protected: frozenset[int] = frozenset()

@@ -515,6 +515,12 @@ def plugged(
 
     """
     wire = BoardWire(board, supply_mv=supply_mv)
+
+    def cable_moved(attached: bool) -> None:
+        board.cable_moved(attached=attached)
+        if attached:
+            board.power_cycle()
+
     link = StLink(
         wire,
         serial=board.uid,
@@ -523,7 +529,7 @@ def plugged(
         board_id=board.board.probe.get("board_id"),
         elapse=wire.spend,
         latency_ps=TRANSACTION_PS,
-        cable_moved=lambda attached: board.power_cycle() if attached else None,
+        cable_moved=cable_moved,
     )
     link.suffer(drop_after=board.faults.drop_after, replug=board.faults.replug)
     with usb.plugged(link):

@@ -17,6 +17,7 @@ from fwgen.board.registers import RegisterMap, known_register_maps, load_registe
 
 FOLDER = Path(__file__).parent / "facts"
 FACTS: dict[str, Any] = json.loads((FOLDER / "stm32f401re.json").read_text(encoding="utf-8"))
+DMA: dict[str, Any] = json.loads((FOLDER / "stm32f401re-dma.json").read_text(encoding="utf-8"))
 NUCLEO: dict[str, Any] = json.loads((FOLDER / "nucleo-f401.json").read_text(encoding="utf-8"))
 HEADER, CHIP_DATA, SVD = FACTS["header"], FACTS["chip"], FACTS["svd"]
 CHIP = load_chip("stm32f401re")
@@ -379,3 +380,16 @@ def test_every_map_of_the_stm32_has_a_second_source() -> None:
     names = {n.removeprefix("stm32.") for n in known_register_maps() if n.startswith("stm32.")}
     # A handful of words in system memory; what pyocd finds its way by (tests/virtual).
     assert names - set(MAPS) == {"uid_v1", "romtable_f401"}
+
+
+def test_dma_requests_arrive_where_embassys_data_says() -> None:
+    for name, requests in DMA["requests"].items():
+        ours = {
+            request: sorted(str(line).removeprefix("DMA") for line in lines)
+            for request, lines in CHIP.peripherals[name].dma.items()
+        }
+        if "ext" in requests:  # both directions of the extension of an I2S in one
+            ours = {"ext": sorted(line for lines in ours.values() for line in lines)}
+        assert ours == requests, name
+    # SPI4 is not in that data: Table 28 alone says where it asks.
+    assert {name for name, p in CHIP.peripherals.items() if p.dma} == {*DMA["requests"], "SPI4"}

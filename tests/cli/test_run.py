@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +17,9 @@ import pytest
 import fwgen
 from fwgen.cli import script, terminal
 from fwgen.contract import Drive, Press, Send
+from fwgen.trace import SerialByte, load_trace
 from fwgen.units import PS_PER_MS, PS_PER_S
+from fwgen.virtual.gdb.packets import framed
 
 from .conftest import BOARD
 from .firmware import hex_of
@@ -118,6 +122,64 @@ def test_hazards_and_gaps_are_told_once(live: Live, made: Callable[[str], Path])
     assert ran.stderr.count(b"PA13 leaves the debugger") == 1
     ran = live(made("unmodelled"), "--for", "1s")
     assert ran.stderr.count(b"I2C1.CR1: write is not modelled") == 1
+
+
+def test_what_was_seen_can_be_kept_and_cycles_and_stack_are_told(
+    live: Live, made: Callable[[str], Path], tmp_path: Path
+) -> None:
+    trace, vcd = tmp_path / "seen.jsonl", tmp_path / "seen.vcd"
+    ran = live(
+        made(COUNT),
+        "--for",
+        "1.2s",
+        "--profile",
+        "--stack",
+        "--trace",
+        str(trace),
+        "--vcd",
+        str(vcd),
+    )
+    assert ran.returncode == 0
+    assert ran.stdout.split() == [b"hello", b"0", b"hello", b"1", b"hello", b"2"]
+    said = ran.stderr.decode()
+    assert re.search(r"^ cycles +\d+ awake", said, re.MULTILINE)
+    assert re.search(r"^ stack +written to \d+ bytes deep, from 0x20018000", said, re.MULTILINE)
+    seen = load_trace(trace.read_text())
+    assert seen.span_ps == 12 * PS_PER_S // 10
+    assert bytes(e.byte for e in seen.of(SerialByte)) == ran.stdout
+    assert "$enddefinitions" in vcd.read_text()
+
+
+def test_a_debugger_is_waited_for_and_may_end_the_run(
+    command: list[str], made: Callable[[str], Path]
+) -> None:
+    with subprocess.Popen(
+        [*command, "run", str(made(COUNT)), "--board", BOARD, "--gdb", "localhost:0"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as run:  # fmt: skip
+        assert run.stderr is not None
+        place = re.search(rb"target remote (\S+):(\d+)", run.stderr.readline())
+        assert place is not None
+        with socket.create_connection((place[1].decode(), int(place[2])), timeout=20) as gdb:
+            gdb.sendall(framed(b"qRcmd," + b"time".hex().encode()))
+            heard = b""
+            while b"#" not in heard:
+                heard += gdb.recv(200)
+            answer = heard.partition(b"$")[2].partition(b"#")[0]
+            assert bytes.fromhex(answer.decode()) == b"0 s, 0 cycles awake\n"
+            gdb.sendall(framed(b"k"))
+            said, _ = run.communicate(timeout=20)
+    assert said == b""
+    assert run.returncode == 0
+
+
+@pytest.mark.parametrize("where", ["3333x", ":70000", "localhost:"])
+def test_a_port_that_is_none_is_refused(
+    live: Live, made: Callable[[str], Path], where: str
+) -> None:
+    ran = live(made(COUNT), "--gdb", where)
+    assert ran.returncode == 2
+    assert b"names no port" in ran.stderr
 
 
 def test_real_time_is_real(live: Live, made: Callable[[str], Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -9,14 +10,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fwgen.contract import load_contract
+from fwgen.trace import load_trace
 from tests.cli.firmware import hex_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from fwgen.board.types import Board
+
     Tests = Callable[..., pytest.RunResult]
 
+TRACES = ("trace.jsonl", "rig-trace.jsonl")
 BLINK = """
     def test_blink(board, fwgen):
         board.flash(fwgen("blink LED at 20 Hz"))
@@ -88,6 +94,51 @@ def test_a_failure_is_told_in_the_judges_words_and_only_those(tests: Tests) -> N
         "PASS   The CPU never faults: no fault",
     ])  # fmt: skip
     result.stdout.no_fnmatch_line("*claims.py*")
+
+
+def test_what_was_seen_in_a_failing_test_is_kept(
+    tests: Tests, tmp_path: Path, nucleo: Board
+) -> None:
+    kept, junit = tmp_path / "failed", tmp_path / "junit.xml"
+    code = """
+        def test_wrong(board, fwgen):
+            board.flash(fwgen("blink LED at 20 Hz"))
+            assert board.pin("LD2").blinks("20 Hz")
+            assert board.pin("LD2").blinks("30 Hz")
+
+        def test_right(board, fwgen):
+            board.flash(fwgen("blink LED at 20 Hz"))
+            assert board.pin("LD2").blinks("20 Hz")
+    """
+    for _ in range(2):  # what an earlier run left is replaced
+        result = tests(code, f"--fwgen-evidence={kept}", f"--junitxml={junit}")
+        result.assert_outcomes(passed=1, failed=1)
+    (folder,) = kept.glob("*/*")
+    assert folder.name == "question-2"
+    assert folder.parent.name.endswith("test_wrong-virtual")
+    result.stdout.fnmatch_lines([f"kept: {folder}"])
+    facts = {p.get("name"): p.get("value") for p in ET.parse(junit).iter("property")}
+    assert facts["fwgen.verdict.2.kept"] == str(folder)
+    machine, rig = (load_trace((folder / name).read_text()) for name in TRACES)
+    assert machine.watched is None
+    assert rig.watched is not None
+    assert load_contract(folder / "contract.toml", nucleo).expectations
+    assert json.loads((folder / "report.json").read_text())["outcome"] == "fail"
+
+
+def test_a_folder_that_cannot_be_written_costs_no_result(tests: Tests, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    result = tests(
+        """
+        def test_wrong(board, fwgen):
+            board.flash(fwgen("blink LED at 20 Hz"))
+            assert board.pin("LD2").blinks("30 Hz")
+        """,
+        f"--fwgen-evidence={tmp_path / 'taken'}",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["what was seen could not be kept: *"])
+    assert (tmp_path / "taken").read_text() == "mine"
 
 
 def test_firmware_that_faults_proves_nothing_either_way(tests: Tests, tmp_path: Path) -> None:

@@ -62,7 +62,11 @@ def make() -> Iterator[Callable[..., VirtualBoard]]:
 
 @contextmanager
 def session(
-    board: VirtualBoard, tmp_path: Path, probe: str | None = None, **options: object
+    board: VirtualBoard,
+    tmp_path: Path,
+    probe: str | None = None,
+    target: str = "cortex_m",
+    **options: object,
 ) -> Iterator[Any]:
     """A session of pyocd on a board that is plugged in."""
     from pyocd.core.session import Session
@@ -75,7 +79,7 @@ def session(
         found = DebugProbeAggregator.get_probe_with_id(board.uid)
         try:
             made = Session(
-                found, target_override="cortex_m", no_config=True, project_dir=str(tmp_path),
+                found, target_override=target, no_config=True, project_dir=str(tmp_path),
                 options=options,
             )  # fmt: skip
         finally:

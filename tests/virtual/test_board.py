@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -109,8 +110,9 @@ def test_what_ends_a_board_that_runs_by_itself_is_raised_where_it_is_used(
 
     board.machine.soc.scheduler.at(PS_PER_MS, broken)
     board.start_free_running()
-    thread = next(t for t in threading.enumerate() if t.name == f"board {board.uid}")
-    thread.join(timeout=20)
+    deadline = time.monotonic() + 20
+    while board.free_running and time.monotonic() < deadline:
+        time.sleep(0.002)
     with pytest.raises(RuntimeError, match="a model of ours"):
         board.check()
 
@@ -268,3 +270,38 @@ def test_a_slow_probe_takes_longer(make: Callable[..., VirtualBoard], tmp_path: 
         with session(board, tmp_path):
             took.append(board.now_ps)
     assert took[1] > 8 * took[0]
+
+
+@pytest.mark.parametrize("probe", ["plain", "stlink", "cmsis-dap"])
+def test_the_serial_port_hangs_on_the_same_cable(
+    make: Callable[..., VirtualBoard], tmp_path: Path, probe: str
+) -> None:
+    import serial
+    from pyocd.core import exceptions
+    from pyocd.probe.aggregator import DebugProbeAggregator
+    from usb.core import USBError
+
+    from fwgen.virtual.serial import comports
+
+    board = make(faults=Faults(drop_after=200))
+    url = f"fwgen://{board.uid}"
+    gone = exceptions.Error, USBError
+
+    def read_on(target: Any) -> None:
+        for _ in range(1000):
+            target.read32(0xE004_2000)
+
+    with suppress(*gone), session(board, tmp_path, probe) as pyocd:  # which cannot be closed
+        port = serial.serial_for_url(url, timeout=0.01)
+        assert port.read(1) == b""
+        with pytest.raises(gone):
+            read_on(pyocd.target)
+        with pytest.raises(serial.SerialException, match="unplugged"):
+            port.read(1)
+        assert comports() == []
+        with pytest.raises(serial.SerialException, match="could not open"):
+            serial.serial_for_url(url)
+        again = DebugProbeAggregator.get_probe_with_id(board.uid)
+        if probe == "plain":  # on no bus: it is looked for when it is opened
+            again.open()
+        serial.serial_for_url(url).close()

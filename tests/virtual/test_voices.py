@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fwgen.rig.targets import register
 from tests.machine.core.firmware import firmware
 
 from .conftest import session
@@ -128,6 +129,16 @@ def test_what_firmware_prints_by_itm_comes_out_of_swo(
     lines = said.getvalue().split("\n")[1:-1]
     assert lines == ["Hi !"] * len(lines)
     assert len(lines) >= 2
+
+
+def test_a_target_of_ours_gives_the_pin_to_swo_when_trace_is_asked_for(
+    make: Callable[..., VirtualBoard], tmp_path: Path
+) -> None:
+    board = make(firmware(SAYS_BY_ITM))
+    name = register(board.board)
+    for wanted in (False, True):
+        with session(board, tmp_path, target=name, enable_swv=wanted) as pyocd:
+            assert bool(pyocd.target.read32(DBGMCU_CR) & TRACE_IOEN) == wanted
 
 
 def test_swo_at_another_rate_is_not_understood(make: Callable[..., VirtualBoard]) -> None:

@@ -97,15 +97,16 @@ class Breakpoints:
         def on_code(_uc: Any, address: int, _size: int, _user: Any) -> None:
             try:
                 if self._debug.enabled:
-                    core.stop(lambda: self._reached(address, one.why))
+                    core.stop(lambda: self._reached(address, one))
             except BaseException as error:  # noqa: BLE001 - re-raised by _step
                 core.fail(error)
 
         return on_code
 
-    def _reached(self, address: int, why: str) -> None:
+    def _reached(self, address: int, one: Break) -> None:
         self._traps.cut_short(address)
-        self._debug.halt(why)
+        self._core.hit = one
+        self._debug.halt(one.why)
 
     def _on_access(self, one: Break) -> Callable[..., None]:
         core = self._core
@@ -120,16 +121,17 @@ class Breakpoints:
                 ours = ("ram",) if kind == uc.UC_MEM_WRITE else ("ram", "flash")
                 if region is not None and region.kind in ours and self._debug.enabled:
                     pc = self._engine.read(eng.PC)
-                    core.stop(lambda: self._touched(pc, one.why))
+                    core.stop(lambda: self._touched(pc, one))
             except BaseException as error:  # noqa: BLE001 - re-raised by _step
                 core.fail(error)
 
         return on_access
 
-    def _touched(self, pc: int, why: str) -> None:
+    def _touched(self, pc: int, one: Break) -> None:
         """The engine went back to before the access: let it do it, unwatched, then halt."""
         self._traps.cut_short(pc)
         self._take_out()
         self._run_one()
         self._put_in()
-        self._debug.halt(why)
+        self._core.hit = one
+        self._debug.halt(one.why)

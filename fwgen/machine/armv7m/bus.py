@@ -172,6 +172,7 @@ class Bus:
         for one in self._core.watching:
             hit = address < one.end and one.begin < address + size
             if hit and (one.write if store else one.read) and self._debug.enabled:
+                self._core.hit = one
                 self._debug.halt(one.why)
 
     def _unprivileged(self, address: int) -> bool:

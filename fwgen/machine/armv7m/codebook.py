@@ -73,10 +73,14 @@ class Codebook:
             stop = min(stop, block.fp)
         return stop
 
+    def look_at(self, address: int, size: int) -> Block:
+        """What the code there is, without learning it."""
+        code = self._memory.read(address, size) or b""
+        return Block(address, code, self._core.kind, self._wait_states)
+
     def learn(self, address: int, size: int) -> Block:
         """Look at code that is about to run for the first time."""
-        code = self._memory.read(address, size) or b""
-        block = Block(address, code, self._core.kind, self._wait_states)
+        block = self.look_at(address, size)
         self._pages.update(range(address >> _PAGE, (address + size - 1 >> _PAGE) + 1))
         if not self._engine.read(eng.CONTROL) & 2:
             self._stack.check(self._engine.read(eng.SP))

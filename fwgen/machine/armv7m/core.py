@@ -35,6 +35,7 @@ from fwgen.machine.armv7m.debug import Debug
 from fwgen.machine.armv7m.debugger import Debugger
 from fwgen.machine.armv7m.entry import Entry
 from fwgen.machine.armv7m.escalation import Escalation
+from fwgen.machine.armv7m.profile import by_instruction
 from fwgen.machine.armv7m.rounds import Rounds
 from fwgen.machine.armv7m.skipper import Skipper
 from fwgen.machine.armv7m.sleeper import Sleeper
@@ -43,6 +44,7 @@ from fwgen.machine.armv7m.state import (
     ATTENTION,
     FREE,
     GUARD_CYCLES,
+    HALTED,
     IN_RESET,
     NOWHERE,
     NOWHERE_YET,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.machine.armv7m.blocks import Block
+    from fwgen.machine.armv7m.profile import Profile
     from fwgen.machine.armv7m.symbolic import Outcome
     from fwgen.machine.memory import MemoryMap
     from fwgen.machine.soc import Soc
@@ -75,9 +78,11 @@ class Core(skippable.Core):
         *,
         accelerate: bool = True,
         native: bool | None = None,
+        profile: Profile | None = None,
     ) -> None:
-        super().__init__(soc, memory, native=native)
-        self._may_accelerate = accelerate
+        super().__init__(soc, memory, native=native if profile is None else False)
+        self._profile = profile  # with one, every block must be seen
+        self._may_accelerate = accelerate and profile is None
         self._one_ran = False  # the instruction that a debugger steps
         self.steps = 0  # times the engine was entered: what a runaway costs
         self.patience: Callable[[], bool] | None = None  # asked now and then: go on?
@@ -189,7 +194,24 @@ class Core(skippable.Core):
             if block.system:
                 at.attention, at.limit = 1, ATTENTION
 
-        return on_block
+        profile = self._profile
+        if profile is None:
+            return on_block
+
+        def on_profiled(_uc: Any, address: int, size: int, _user: Any) -> None:
+            profile.enter(address, size, self.awake_cycles)
+            on_block(_uc, address, size, _user)
+
+        return on_profiled
+
+    def profile(self) -> dict[int, int]:
+        """Awake cycles so far by the address of the instruction; empty without a Profile."""
+        made: dict[int, int] = {}
+        blocks = self._profile.blocks(self.awake_cycles) if self._profile is not None else {}
+        for (address, size), spent in blocks.items():
+            for at, share in by_instruction(self._book.look_at(address, size), *spent).items():
+                made[at] = made.get(at, 0) + share
+        return made
 
     def _slow_block(self, cycle: int, address: int, size: int) -> None:
         """A block that is new, or does not end before something is due."""
@@ -210,7 +232,7 @@ class Core(skippable.Core):
                 if self._watches.add(block):
                     self.stop(lambda: self.engine.drop_code(address, address + size))
                     return
-            if backward and self._accelerates:
+            if backward and self._accelerates and self.hold != STEPPING:
                 skipped = self._accelerate(block, cycle)
                 if skipped is None:
                     return
@@ -330,6 +352,8 @@ class Core(skippable.Core):
             return True
         if self.hold != FREE:
             self.debug.enter()
+            if self.debug.stops_time and self.hold == HALTED:
+                return False
         return self._sleeper.idle()
 
     def _step_by_debugger(self) -> None:

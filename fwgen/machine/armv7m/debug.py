@@ -48,7 +48,8 @@ _CATCHES = {
 class Debug:
     """The debug state of a core; DCB's registers show it.
 
-    ``enabled`` is C_DEBUGEN: without it nothing here ever happens.
+    ``enabled`` is C_DEBUGEN: without it nothing here ever happens. With ``stops_time`` the whole
+    board stands still while the core is halted, which silicon cannot do.
     """
 
     def __init__(self, core: CoreState, sleeper: Sleeper) -> None:
@@ -56,6 +57,7 @@ class Debug:
         self._engine = core.engine
         self._soc = core.soc
         self._sleeper = sleeper
+        self.stops_time = False
         self.power_on()
 
     def power_on(self) -> None:
@@ -65,6 +67,7 @@ class Debug:
         self._was_reset = True
         self._entered = False
         self._retired = 0
+        self.released_ps: int | None = None  # when it was last let run
 
     @property
     def halted(self) -> bool:
@@ -146,6 +149,8 @@ class Debug:
         core = self._core
         core.asleep_cycles += core.at.cycle + core.at.cost - core.asleep_since
         core.hold, self._entered = hold, False
+        if hold == FREE:
+            self.released_ps = core.now_ps
         core.at.start = core.at.end = core.next_pc
         self._soc.freeze(core.now_ps, frozen=False)
         core.attend()

@@ -67,6 +67,7 @@ class CoreState(ABC):
 
     def __init__(self, soc: Soc, memory: MemoryMap, *, native: bool | None) -> None:
         self.soc, self.memory = soc, memory
+        soc.memory = memory
         self.kind = soc.chip.core
         self.exceptions = soc.exceptions
         self.hclk = soc.clock("HCLK")
@@ -96,6 +97,7 @@ class CoreState(ABC):
         self.imprecise: tuple[int, int] | None = None
         self.fp_enabled = False
         self.watching: tuple[Break, ...] = ()  # data on the bus, for a debugger
+        self.hit: Break | None = None  # the break or watchpoint that halted the core last
         self.scb: Any = soc.peripherals.get("SCB")
         self.fpu: Any = soc.peripherals.get("FPU")
         self.systick: Any = soc.peripherals.get("SYSTICK")

@@ -67,6 +67,10 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         self._starts = [start for start, _ in self.sectors]
         self._modes = self.cr.mask("LOCK", "PG", "SER", "MER")
         self._programming = self.cr.mask("PG")  # of these, the only one
+        # The last store that was found to be in order: how all was set, and the offsets of its
+        # sector. The next store mostly is like it.
+        self._set_up = (0, 0, 0)
+        self._open = range(0)
         self.busy_until_ps = 0
         self._changed: list[Callable[[int, int], None]] = []
         self._timing: list[Callable[[int], None]] = []
@@ -115,11 +119,15 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         may change at once, unless something else is due before. §3.5.3, §3.5.4.
         """
         offset = address - self.base
-        error = self._program_error(offset, size)
-        if error:
-            self._fail(error, f"a store of {size} bytes at {address:#010x}", t_ps)
-            return
-        self._check_psize()
+        set_up = self.cr.value, self.optcr.value, size
+        if set_up != self._set_up or offset not in self._open or offset & size - 1:
+            error = self._program_error(offset, size)
+            if error:
+                self._fail(error, f"a store of {size} bytes at {address:#010x}", t_ps)
+                return
+            self._check_psize()
+            start, length = self.sectors[self._sector_at(offset)]
+            self._set_up, self._open = set_up, range(start, start + length)
         if self._goes_wrong(t_ps):
             return
         old = self._word(offset, size)
@@ -374,13 +382,16 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
             return "PGSERR"
         if not 0 <= offset <= len(self.memory) - size:
             return "PGSERR"
-        if self._protected(bisect_right(self._starts, offset) - 1):
+        if self._protected(self._sector_at(offset)):
             return "WRPERR"
         if offset // 16 != (offset + size - 1) // 16:
             return "PGAERR"  # not within one row of 128 bits
         if size != 1 << self.cr.PSIZE:
             return "PGPERR"
         return ""
+
+    def _sector_at(self, offset: int) -> int:
+        return bisect_right(self._starts, offset) - 1
 
     def _protected(self, sector: int) -> bool:
         """Not write protect: a 0 in nWRP protects the sector."""

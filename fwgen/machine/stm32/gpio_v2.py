@@ -317,15 +317,12 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
 
     # ------------------------------------------------------------------ what silicon would not do
 
-    @property
-    def cuts_debugger(self) -> bool:
-        """Whether a pin of serial wire debug is used for something else. RM0368 §23.4.1."""
-        return any(self._leaves_debugger(index) for index in self._debug)
-
     def _leaves_debugger(self, index: int) -> bool:
         return self.mode(index) != ALTERNATE or self.alternate(index) != self._debug[index]
 
     def _check_debugger(self, line: Line) -> None:
+        """Whether a pin of serial wire debug is used for something else. RM0368 §23.4.1."""
+        self.cuts_debugger = any(map(self._leaves_debugger, self._debug))
         if self._leaves_debugger(line.index):
             self.soc.hazard(
                 "swd-remapped",

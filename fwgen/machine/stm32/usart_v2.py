@@ -27,6 +27,7 @@ STANDARD_RATES = (
 _TOLERATED = Fraction(2, 100)  # of a standard rate
 _LOST = Fraction(4, 100)  # beyond this a receiver samples the wrong bit (§19.3.5: 3.75 %)
 
+_DMAR, _DMAT = 1 << 6, 1 << 7  # CR3
 _IDLE, _BREAK = -1, -2  # what the shift register may hold besides data
 
 
@@ -82,8 +83,10 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
 
     Bytes that leave while no pin carries TX are not seen outside: a hazard, and no SerialByte.
 
-    Not modelled (a Gap where firmware asks for it): LIN, IrDA, smartcard, synchronous clock, DMA,
-    CTS and RTS. The edge detector's quantisation to the sample clock is taken as zero. A clock
+    DMA requests (§19.3.13): "tx" while TXE and DMAT are set, "rx" while RXNE and DMAR are.
+
+    Not modelled (a Gap where firmware asks for it): LIN, IrDA, smartcard, synchronous clock, CTS
+    and RTS. The edge detector's quantisation to the sample clock is taken as zero. A clock
     that changes within a frame shifts the end of a frame going out, not the sampling of one
     coming in.
     """
@@ -92,7 +95,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
     cr1 = Reg()
     cr2 = Reg(unmodelled=("CLKEN", "LINEN", "LBDIE"))
     cr3 = Reg(
-        unmodelled=("IREN", "SCEN", "NACK", "DMAR", "DMAT", "RTSE", "CTSE", "CTSIE"),
+        unmodelled=("IREN", "SCEN", "NACK", "RTSE", "CTSE", "CTSIE"),
     )
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
@@ -107,11 +110,13 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         self._sampling: Timer | None = None
         self._idle: Timer | None = None
         self._line = False  # the interrupt request
+        self._asks = 0  # DMA requests: CR3's DMAT and DMAR where they are raised
         self._forming = self.cr1.mask("M", "PCE", "PS", "OVER8")
         self._formed: tuple[tuple[object, ...], _Format] | None = None
         self._start()
 
     def _start(self) -> None:
+        self._asks = 0
         self._tdr: int | None = None
         self._rdr = 0
         self._frame: _Frame | None = None
@@ -328,6 +333,19 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         if line != self._line:
             self._line = line
             self.irq(t_ps, "global", line)
+        dma = self.cr3.value & (_DMAT | _DMAR)
+        if dma or self._asks:
+            self._request_dma(t_ps, dma if cr1.UE else 0)
+
+    def _request_dma(self, t_ps: int, dma: int) -> None:
+        """Raise and lower the DMA requests, where they changed."""
+        sr = self.sr
+        asks = dma & ((_DMAT if sr.TXE else 0) | (_DMAR if sr.RXNE else 0))
+        changed, self._asks = asks ^ self._asks, asks
+        if changed & _DMAT:
+            self.dma(t_ps, "tx", bool(asks & _DMAT))
+        if changed & _DMAR:
+            self.dma(t_ps, "rx", bool(asks & _DMAR))
 
     def _request_error(self) -> bool:
         sr, cr1, cr3 = self.sr, self.cr1, self.cr3

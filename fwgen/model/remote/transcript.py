@@ -196,6 +196,10 @@ def _entry(line: str, where: str) -> dict[str, Any]:
     if not whole:
         raise InputError("is no exchange of a transcript", where=where)
     entry: dict[str, Any] = data
+    try:
+        body_of(entry)
+    except ValueError:
+        raise InputError("holds an answer that is no base64", where=where) from None
     return entry
 
 

@@ -59,8 +59,9 @@ def plugged(port: VirtualPort) -> Iterator[str]:
 
 
 def find_port(uid: str) -> VirtualPort | None:
-    """The plugged port of a board's uid."""
-    return _plugged.get(uid)
+    """The plugged port of a board's uid; None also while its cable is out."""
+    port = _plugged.get(uid)
+    return port if port is not None and port.present else None
 
 
 def comports() -> list[ListPortInfo]:
@@ -69,6 +70,8 @@ def comports() -> list[ListPortInfo]:
 
     found = []
     for uid, port in _plugged.items():
+        if not port.present:
+            continue
         info = ListPortInfo(f"fwgen://{uid}")
         info.name = info.device
         info.serial_number = uid

@@ -21,11 +21,20 @@ typedef struct {
 typedef struct {
     reg sr, dr, brr, cr1, cr2, cr3, gtpr;
 } usart;
+typedef struct {
+    reg lisr, hisr, lifcr, hifcr;
+    struct {
+        reg cr, ndtr, par, m0ar, m1ar, fcr;
+    } stream[8];
+} dma;
 
 #define TIM2 ((timer *)0x40000000)
 #define TIM3 ((timer *)0x40000400)
 #define TIM4 ((timer *)0x40000800)
 #define USART2 ((usart *)0x40004400)
+#define TIM1 ((timer *)0x40010000)
+#define DMA1 ((dma *)0x40026000)
+#define DMA2 ((dma *)0x40026400)
 #define GPIOA ((gpio *)0x40020000)
 #define GPIOC ((gpio *)0x40020800)
 
@@ -77,13 +86,26 @@ typedef struct {
 
 #define AHB1_GPIOA BIT(0)
 #define AHB1_GPIOC BIT(2)
+#define AHB1_DMA1 BIT(21)
+#define AHB1_DMA2 BIT(22)
 #define APB1_TIM2 BIT(0)
 #define APB1_TIM3 BIT(1)
 #define APB1_TIM4 BIT(2)
 #define APB1_USART2 BIT(17)
 #define APB1_PWR BIT(28)
+#define APB2_TIM1 BIT(0)
 #define APB2_SYSCFG BIT(14)
 
+/* DMA: bits of CR, and the flags of a stream where they stand for stream 0. RM0368 9.5. */
+enum {
+    DMA_EN = BIT(0), DMA_TEIE = BIT(2), DMA_HTIE = BIT(3), DMA_TCIE = BIT(4),
+    DMA_TO_PERIPHERAL = BIT(6), DMA_COPY = BIT(7), DMA_CIRC = BIT(8), DMA_PINC = BIT(9),
+    DMA_MINC = BIT(10), DMA_WORDS = BIT(12) | BIT(14), DMA_DBM = BIT(18), DMA_CT = BIT(19),
+    DMA_FLAGS = 0x3D, DMA_TEIF = BIT(3), DMA_HTIF = BIT(4), DMA_TCIF = BIT(5)
+};
+#define DMA_CHANNEL(n) ((uint32_t)(n) << 25)
+
+enum { DMA1_STREAM5_IRQ = 16, DMA1_STREAM6_IRQ = 17, DMA2_STREAM5_IRQ = 68 };
 enum { TIM2_IRQ = 28, TIM3_IRQ = 29, TIM4_IRQ = 30, USART2_IRQ = 38, EXTI15_10_IRQ = 40 };
 
 enum { INPUT, OUTPUT, ALTERNATE, ANALOG };

@@ -41,6 +41,9 @@ HANDLER(tim3);
 HANDLER(tim4);
 HANDLER(usart2);
 HANDLER(exti15_10);
+HANDLER(dma1_stream5);
+HANDLER(dma1_stream6);
+HANDLER(dma2_stream5);
 
 __attribute__((section(".vectors"), used)) void (*const vectors[16 + 85])(void) = {
     [0] = (void (*)(void))&stack_top,
@@ -59,4 +62,7 @@ __attribute__((section(".vectors"), used)) void (*const vectors[16 + 85])(void) 
     [16 + TIM4_IRQ] = tim4,
     [16 + USART2_IRQ] = usart2,
     [16 + EXTI15_10_IRQ] = exti15_10,
+    [16 + DMA1_STREAM5_IRQ] = dma1_stream5,
+    [16 + DMA1_STREAM6_IRQ] = dma1_stream6,
+    [16 + DMA2_STREAM5_IRQ] = dma2_stream5,
 };

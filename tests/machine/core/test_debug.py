@@ -200,6 +200,16 @@ def test_steps_go_one_instruction_at_a_time_also_within_an_it_block(blank: Debug
     assert blank.read(DFSR) == HALTED
 
 
+def test_a_loop_that_ran_hot_can_still_be_stepped(blank: Debugged) -> None:
+    labels = blank.program(LOOP)
+    blank.run()
+    blank.control(DEBUGEN | HALT)
+    count, again = blank.register(0), labels["again"]
+    places = [blank.step() for _ in range(4)]
+    assert set(places) == {again, again + 2}
+    assert blank.register(0) == count + 2
+
+
 def test_a_step_takes_the_time_of_its_instruction() -> None:
     lab = debugged(
         "start: movs r0, #100\nmovs r1, #7\nudiv r0, r0, r1\nnop\nforever2: b forever2\n"

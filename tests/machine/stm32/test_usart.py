@@ -541,8 +541,6 @@ def test_stimulated_frames_equal_wired_ones(data: bytes, off_permille: int) -> N
     [
         ("CR2", 1 << 14, "CR2.LINEN"),
         ("CR2", 1 << 11, "CR2.CLKEN"),
-        ("CR3", 0x80, "CR3.DMAT"),
-        ("CR3", 0x40, "CR3.DMAR"),
         ("CR3", 0x200, "CR3.CTSE"),
         ("CR3", 0x02, "CR3.IREN"),
         ("GTPR", 1, "GTPR"),

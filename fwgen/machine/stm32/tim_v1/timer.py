@@ -15,6 +15,7 @@ from fwgen.machine.stm32.tim_v1.lines import (
     dead_ticks,
     filter_ticks,
 )
+from fwgen.machine.stm32.tim_v1.requests import ALL, COM, TRIGGER, Requests
 from fwgen.machine.time import NEVER
 
 if TYPE_CHECKING:
@@ -50,16 +51,19 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     Time: the count begins one kernel tick after CEN is set (§12.3.4): with PSC = p the first
     clock of the counter comes p + 2 ticks after the write.
 
-    Not modelled (a Gap where firmware asks for it): DMA requests and bursts, remapping (OR),
-    register locks (BDTR.LOCK), commutation (CCPC, COMG), clearing OCxREF from ETRF (OCxCE), fast
-    enable (OCxFE). Resynchronisation of inputs, and the delays between chained timers (MSM), are
-    taken as zero. Switching OCxM to PWM applies the comparison at once.
+    With a DMA request enabled its events are scheduled, too, until one of them waits to be served.
+
+    Not modelled (a Gap where firmware asks for it): remapping (OR), register locks (BDTR.LOCK),
+    preloaded commutation (CCPC, CCUS), clearing OCxREF from ETRF (OCxCE), fast enable (OCxFE).
+    Resynchronisation of inputs, and the delays between chained timers (MSM), are taken as zero.
+    Switching OCxM to PWM applies the comparison at once.
     """
 
     cr1, cr2, smcr, dier, sr, egr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
     ccmr1, ccmr2, ccer, cnt, psc, arr, rcr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
     ccr1, ccr2, ccr3, ccr4 = Reg(), Reg(), Reg(), Reg()
     bdtr = Reg(unmodelled=("LOCK",))
+    dcr, dmar = Reg(), Reg()
 
     for _i, _reg in enumerate((ccr1, ccr2, ccr3, ccr4)):
         _reg.on_write(_compare_written(_i))
@@ -90,6 +94,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._slaves = 0
         self._master: Tim | None = None
         self._lines: dict[str, bool] = {}
+        self._requests = Requests(self.dma)
         self._triggered = False  # a trigger is being handled: loops of timers end here
         self._start()
 
@@ -114,6 +119,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._etr_prescaled = 0
         self._trigger_level = 0
         self._updated = self._matched = self._reinitialised = False
+        self._requests.clear()
         self._restage = True
         self._following: list[tuple[OutputLine, int, int]] = []  # line, channel, inverted
         self._dead: dict[int, DeadTime] = {}  # channels whose both outputs follow, with dead time
@@ -208,9 +214,6 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
 
     @dier.on_write
     def _interrupt_enable(self, t_ps: int, _written: int, _before: int) -> None:
-        for name in self.dier.spec.fields:
-            if name.endswith("DE") and getattr(self.dier, name):
-                self.soc.gap(self.name, f"DIER.{name}", "write", self.spec.base + 0x0C)
         self._dier = self.dier.value
         self._settle(t_ps)
 
@@ -240,13 +243,15 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             if egr.field(f"CC{i + 1}G", written):
                 if i in self._counter.outputs:
                     self.sr.value |= CC1IF << i
+                    self._requests.happened(CC1IF << i)
                 else:
                     self._capture(i)
         if self.instance.slave and egr.field("TG", written):
-            self.sr.set(TIF=1)
+            self._trigger_flag()
         if self.instance.advanced:
             if egr.field("COMG", written):
-                self.soc.gap(self.name, "EGR.COMG", "write", self.spec.base + 0x14)
+                self.sr.set(COMIF=1)
+                self._requests.happened(COM)
             if egr.field("BG", written):
                 self._break()
         if egr.field("UG", written):
@@ -320,6 +325,52 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         if self._broken:
             self._break()
         self._settle(t_ps)
+
+    # ------------------------------------------------------------------ DMA
+
+    @property
+    def _ccds(self) -> bool:
+        """Whether compare channels ask the DMA at each update event instead of their own."""
+        return bool(self._dier & 0x1E00 and self.cr2.CCDS)
+
+    def on_dma(self, t_ps: int, request: str, left: int) -> None:
+        """A request was served: the next event asks again."""
+        self._sync(t_ps)
+        self._requests.served(t_ps, request)
+        self._settle(t_ps)
+
+    @dcr.on_write
+    def _burst_written(self, _t_ps: int, _written: int, _before: int) -> None:
+        self._requests.index = 0
+
+    @dmar.on_read
+    def _window_read(self, t_ps: int) -> int:
+        offset = self._through_window()
+        return 0 if offset is None else super().read(offset, 4, t_ps)
+
+    @dmar.on_write
+    def _window_written(self, t_ps: int, _written: int, _before: int) -> None:
+        value, self.dmar.value = self.dmar.value, 0
+        offset = self._through_window()
+        if offset is not None:
+            # A narrow item comes doubled: what the register behind lacks of it is nobody's fault.
+            super().write(offset, 4, value & self.defined(offset), t_ps)
+
+    def _through_window(self) -> int | None:
+        """The offset of the register behind DMAR; None where there is none to reach."""
+        register = self._requests.through_window(self.dcr.DBA, self.dcr.DBL)
+        offset = 4 * register
+        if offset < self.dcr.spec.offset:
+            return offset
+        self.soc.hazard(
+            "timer-burst",
+            "error",
+            f"{self.name}: a burst of {self.dcr.DBL + 1} registers from DBA = {self.dcr.DBA} goes"
+            " beyond the last one",
+            section="RM0368 §12.4.19",
+            cure="let DBA + DBL be at most 17",
+        )
+        return None
 
     # ------------------------------------------------------------------ configuration
 
@@ -492,6 +543,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         if self.sr.value & flag:
             self.sr.set(**{f"CC{i + 1}OF": 1})
         self.sr.value |= flag
+        self._requests.happened(flag)
         self.states[f"CCR{i + 1}"].value = self._counter.cnt
         self._matched |= i == 0
 
@@ -529,6 +581,10 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._counter.advance(1)
         self._collect()
 
+    def _trigger_flag(self) -> None:
+        self.sr.set(TIF=1)
+        self._requests.happened(TRIGGER)
+
     def _trigger_now(self, t_ps: int, trigger: int) -> int:
         if trigger == _TI1 and "TI1" in self._wires:
             return self._wires["TI1"].level ^ bool(self._enable_bits(0) & _P)
@@ -553,10 +609,10 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
                     self._prescaled_capture(i)
         if self._sms == _GATED:
             self._gate = bool(level)
-            self.sr.set(TIF=1)
+            self._trigger_flag()
             self._counting = bool(self.cr1.CEN and not self.smcr.ECE and self._gate)
         elif level and self._sms >= _RESET:
-            self.sr.set(TIF=1)
+            self._trigger_flag()
             if self._sms == _RESET:
                 self._reinitialise()
             elif self._sms == _TRIGGER:
@@ -624,6 +680,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         counter = self._counter
         if counter.flags:
             self.sr.value |= counter.flags
+            self._requests.happened(counter.flags)
             counter.flags = 0
         if counter.matched:
             self._matched |= bool(counter.matched & CC1IF)
@@ -655,8 +712,9 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     def _settle(self, t_ps: int) -> None:
         """The state is new: tell interrupts, pins and slaves, and ask to be called again."""
         self._raise_interrupts(t_ps)
+        self._requests.settle(t_ps, self._dier >> 8 & ALL, on_update=self._ccds)
         ticks = self._tell_slaves(t_ps)  # first: a slave may act back on this timer at once
-        ticks = min(ticks, self._drive(t_ps), self._ticks_to_interrupt())
+        ticks = min(ticks, self._drive(t_ps), self._ticks_to_event())
         at = NEVER if ticks >= FOREVER else self.clock.time_of(self._tick + ticks)
         alarm = self._alarm
         if alarm is not None:
@@ -683,11 +741,13 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
                 self._lines[request] = level
                 self.irq(t_ps, request, level)
 
-    def _ticks_to_interrupt(self) -> int:
+    def _ticks_to_event(self) -> int:
+        """Ticks until something would interrupt or ask the DMA."""
         if not self._running:
             return FOREVER
         counter, clocks = self._counter, FOREVER
         waiting = self._dier & ~self.sr.value
+        waiting |= self._requests.awaited(self._dier >> 8 & ALL, on_update=self._ccds)
         if waiting & UIF:
             clocks = counter.clocks_to_update()
         if waiting & 0x1E:

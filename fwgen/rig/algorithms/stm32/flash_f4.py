@@ -215,7 +215,8 @@ bne program_odd ; d100 ; J8 program_odd""",
 STORE = {
     4: """program_next: subs r1, #4 ; 3904
 blo program_end ; d300 ; J8 program_end
-ldm r2!, {r5} ; ca20
+ldr r5, [r2, #0] ; 6815
+adds r2, #4 ; 3204
 ldr r4, [r7, #0] ; 683c
 cmp r4, r5 ; 42ac
 beq program_same ; d000 ; J8 program_same ; blank stays blank: 16 us saved

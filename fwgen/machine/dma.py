@@ -1,0 +1,81 @@
+"""DMA requests: lines from peripherals to the controllers that move their data.
+
+A peripheral raises a request by the name that the chip file gives it (``Peripheral.dma``); here it
+becomes a level on a line of a controller: stream and channel. The controller accesses the data
+register over the bus, where the access has the effects that the register's own hooks give it, and
+then acknowledges (``Peripheral.on_dma``). Neither side knows what the other is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.peripheral import Peripheral
+
+    Raised = Callable[[int, int, int], None]  # stream, channel, t_ps
+
+
+class DmaRequests:
+    """The level of every DMA request line of a chip. Requests that share a line are or-ed."""
+
+    def __init__(self) -> None:
+        # By line (controller, stream, channel): who requests, by name and request; last or not.
+        self._active: dict[tuple[str, int, int], dict[tuple[Peripheral, str], bool]] = {}
+        self._controllers: dict[str, Raised] = {}
+
+    def connect(self, controller: str, raised: Raised) -> None:
+        """A controller hears when a line of its own rises: ``raised(stream, channel, t_ps)``."""
+        self._controllers[controller] = raised
+
+    def set(
+        self, peripheral: Peripheral, request: str, level: bool, t_ps: int, *, last: bool = False
+    ) -> None:
+        """A peripheral raises or lowers a request. One that the chip does not wire goes nowhere."""
+        source = (peripheral, request)
+        for line in peripheral.spec.dma.get(request, ()):
+            active = self._active.setdefault((line.controller, line.stream, line.channel), {})
+            if not level:
+                active.pop(source, None)
+                continue
+            rises = source not in active
+            active[source] = last
+            if rises and line.controller in self._controllers:
+                self._controllers[line.controller](line.stream, line.channel, t_ps)
+
+    def clear(self, peripheral: Peripheral) -> None:
+        """A peripheral was reset: it requests nothing."""
+        for lines in peripheral.spec.dma.values():
+            for line in lines:
+                active = self._active.get((line.controller, line.stream, line.channel), {})
+                for source in [one for one in active if one[0] is peripheral]:
+                    del active[source]
+
+    def level(self, controller: str, stream: int, channel: int) -> bool:
+        """Whether anybody requests on a line."""
+        return bool(self._active.get((controller, stream, channel)))
+
+    def is_last(self, controller: str, stream: int, channel: int) -> bool:
+        """Whether the request on a line is the last of its transfer."""
+        return any(self._active.get((controller, stream, channel), {}).values())
+
+    def requesting(
+        self, controller: str, stream: int, channel: int
+    ) -> tuple[tuple[Peripheral, str], ...]:
+        """Who requests on a line: they are to hear (``on_dma``) when they were served."""
+        return tuple(self._active.get((controller, stream, channel), ()))
+
+
+def wired_to(
+    peripherals: Mapping[str, PeripheralSpec], controller: str, stream: int, channel: int
+) -> list[tuple[PeripheralSpec, str]]:
+    """The requests that a line of a controller carries, as (peripheral, request)."""
+    return [
+        (spec, request)
+        for spec in peripherals.values()
+        for request, lines in spec.dma.items()
+        if any((x.controller, x.stream, x.channel) == (controller, stream, channel) for x in lines)
+    ]
