@@ -31,15 +31,25 @@ class Memory:
     kind: str  # "flash", "ram", "rom" (system memory), "otp", "options", "alias"
     alias_of: str | None = None
     sectors: tuple[int, ...] = ()  # flash sector sizes, in bytes, from the base upward
+    executable: bool = True  # the core can fetch code from it
 
 
 @dataclass(frozen=True, slots=True)
 class ClockGate:
-    """The enable bit of a peripheral: register of RCC and bit number; reset bit likewise."""
+    """The enable bit of a peripheral: register of RCC and bit number; reset bit likewise.
+
+    Without a ``reset_bit`` the reset is at the enable bit's place.
+    """
 
     register: str
     bit: int
     reset_register: str | None = None
+    reset_bit: int | None = None
+
+    @property
+    def reset_at(self) -> int:
+        """The bit of ``reset_register``."""
+        return self.bit if self.reset_bit is None else self.reset_bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,7 @@ class Clocks:
     startup_ps: Mapping[str, int]  # "hsi", "hse", "pll", "lsi", "lse": time to ready
     hse_bypass_hz: tuple[int, int] = (0, 0)  # allowed range of an external clock (HSEBYP)
     vos_hclk_hz: Mapping[int, int] = field(default_factory=dict)  # PWR_CR.VOS -> highest HCLK
+    vos_pll_off: int | None = None  # the VOS that holds without the PLL; None: VOS holds always
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,7 @@ class Chip:
     family: str
     core: str  # "cortex-m4f"
     manuals: Mapping[str, str]  # "RM0368" -> title and revision
+    chapters: Mapping[str, str]  # a sister chip's chapter -> ours: "RM0368 §6" -> "RM0090 §7"
     idcode: int | None
     package: str
     nvic_lines: int

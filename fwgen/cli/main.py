@@ -40,7 +40,7 @@ Commands:
   make PROMPT     Make a firmware for a prompt and prove it; "make" may be left out.
   verify IMAGE    Prove a firmware, ours or a compiler's, against a contract.
   run IMAGE       Run a firmware live: serial on stdin and stdout, LEDs, buttons.
-  watch IMAGE     Watch a firmware at work: pins, console, the core's sleep.
+  watch [IMAGE]   Watch a board at work, in the machine or on a rig: pins, console, sleep.
   monitor [PORT]  Talk with a serial port: a terminal that logs and reconnects.
   flash IMAGE     Put a firmware onto the board, and see that it is there.
   restore         Put back what was on the board before, or list what is kept.

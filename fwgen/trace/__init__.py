@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from fwgen.trace.events import (
     EVENTS,
+    ByHand,
     Clock,
     Edge,
     Event,
@@ -32,6 +33,7 @@ from fwgen.trace.watched import Heard, Sampled, Watched
 
 __all__ = [
     "EVENTS",
+    "ByHand",
     "Clock",
     "Edge",
     "Event",

@@ -116,6 +116,22 @@ class NotDone(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand(Event):
+    """A person pressed at ``t_ps`` what was to be pressed at ``asked_ps``, and was seen to.
+
+    They let go at ``until_ps`` (None: not before the end), which was to be at ``asked_until_ps``
+    (None: never). The contact chattered for ``bounce_ps`` at most.
+    """
+
+    KIND: ClassVar[str] = "by-hand"
+    subject: str
+    asked_ps: int
+    until_ps: int | None
+    asked_until_ps: int | None
+    bounce_ps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Looked(Event):
     """From ``start_ps`` to ``t_ps`` the core was looked at ``times``, and slept at ``asleep``."""
 
@@ -170,7 +186,7 @@ class Gap(Event):
 EVENTS: Mapping[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        Edge, Wave, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, Looked, Fault,
-        Hazard, Gap,
+        Edge, Wave, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, ByHand, Looked,
+        Fault, Hazard, Gap,
     )
 }  # fmt: skip

@@ -113,13 +113,15 @@ class Trace:
                 return run.wave.level ^ (into >= run.wave.first_ps)
         return None
 
-    def asleep_ps(self, start_ps: int = 0, stop_ps: int | None = None) -> int:
-        """Time spent asleep within a window."""
+    def asleep_ps(
+        self, start_ps: int = 0, stop_ps: int | None = None, *, mode: str | None = None
+    ) -> int:
+        """Time spent asleep within a window; of one ``mode`` ("stop" ...), or of them all."""
         stop = self.span_ps if stop_ps is None else min(stop_ps, self.span_ps)
         total, since = 0, None
         for event in self.events:
             if isinstance(event, Sleep) and since is None:
-                since = event.t_ps
+                since = event.t_ps if mode in (None, event.mode) else None
             elif isinstance(event, (Wake, Reset)) and since is not None:
                 total += max(0, min(event.t_ps, stop) - max(since, start_ps))
                 since = None

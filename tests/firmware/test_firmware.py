@@ -37,6 +37,15 @@ RIGHT = [
     ("watchdog", "watchdog_bites", ("-DSTARVE",)),
     ("stop", "stop", ()),
     ("core", "core", ()),
+    ("checksum", "checksum", ()),
+    ("window", "window", ()),
+    ("window", "window", ("-DBY_INTERRUPT",)),
+    ("window", "window_early", ("-DEARLY",)),
+    ("ticker", "ticker", ()),
+    ("ticker", "ticker", ("-DALARM",)),
+    ("alarm", "alarm", ()),
+    ("standby", "standby", ()),
+    ("standby", "standby_twice", ()),
 ]
 
 # Neighbours that silicon punishes: what the verdict must say.
@@ -83,6 +92,20 @@ WRONG = [
     ("watchdog", "watchdog_bites", (), ""),
     ("stop", "stop", ("-DSTAY_ON_HSI",), ""),
     ("core", "core", ("-DTRAP",), "must be aligned"),
+    ("checksum", "checksum", ("-DNO_CLOCK",), "clock-off"),
+    ("checksum", "checksum", ("-DBYTES",), "access-size"),
+    ("window", "window", ("-DEARLY",), "watchdog-early"),
+    ("window", "window", ("-DSTARVE",), "watchdog-expired"),
+    ("window", "window", ("-DNO_T6",), "T6 is 0"),
+    ("ticker", "ticker", ("-DNO_DBP",), "backup-locked"),
+    ("ticker", "ticker", ("-DNO_KEY",), "rtc-locked"),
+    ("ticker", "ticker", ("-DKEEP_FLAG",), "stop-refused"),
+    ("ticker", "ticker", ("-DNO_EDGE",), ""),
+    ("ticker", "ticker", ("-DBINARY", "-DALARM"), "rtc-no-time"),
+    ("alarm", "alarm", ("-DUNSYNCHRONISED",), "rtc-shadow"),
+    ("alarm", "alarm", ("-DNOT_OFF",), "rtc-write"),
+    ("standby", "standby_twice", ("-DKEEP_WUF",), ""),
+    ("standby", "standby", ("-DIN_RAM",), ""),
     # Arm ARM B3.2.5: a table of 101 vectors is aligned to 512 bytes.
     ("core", "core", ("-DCROOKED",), "vtor-misaligned"),
 ]
@@ -143,13 +166,10 @@ ENABLES = {"AHB1ENR": 0x30, "AHB2ENR": 0x34, "APB1ENR": 0x40, "APB2ENR": 0x44}  
 
 
 def unmodelled():
-    """Peripherals that the chip has and the machine does not, each with what clocks it.
-
-    Not the RTC, whose clock takes a domain of its own, nor the core's own.
-    """
+    """What the machine lacks of the chip's peripherals, but the core's: each with its clock."""
     rcc = BOARD.chip.peripherals["RCC"].base
     for spec in BOARD.chip.peripherals.values():
-        if spec.kind is not None or spec.bus == "PPB" or spec.name == "RTC":
+        if spec.kind is not None or spec.bus == "PPB":
             continue
         gate = spec.gate
         yield (

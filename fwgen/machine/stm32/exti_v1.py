@@ -24,6 +24,8 @@ REQUESTS = {
     "pvd": (16,),
     "rtc_alarm": (17,),
     "otg_fs_wkup": (18,),
+    "eth_wkup": (19,),
+    "otg_hs_wkup": (20,),
     "tamp_stamp": (21,),
     "rtc_wkup": (22,),
 }
@@ -32,7 +34,7 @@ GRACE_PS = 100 * PS_PER_US
 
 
 class Exti(Peripheral, registers="stm32.exti_v1"):
-    """Edges on 16 pin lines and 5 internal ones become interrupts and events. RM0368 §10.
+    """Edges on 16 pin lines and some internal ones become interrupts and events. RM0368 §10.
 
     Asynchronous: works whatever the clocks do, also in Stop. A masked line does not pend. The
     edge is looked for behind the multiplexer of SYSCFG_EXTICR: choosing another pin of another
@@ -40,7 +42,9 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
 
     ``on_event(t_ps)`` is the pulse to the core that ends WFE.
 
-    Not modelled: what raises lines 16, 17, 18, 21 and 22 (PVD, RTC, USB), except SWIER.
+    Lines 16 (PVD), 17, 21 and 22 (RTC) are levels of those peripherals: ``drive``.
+
+    Not modelled: what raises lines 18 to 20 (USB, Ethernet), except SWIER.
     """
 
     imr, emr, rtsr, ftsr, swier, pr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
@@ -49,12 +53,19 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
         super().__init__(spec, soc)
         self.on_event: Callable[[int], None] | None = None
         self._levels = [0] * PIN_LINES
+        self._internal: dict[int, int] = {}  # line -> the level that a peripheral drives
         self._stops: dict[int, Callable[[], None]] = {}  # line -> stop listening to its pad
         self._pads: dict[int, str] = {}  # line -> the pad it listens to
         self._syscfg: Syscfg | None = None
         self._look_pending = False
 
     # ------------------------------------------------------------------ lines
+
+    def drive(self, line: int, level: int, t_ps: int) -> None:
+        """A peripheral drives an internal line: a change of its level is an edge."""
+        if level != self._internal.get(line, 0):
+            self._internal[line] = level
+            self.edge(line, level, t_ps)
 
     def edge(self, line: int, level: int, t_ps: int) -> None:
         """A line took a level: an interrupt, an event, both or nothing."""
