@@ -12,6 +12,7 @@ import typer
 from fwgen.cli.options import JsonOption
 from fwgen.cli.output import put_json, screen
 from fwgen.errors import InputError
+from fwgen.score.task import BOARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def score(
             "-b",
             envvar="FWGEN_BOARD",
             metavar="B",
-            help="Board name, or a board's TOML file; repeat. [default: every board]",
+            help=f"Board name, a board's TOML file, or all; repeat. [default: {BOARD}]",
         ),
     ] = None,
     samples: Annotated[
@@ -122,7 +123,6 @@ def score(
     chosen = list_tasks(tasks or (), task_set)
     if listed:
         return _list(chosen, as_json=as_json)
-    from fwgen.board import list_boards
     from fwgen.score.cell import Wishes, plan
     from fwgen.score.compare import changes
     from fwgen.score.ledger import load_records, open_ledger
@@ -130,8 +130,9 @@ def score(
 
     before = load_records(compare) if compare is not None else None  # before anything is asked
     wishes = Wishes(attempts, max_tokens, _dollars(max_cost, "--max-cost"), timeout, pure)
-    boards = board or [known.name for known in list_boards()]
-    the_plan = plan(chosen, boards, model or ["embedded"], samples=samples, wishes=wishes)
+    the_plan = plan(
+        chosen, _boards(board or [BOARD]), model or ["embedded"], samples=samples, wishes=wishes
+    )
     if not the_plan.cells:
         raise InputError("there is nothing to try", hint="no model has anything on these tasks")
     with open_ledger(out) as ledger:
@@ -226,6 +227,15 @@ def _told(cells: int, quiet: bool) -> Iterator[Callable[[int, Cell, Record], Non
             status.update(Text(f"{number} of {cells}, {passed} passed; last {last}"))
 
         yield tell
+
+
+def _boards(named: list[str]) -> list[str]:
+    """The boards that are meant; "all" are those of this installation."""
+    if "all" not in named:
+        return named
+    from fwgen.board import list_boards
+
+    return [known.name for known in list_boards()]
 
 
 def _dollars(said: str | None, option: str) -> str | None:

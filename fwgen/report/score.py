@@ -26,6 +26,7 @@ STYLES = {
     "pass": "green", "fail": "bold red", "unsure": "bold yellow", "refused": "dim",
     "error": "bold red",
 }  # fmt: skip
+_FEW = 5  # tasks left out that are told one by one
 _MOST = 72  # characters of a reason on the console; the page and the JSON have all
 
 
@@ -34,10 +35,13 @@ def show_score(console: Console, score: Score, changed: Sequence[Change] | None 
     console.print()
     console.print(Columns(_head(score), [_row(entry, score) for entry in score.entries]))
     if score.unproven:
-        console.print("\n [dim]what cannot be proven yet, and does not count:[/]\n")
+        console.print("\n [dim]what no contract can show yet, and does not count:[/]\n")
         console.print(Columns(_head(score), [_row(entry, score) for entry in score.unproven]))
     console.print()
-    for text in score.left_out:
+    if len(score.left_out) > _FEW:
+        said = f"{len(score.left_out)} times a board lacks what a task is about: the page tells"
+        console.print(Paragraph("left out", [said]))
+    for text in score.left_out if len(score.left_out) <= _FEW else ():
         console.print(Paragraph("left out", [text]))
     console.print(Columns(*_sums(score)))
     for one in score.summaries:

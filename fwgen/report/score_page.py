@@ -50,7 +50,9 @@ def _page(score: Score, changed: Sequence[Change] | None) -> Iterator[str]:
         yield from _changes(changed)
     yield from _entries("tasks", score.entries, score)
     if score.unproven:
-        yield from _entries("what cannot be proven yet, and does not count", score.unproven, score)
+        yield from _entries(
+            "what no contract can show yet, and does not count", score.unproven, score
+        )
     if score.left_out:
         yield "<h2>left out</h2><ul>"
         yield "".join(f"<li>{escape(text)}</li>" for text in score.left_out)

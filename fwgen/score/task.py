@@ -8,7 +8,7 @@ and ``task.toml``:
     tags = ["gpio", "time"]
     origin = "Arduino built-in examples: 01.Basics, Blink"
     url = "https://docs.arduino.cc/built-in-examples/"
-    needs = []                         # what the machine would have to model for a proof: "adc"
+    needs = []                         # what no contract can show the use of yet: "adc"
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ LEVELS = {
     2: "several things, or one after another",
     3: "reacts to buttons and pins",
     4: "reads text, keeps state, computes",
-    5: "needs a peripheral that cannot be proven yet",
+    5: "needs a peripheral whose use no contract can show yet",
 }
+BOARD = "nucleo-f401"
+"""The board that the tasks were written and proven on; others do those whose pins they have."""
 _KEYS = {"title", "level", "tags", "origin", "url", "needs"}
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -44,7 +46,7 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 class Task:
     """One task. ``contract`` is the TOML text; ``where`` names its file for people.
 
-    ``needs`` are peripherals without which nothing about it can be proven: no trial of it passes.
+    ``needs`` are peripherals whose use no contract can show yet: no trial of it passes.
     """
 
     name: str

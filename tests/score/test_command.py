@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fwgen.board import list_boards
 from fwgen.cli.main import run
 from fwgen.contract import dump_contract
 from fwgen.score.ledger import RESULTS, load_records
@@ -257,7 +258,20 @@ def test_a_dask_cluster_does_the_work(said, tasks: Path) -> None:
     assert [entry["outcome"] for entry in json.loads(out)["entries"]] == ["pass", "refused", "fail"]
 
 
-def test_every_board_of_this_installation_is_scored_unless_named(said, tasks: Path) -> None:
-    code, out = said("--set", tasks, "-t", "coffee", "-o", "s", "-j", 1, "--json")
+def test_all_boards_are_scored_side_by_side(said, tasks: Path) -> None:
+    code, out = said("--set", tasks, "-t", "coffee", "-o", "s", "-j", 1, "-b", "all", "--json")
     assert code == 0
-    assert BOARD in {entry["board"] for entry in json.loads(out)["entries"]}
+    known = {board.name for board in list_boards()}
+    assert {entry["board"] for entry in json.loads(out)["entries"]} == known > {BOARD}
+
+
+def test_a_task_that_a_board_has_no_pins_for_is_left_out_there_and_told(said, tasks: Path) -> None:
+    write_task(
+        tasks, "analog", "set PB2 high", 'span = "1 s"\n[[expect]]\nlevel = "D7"\nis = "on"\n'
+    )
+    boards = ("-b", BOARD, "-b", "blackpill-f411")
+    code, out = said("--set", tasks, "-t", "header", "-o", "s", "-j", 1, *boards, "--json")
+    data = json.loads(out)
+    assert [entry["board"] for entry in data["entries"]] == [BOARD]
+    assert data["left_out"][0].startswith("header on blackpill-f411")
+    assert code == 0
