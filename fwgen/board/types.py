@@ -174,6 +174,23 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
+class Sensor:
+    """What a part makes its voltage with; ``fwgen.board.sensors`` has the formulas.
+
+    ``ohm`` is a potentiometer's from end to end, an NTC's at 25 °C, an LDR's at 10 lx;
+    ``fixed_ohm`` the resistor that makes the divider with it. ``curve`` is an NTC's beta in
+    kelvin, an LDR's gamma in thousandths. ``to_supply``: the sensor is between the pin and the
+    supply, not ground. ``rests`` is what it senses while nobody says otherwise, in its own unit.
+    """
+
+    ohm: int
+    rests: int
+    fixed_ohm: int = 0
+    curve: int = 0
+    to_supply: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """Something on the board, wired to pins: ``kind`` "led", "button" ..."""
 
@@ -184,6 +201,7 @@ class Part:
     colour: str | None = None
     pull: int | None = None  # what a resistor on the board pulls the pin to
     title: str = ""
+    sensor: Sensor | None = None  # of a part that gives a voltage
 
 
 @dataclass(frozen=True, slots=True)

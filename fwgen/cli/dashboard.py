@@ -115,7 +115,7 @@ def _state(track: Track, now_ps: int, part: Part | None, rate: Rate | None) -> T
         return Text(show_ratio(duty, 3), style="green")
     if level is None:
         return Text("floating", style="dim")
-    if part is None:
+    if part is None or part.sensor is not None:
         return Text("high" if level else "low", style="green" if level else "")
     active = level == part.active
     words = ("on", "off") if part.kind == "led" else ("down", "up")

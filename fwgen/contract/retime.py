@@ -14,7 +14,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fwgen.contract.types import Blinks, Drive, Level, Press, Quiet, Says, Send, Window
+from fwgen.contract.types import (
+    Analog,
+    Blinks,
+    Drive,
+    Level,
+    Press,
+    Quiet,
+    Says,
+    Send,
+    Window,
+)
 from fwgen.errors import ContractError
 from fwgen.units import show_duration
 
@@ -116,6 +126,9 @@ def _done(
     match stimulus:
         case Press(hold_ps=int(hold)):
             return replace(stimulus, at_ps=at, hold_ps=line.start(stimulus.at_ps + hold) - at)
+        case Analog():
+            points = ((line.start(stimulus.at_ps + t) - at, uv) for t, uv in stimulus.points)
+            return replace(stimulus, at_ps=at, points=tuple(points))
         case Press() | Drive() | Send():
             return replace(stimulus, at_ps=at)
 

@@ -214,7 +214,7 @@ class Soc:
         self._unpowered = False  # Standby has switched the supply of core and peripherals off
         self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
         for name in self.chip.pins:
-            self.fabric.pads[name] = Pad(name, self.recorder)
+            self.fabric.pads[name] = Pad(name, self.recorder, self.scheduler, board.supply_uv)
         self.peripherals: dict[str, Peripheral] = {}
         for spec in self.chip.peripherals.values():
             if spec.kind is not None:

@@ -24,6 +24,7 @@ from fwgen.trace.events import (
     SerialByte,
     Sleep,
     Stimulated,
+    Voltage,
     Wake,
     Wave,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "Sleep",
     "Stimulated",
     "Trace",
+    "Voltage",
     "Wake",
     "Watched",
     "Wave",

@@ -40,7 +40,8 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
     edge is looked for behind the multiplexer of SYSCFG_EXTICR: choosing another pin of another
     level is an edge. A floating pin keeps the level it last had.
 
-    ``on_event(t_ps)`` is the pulse to the core that ends WFE.
+    ``on_event(t_ps)`` is the pulse to the core that ends WFE; ``on_line`` those to peripherals (the
+    ADC), of a line that is not masked for both interrupts and events.
 
     Lines 16 (PVD), 17, 21 and 22 (RTC) are levels of those peripherals: ``drive``.
 
@@ -52,6 +53,7 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
         self.on_event: Callable[[int], None] | None = None
+        self.on_line: dict[int, list[Callable[[int], None]]] = {}  # line -> who it triggers inside
         self._levels = [0] * PIN_LINES
         self._internal: dict[int, int] = {}  # line -> the level that a peripheral drives
         self._stops: dict[int, Callable[[], None]] = {}  # line -> stop listening to its pad
@@ -80,6 +82,9 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
             self._requests(t_ps)
         if self.emr.value & mask and self.on_event is not None:
             self.on_event(t_ps)
+        if (self.imr.value | self.emr.value) & mask:
+            for call in tuple(self.on_line.get(mask.bit_length() - 1, ())):
+                call(t_ps)
 
     def _requests(self, t_ps: int) -> None:
         pending = self.pr.value & self.imr.value
@@ -179,9 +184,10 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
         for line, name in self._pads.items():
             pad = self.soc.fabric.pads.get(name)
             if live >> line & 1 and pad is not None and pad.level is None:
+                why = "nothing drives or pulls" if pad.voltage is None else "is between VIL and VIH"
                 hazard = Hazard(
                     t_ps, "floating-input", "warning",
-                    f"EXTI line {line} listens to {name}, which nothing drives or pulls", pc,
+                    f"EXTI line {line} listens to {name}, which {why}", pc,
                     section="RM0368 §8.3.9", cure=f"set a pull in GPIO{name[1]}_PUPDR",
                 )  # fmt: skip
                 self.soc.recorder.add_once(hazard, ("floating-input", name))

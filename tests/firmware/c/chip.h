@@ -28,11 +28,17 @@ typedef struct {
     } stream[8];
 } dma;
 
+typedef struct {
+    reg sr, cr1, cr2, smpr1, smpr2, jofr[4], htr, ltr, sqr1, sqr2, sqr3, jsqr, jdr[4], dr;
+} adc;
+
 #define TIM2 ((timer *)0x40000000)
 #define TIM3 ((timer *)0x40000400)
 #define TIM4 ((timer *)0x40000800)
 #define USART2 ((usart *)0x40004400)
 #define TIM1 ((timer *)0x40010000)
+#define ADC1 ((adc *)0x40012000)
+#define ADC_CCR WORD(0x40012304)
 #define DMA1 ((dma *)0x40026000)
 #define DMA2 ((dma *)0x40026400)
 #define GPIOA ((gpio *)0x40020000)
@@ -111,6 +117,7 @@ typedef struct {
 #define APB1_USART2 BIT(17)
 #define APB1_PWR BIT(28)
 #define APB2_TIM1 BIT(0)
+#define APB2_ADC1 BIT(8)
 #define APB2_SYSCFG BIT(14)
 
 enum { WWDG_IRQ = 0, RTC_WKUP_IRQ = 3, RTC_ALARM_IRQ = 41 };
@@ -124,6 +131,7 @@ enum {
 #define DMA_CHANNEL(n) ((uint32_t)(n) << 25)
 
 enum { DMA1_STREAM5_IRQ = 16, DMA1_STREAM6_IRQ = 17, DMA2_STREAM5_IRQ = 68 };
+enum { ADC_IRQ = 18 };
 enum { TIM2_IRQ = 28, TIM3_IRQ = 29, TIM4_IRQ = 30, USART2_IRQ = 38, EXTI15_10_IRQ = 40 };
 
 enum { INPUT, OUTPUT, ALTERNATE, ANALOG };
