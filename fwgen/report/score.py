@@ -35,7 +35,7 @@ def show_score(console: Console, score: Score, changed: Sequence[Change] | None 
     console.print()
     console.print(Columns(_head(score), [_row(entry, score) for entry in score.entries]))
     if score.unproven:
-        console.print("\n [dim]what no contract can show yet, and does not count:[/]\n")
+        console.print("\n [dim]whose contract cannot tell enough yet: does not count:[/]\n")
         console.print(Columns(_head(score), [_row(entry, score) for entry in score.unproven]))
     console.print()
     if len(score.left_out) > _FEW:

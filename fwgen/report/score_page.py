@@ -51,7 +51,7 @@ def _page(score: Score, changed: Sequence[Change] | None) -> Iterator[str]:
     yield from _entries("tasks", score.entries, score)
     if score.unproven:
         yield from _entries(
-            "what no contract can show yet, and does not count", score.unproven, score
+            "whose contract cannot tell enough yet: does not count", score.unproven, score
         )
     if score.left_out:
         yield "<h2>left out</h2><ul>"

@@ -8,7 +8,7 @@ and ``task.toml``:
     tags = ["gpio", "time"]
     origin = "Arduino built-in examples: 01.Basics, Blink"
     url = "https://docs.arduino.cc/built-in-examples/"
-    needs = []                         # what no contract can show the use of yet: "adc"
+    needs = []                         # what the contract cannot tell the use of yet: "adc"
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LEVELS = {
     2: "several things, or one after another",
     3: "reacts to buttons and pins",
     4: "reads text, keeps state, computes",
-    5: "needs a peripheral whose use no contract can show yet",
+    5: "needs a peripheral that its contract cannot tell the use of yet",
 }
 BOARD = "nucleo-f401"
 """The board that the tasks were written and proven on; others do those whose pins they have."""
@@ -46,7 +46,7 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 class Task:
     """One task. ``contract`` is the TOML text; ``where`` names its file for people.
 
-    ``needs`` are peripherals whose use no contract can show yet: no trial of it passes.
+    ``needs`` are peripherals whose use the contract cannot tell yet: no trial of it passes.
     """
 
     name: str

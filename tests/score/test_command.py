@@ -267,7 +267,7 @@ def test_all_boards_are_scored_side_by_side(said, tasks: Path) -> None:
 
 def test_a_task_that_a_board_has_no_pins_for_is_left_out_there_and_told(said, tasks: Path) -> None:
     write_task(
-        tasks, "analog", "set PB2 high", 'span = "1 s"\n[[expect]]\nlevel = "D7"\nis = "on"\n'
+        tasks, "header", "set D7 high", 'span = "1 s"\n[[expect]]\nlevel = "D7"\nis = "on"\n'
     )
     boards = ("-b", BOARD, "-b", "blackpill-f411")
     code, out = said("--set", tasks, "-t", "header", "-o", "s", "-j", 1, *boards, "--json")
