@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
-    "boards", "hazards", "hil", "models", "config", "mcp",
+    "boards", "hazards", "hil", "score", "models", "config", "mcp",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -50,6 +50,7 @@ Commands:
   boards          List the boards; show one with its pins; check a file of your own.
   hazards         What silicon punishes: list it; explain one by its code.
   hil             Tests on boards: run them on rigs, list the rigs, report.
+  score           Have models do tasks, and tell how many of them pass.
   models          List the AI models that can be asked, and why one cannot.
   config          Providers, prices and keys of AI models.
   mcp             Serve fwgen to an editor's agent (Copilot, Cursor, Claude Code ...).
@@ -135,6 +136,7 @@ def build() -> typer.Typer:
         models,
         monitor,
         restore,
+        score,
         verify,
         virtual,
         watch,
@@ -161,6 +163,7 @@ def build() -> typer.Typer:
     app.add_typer(boards.app(), name="boards")
     app.command("hazards")(hazards.hazards)
     app.add_typer(hil.app(), name="hil")
+    app.command("score")(score.score)
     app.command("models")(models.models)
     app.add_typer(config.app(), name="config")
     app.command("mcp")(mcp.mcp)
