@@ -69,6 +69,7 @@ Options of a prompt:
   --flash           When it has passed, put it onto the board and check it there, too.
   --rig R           Which board: real (plugged in), virtual, or a rig file.  [default: real]
   --probe UID       Which debug probe, if several are plugged in.
+  --force           Flash also what may lock the board, if the contract accepts it.
   --json            Print one JSON object, and nothing else.
   --dry-run         Only read: show what was understood and the contract.
 
