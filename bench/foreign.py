@@ -1,4 +1,4 @@
-"""Other people's firmware: runs images that you built, and says whether each did what it should.
+r"""Other people's firmware: runs images that you built, and says whether each did what it should.
 
     uv run python bench/foreign.py LIST.toml
 
@@ -9,7 +9,7 @@ It fetches and builds nothing. The list names the images, relative to its own pl
     image = "firmware.elf"
     board = "nucleo-f401"
     span = "6 s"
-    send = { "3.2 s" = "2**100\\r\\n" }      # to the console, at these times
+    send = { "3.2 s" = "2**100\r\n" }      # to the console, at these times
     says = [">>> ", "1267650600228229401496703205376"]
     toggles = { PA5 = 2 }                    # at least so many edges
     hazards = ["clock-limit"]                # of error or warning, exactly these
