@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fwgen.board.modules import load_module_kind
 from fwgen.errors import ContractError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fwgen.board.types import Board, Part
+    from fwgen.board.types import Board, Module, Part
+    from fwgen.contract.types import Contract
 
 _CONSOLE = frozenset(("console", "serial", "uart", "serial port", "terminal"))
-_ON_OFF = {"led": ("on", "off"), "button": ("pressed", "released")}
+_ON_OFF = {"button": ("pressed", "released")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +31,22 @@ class Subject:
     active: int = 1
     words: tuple[str, str] = ("high", "low")
     part: Part | None = None
+    module: Module | None = None
+    item: str = ""  # of the module: a key of it, or what it senses
 
     @property
     def key(self) -> str:
         """What two names for the same thing share."""
+        if self.module is not None:
+            return f"{self.module.name}.{self.item}".rstrip(".")
         return self.pin or self.port
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """The pins it is on: a module's are many."""
+        if self.module is not None:
+            return tuple(self.module.pins.values())
+        return (self.pin,) if self.pin else ()
 
     def word(self, level: int | None) -> str:
         """What a level of this subject is called."""
@@ -49,10 +62,20 @@ class Subject:
         return f"turns {word}" if word in ("on", "off") else f"is {word}"
 
 
-def fitted(board: Board, parts: Iterable[Part]) -> Board:
-    """The board with the parts that a contract wires to it."""
-    more = {part.name: part for part in parts}
-    return replace(board, parts={**board.parts, **more}) if more else board
+def wired(board: Board, parts: Iterable[Part], modules: Iterable[Module]) -> Board:
+    """The board with more parts and modules wired to it."""
+    more_parts = {part.name: part for part in parts}
+    more_modules = {module.name: module for module in modules}
+    if not more_parts and not more_modules:
+        return board
+    return replace(
+        board, parts={**board.parts, **more_parts}, modules={**board.modules, **more_modules}
+    )
+
+
+def fitted(board: Board, contract: Contract) -> Board:
+    """The board with all that a contract wires to it."""
+    return wired(board, contract.parts, contract.modules)
 
 
 def resolve(name: str, board: Board) -> Subject:
@@ -80,6 +103,8 @@ def find(name: str, board: Board) -> Subject | None:
     port = _port(name, board)
     if port is not None:
         return Subject(name, port=port)
+    if board.modules and (found := _module(name, board)) is not None:
+        return found
     meant = board.words.get(" ".join(name.casefold().split()))
     if meant is None or meant.casefold() == name.casefold():
         return None
@@ -87,6 +112,22 @@ def find(name: str, board: Board) -> Subject | None:
     if other is None:
         return None
     return Subject(name, other.pin, other.port, other.active, other.words, other.part)
+
+
+def _module(name: str, board: Board) -> Subject | None:
+    """A module, or with a dot a key of it or what it senses; its only one may go unsaid."""
+    stem, dot, item = name.partition(".")
+    module = board.find_module(stem)
+    if module is None:
+        return None
+    kind = load_module_kind(module.kind)
+    if not dot:
+        return Subject(name, module=module, item=next(iter(kind.senses), "") if (
+            len(kind.senses) == 1
+        ) else "")  # fmt: skip
+    if item in kind.senses or item in kind.keys:
+        return Subject(name, module=module, item=item)
+    return None
 
 
 def _port(name: str, board: Board) -> str | None:
@@ -116,4 +157,8 @@ def known_names(board: Board) -> list[str]:
     ports = ["console"] if board.console is not None else []
     ports += [name for name in board.chip.peripherals if "UART" in name or "USART" in name]
     headers = [label for header in board.headers.values() for label in header]
-    return [*board.parts, *ports, *board.chip.pins, *headers, *board.words]
+    modules = list(board.modules)
+    for module in board.modules.values():
+        kind = load_module_kind(module.kind)
+        modules += [f"{module.name}.{item}" for item in (*kind.senses, *kind.keys)]
+    return [*board.parts, *modules, *ports, *board.chip.pins, *headers, *board.words]

@@ -6,7 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from fwgen.board.board_file import SENSOR_KINDS
+from fwgen.board.board_file import PART_KINDS, SENSOR_KINDS
+from fwgen.board.modules import load_module_kind
+from fwgen.board.quantities import QUANTITIES as QUANTITY
 from fwgen.contract.subjects import find, fitted
 from fwgen.contract.types import (
     ALWAYS,
@@ -28,15 +30,18 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Send,
+    Sense,
+    Shows,
     Tone,
+    Turn,
 )
 from fwgen.contract.words import say
 from fwgen.units import frequency_mhz, period_ps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from fwgen.board.types import Board, Part
+    from fwgen.board.types import Board, Module, Part
     from fwgen.contract.types import Bound, Contract, Expectation, Step, Stimulus, Trigger, Window
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -52,7 +57,7 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
     With the board at hand each table is headed by its sentence in plain words.
     """
     if board is not None:
-        board = fitted(board, contract.parts)
+        board = fitted(board, contract)
     made = [
         *_lines([
             ("title", _text(contract.title)),
@@ -68,6 +73,8 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
         made += ["", "[accept]", *(f"{_key(code)} = {_text(why)}" for code, why in contract.accept)]
     for part in contract.parts:
         made += ["", f"[parts.{_key(part.name)}]", *_lines(_part(part))]
+    for module in contract.modules:
+        made += ["", f"[parts.{_key(module.name)}]", *_lines(_module(module))]
     for stimulus in contract.stimuli:
         made += ["", *_comment(stimulus, board), "[[do]]", *_lines(_stimulus(stimulus, board))]
     for expectation in contract.expectations:
@@ -131,10 +138,19 @@ def _voltage(uv: int) -> str:
 
 
 def _part(part: Part) -> Pairs:
-    """A part that gives a voltage."""
-    assert part.sensor is not None
+    """A part on one pin."""
+    made: Pairs
+    if part.sensor is None:
+        active, further = PART_KINDS[part.kind]
+        made = [("kind", _text(part.kind)), ("pin", _text(part.pin))]
+        made.append((active, '"high"' if part.active else '"low"'))
+        if part.pull is not None:
+            made.append(("pull", '"up"' if part.pull else '"down"'))
+        if part.colour is not None and "colour" in further:
+            made.append(("colour", _text(part.colour)))
+        return made + ([("title", _text(part.title))] if part.title else [])
     sensor, (resistance, curve) = part.sensor, SENSOR_KINDS[part.kind]
-    made: Pairs = [("kind", _text(part.kind)), ("pin", _text(part.pin))]
+    made = [("kind", _text(part.kind)), ("pin", _text(part.pin))]
     made.append((resistance, f'"{sensor.ohm} ohm"'))
     if curve:
         value = str(sensor.curve) if part.kind == "ntc" else f"{sensor.curve / 1000:g}"
@@ -142,6 +158,53 @@ def _part(part: Part) -> Pairs:
         made.append(("to", '"supply"' if sensor.to_supply else '"ground"'))
     made.append(("rests", _quantity(part.kind, sensor.rests)))
     return made + ([("title", _text(part.title))] if part.title else [])
+
+
+def _module(module: Module) -> Pairs:
+    kind = load_module_kind(module.kind)
+    made: Pairs = [("kind", _text(module.kind))]
+    made += [(key, _text(pin)) for key, pin in module.pins.items()]
+    for key, measure in {**kind.settings, **kind.senses}.items():
+        value = module.settings.get(key, measure.rests)
+        if value == measure.rests:
+            continue
+        whole = measure.quantity == "count"
+        text = QUANTITY[measure.quantity].exact(value)
+        made.append((key, text if whole else _text(text)))
+    return made + ([("title", _text(module.title))] if module.title else [])
+
+
+def _shows(e: Shows, board: Board | None) -> Pairs:
+    found = find(e.subject, board) if board is not None else None
+    quantity = ""
+    if found is not None and found.module is not None:
+        quantity = load_module_kind(found.module.kind).shows[e.what].quantity
+    if isinstance(e.value, str):
+        value, give = _text(e.value), str(e.tolerance)
+    elif quantity in ("", "count"):
+        value, give = str(e.value), str(e.tolerance)
+    else:
+        exact = QUANTITY[quantity].exact
+        value, give = _text(exact(e.value)), _text(exact(e.tolerance))
+    made: Pairs = [("shows", _inline([("part", _text(e.subject)), (e.what, value)]))]
+    if quantity not in ("text", "word", "count"):
+        made.append(("tolerance", give))
+    return [*made, ("within", _duration(e.within_ps)), *_window(e.window)]
+
+
+def _sense(item: Sense, board: Board | None) -> Pairs:
+    found = find(item.subject, board) if board is not None else None
+    exact: Callable[[int | str], str] = str
+    if found is not None and found.module is not None:
+        measure = load_module_kind(found.module.kind).senses[found.item]
+        exact = QUANTITY[measure.quantity].exact
+    at, to = ("at", _duration(item.at_ps)), ("to", _text(exact(item.to)))
+    more = _if("noise", item.noise, 0, _text(exact(item.noise)))
+    more += _if("seed", item.seed, 0, str(item.seed))
+    if item.over_ps:
+        ends = [("from", _text(exact(item.value))), to, ("over", _duration(item.over_ps))]
+        return [("ramp", _text(item.subject)), at, *ends, *more]
+    return [("set", _text(item.subject)), at, to, *more]
 
 
 def _quantity(kind: str, value: int) -> str:
@@ -194,6 +257,12 @@ def _stimulus(item: Stimulus, board: Board | None) -> Pairs:
             return [("drive", _text(item.subject)), at, ("to", to)]
         case Analog():
             return _analog(item, board)
+        case Sense():
+            return _sense(item, board)
+        case Turn():
+            bounce = _if("bounce", item.bounce_ps, 0, _duration(item.bounce_ps))
+            every = ("every", _duration(item.step_ps))
+            return [("turn", _text(item.subject)), at, ("steps", str(item.steps)), every, *bounce]
         case Send():
             baud: Pairs = [] if item.baud is None else [("baud", str(item.baud))]
             return [_sent(item.data), ("to", _text(item.subject)), at, *baud]
@@ -299,6 +368,8 @@ def _expectation(e: Expectation, board: Board | None) -> Pairs:
                 *_numbers(e.bounds),
                 *_window(e.window),
             ]
+        case Shows():
+            return _shows(e, board)
         case Asleep():
             return [("asleep", _ratio(e.least_ppm)), *_window(e.window)]
         case Quiet():

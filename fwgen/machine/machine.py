@@ -164,6 +164,12 @@ class Machine:
                 soc.fabric.pads[part.pin].set_resistor(0, part.pull)
             if part.sensor is not None:
                 rest(part, soc)
+            if part.kind == "switch":
+                soc.fabric.pads[part.pin].drive_outside(0, part.name, 1 - part.active)
+        if self.board.modules:
+            from fwgen.machine.parts.module import fit
+
+            soc.modules = fit(soc)
         console = self.board.console
         if console is not None:  # what is wired there idles high
             soc.fabric.pads[console.rx].set_resistor(0, 1)
@@ -173,6 +179,8 @@ class Machine:
     def power_cycle(self) -> None:
         """Take the supply away and give it back, now: what is programmed survives, RAM does not."""
         self.core.power_cycle()
+        for module in self.soc.modules.values():
+            module.power_on(self.soc.now_ps)
 
     def advance(self, until_ps: int) -> None:
         """Let time pass up to ``until_ps`` since reset release."""

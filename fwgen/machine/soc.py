@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board, PeripheralSpec
     from fwgen.machine.armv7m.comparators import Break
     from fwgen.machine.memory import MemoryMap
+    from fwgen.machine.parts.module import ModuleModel
     from fwgen.machine.peripheral import Latch, Peripheral
     from fwgen.machine.signals import SquareWave
 
@@ -215,6 +216,7 @@ class Soc:
         self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
         for name in self.chip.pins:
             self.fabric.pads[name] = Pad(name, self.recorder, self.scheduler, board.supply_uv)
+        self.modules: dict[str, ModuleModel] = {}  # parts with a behaviour, by name
         self.peripherals: dict[str, Peripheral] = {}
         for spec in self.chip.peripherals.values():
             if spec.kind is not None:

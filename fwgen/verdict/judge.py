@@ -21,6 +21,7 @@ from fwgen.contract.types import (
     Replies,
     Responds,
     Says,
+    Shows,
     Tone,
 )
 from fwgen.contract.words import say
@@ -43,6 +44,7 @@ from fwgen.verdict.relations import (
     judge_quiet,
     judge_responds,
 )
+from fwgen.verdict.shown import judge_shows
 from fwgen.verdict.speech import judge_replies, judge_says
 from fwgen.verdict.types import Departure, Finding, Outcome, Verdict
 from fwgen.verdict.view import Seen, TooFastError, View, failed, passed, unsure
@@ -69,7 +71,7 @@ def judge(
     UNSURE, too.
     Raises ContractError when the contract names what the board lacks.
     """
-    board = fitted(board, contract.parts)
+    board = fitted(board, contract)
     view = View(contract, trace, board, beside)
     gaps = tuple(gap for gap in trace.of(Gap) if not accepted_gap(gap, view))
     findings = tuple(_find(e, view, gaps) for e in contract.expectations)
@@ -137,6 +139,7 @@ _JUDGES: Mapping[type, Callable[..., Seen]] = {
     Exclusive: judge_exclusive,
     Says: judge_says,
     Replies: judge_replies,
+    Shows: judge_shows,
     Asleep: judge_asleep,
     Quiet: judge_quiet,
 }

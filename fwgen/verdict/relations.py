@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from fwgen.contract.subjects import port_pins
-from fwgen.contract.types import Follows, Press, Send
+from fwgen.contract.types import Follows, Press, Send, Sense
 from fwgen.contract.words import listed, moment
 from fwgen.units import show_duration
 from fwgen.verdict.levels import duration, in_doubt, number, outside
@@ -347,10 +347,15 @@ def judge_exclusive(e: Exclusive, view: View) -> Seen:
 def judge_quiet(e: Quiet, view: View) -> Seen:
     """No pin moves but those named, those that the contract moves, and a named port's own."""
     span = Span(0, view.contract.span_ps, view.zero)
-    free = {view.subject(stimulus.subject).pin for stimulus in view.contract.stimuli}
+    free = {
+        pin
+        for stimulus in view.contract.stimuli
+        if not isinstance(stimulus, Sense)  # that moves no pin by itself
+        for pin in view.subject(stimulus.subject).pins
+    }
     for name in e.but:
         subject = view.subject(name)
-        free |= set(port_pins(subject.port, view.board)) if subject.port else {subject.pin}
+        free |= set(port_pins(subject.port, view.board)) if subject.port else set(subject.pins)
     for other in view.contract.expectations:
         # A pin that is only listened to belongs to whoever drives it.
         if isinstance(other, Follows):
