@@ -422,11 +422,11 @@ def prove(
     the RAM's contents at power-on, what floating inputs read, how contacts chatter. When it fails
     then, it passed by luck: the Proof is that of the second run, with a Hazard that says so.
     """
-    from fwgen.contract.subjects import fitted
+    from fwgen.contract.subjects import on_bench
     from fwgen.machine.machine import Machine
     from fwgen.verdict import judge
 
-    wired = fitted(board, contract)
+    wired = on_bench(board, contract)
     if bench is not None:
         trace = bench.run(image, contract.stimuli, contract.span_ps)
         return Proof(board, contract, image, trace, judge(contract, trace, board))
@@ -497,7 +497,7 @@ def _as_done(proof: Proof, trace: Trace) -> Proof:
     bears out: what holds there must hold on the board. Raises ContractError, with the reason, when
     the contract has no meaning with the presses that there were.
     """
-    from fwgen.contract.subjects import fitted
+    from fwgen.contract.subjects import on_bench
     from fwgen.contract.retime import readings
     from fwgen.machine.machine import Machine
     from fwgen.trace import ByHand, NotDone
@@ -507,7 +507,7 @@ def _as_done(proof: Proof, trace: Trace) -> Proof:
     if left is not None:
         raise ContractError(f"{left.what} at {show_duration(left.t_ps)} was not done: {left.why}")
     contract, both = readings(proof.contract, list(trace.of(ByHand)))
-    wired = fitted(proof.board, contract)
+    wired = on_bench(proof.board, contract)
     seen = Machine(wired).run(proof.image, contract.stimuli, contract.span_ps)
     kept: list[Expectation] = []
     for ways in both:

@@ -78,6 +78,11 @@ def fitted(board: Board, contract: Contract) -> Board:
     return wired(board, contract.parts, contract.modules)
 
 
+def on_bench(board: Board, contract: Contract) -> Board:
+    """The board as a machine has it: parts that give a voltage do so when they are set."""
+    return wired(board, (p for p in contract.parts if p.sensor is None), contract.modules)
+
+
 def resolve(name: str, board: Board) -> Subject:
     """What ``name`` means on the board. Raises ContractError that suggests the nearest names."""
     found = find(name, board)

@@ -197,9 +197,8 @@ def value_words(item: Shows, value: int | str | None, board: Board) -> str:
     module = named(item.subject, board).module
     if value is None:
         return "nothing that can be told"
-    if module is None:
-        return str(value)
-    return QUANTITY[load_module_kind(module.kind).shows[item.what].quantity].show(value)
+    measure = load_module_kind(module.kind).shows.get(item.what) if module is not None else None
+    return str(value) if measure is None else QUANTITY[measure.quantity].show(value)
 
 
 def _shows(item: Shows, board: Board) -> str:

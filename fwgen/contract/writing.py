@@ -39,7 +39,7 @@ from fwgen.contract.words import say
 from fwgen.units import frequency_mhz, period_ps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from fwgen.board.types import Board, Module, Part
     from fwgen.contract.types import Bound, Contract, Expectation, Step, Stimulus, Trigger, Window
@@ -75,11 +75,21 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
         made += ["", f"[parts.{_key(part.name)}]", *_lines(_part(part))]
     for module in contract.modules:
         made += ["", f"[parts.{_key(module.name)}]", *_lines(_module(module))]
+    modules = {module.name: module for module in contract.modules}
+    if board is not None:
+        modules |= board.modules
     for stimulus in contract.stimuli:
-        made += ["", *_comment(stimulus, board), "[[do]]", *_lines(_stimulus(stimulus, board))]
+        made += ["", *_comment(stimulus, board), "[[do]]"]
+        made += _lines(
+            _sense(stimulus, modules) if isinstance(stimulus, Sense) else
+            _stimulus(stimulus, board)
+        )  # fmt: skip
     for expectation in contract.expectations:
         made += ["", *_comment(expectation, board), "[[expect]]"]
-        made += _lines(_expectation(expectation, board))
+        made += _lines(
+            _shows(expectation, modules) if isinstance(expectation, Shows) else
+            _expectation(expectation, board)
+        )  # fmt: skip
     return "\n".join(made) + "\n"
 
 
@@ -174,11 +184,10 @@ def _module(module: Module) -> Pairs:
     return made + ([("title", _text(module.title))] if module.title else [])
 
 
-def _shows(e: Shows, board: Board | None) -> Pairs:
-    found = find(e.subject, board) if board is not None else None
-    quantity = ""
-    if found is not None and found.module is not None:
-        quantity = load_module_kind(found.module.kind).shows[e.what].quantity
+def _shows(e: Shows, modules: Mapping[str, Module]) -> Pairs:
+    module, quantity = modules.get(e.subject), ""
+    if module is not None:
+        quantity = load_module_kind(module.kind).shows[e.what].quantity
     if isinstance(e.value, str):
         value, give = _text(e.value), str(e.tolerance)
     elif quantity in ("", "count"):
@@ -192,12 +201,11 @@ def _shows(e: Shows, board: Board | None) -> Pairs:
     return [*made, ("within", _duration(e.within_ps)), *_window(e.window)]
 
 
-def _sense(item: Sense, board: Board | None) -> Pairs:
-    found = find(item.subject, board) if board is not None else None
+def _sense(item: Sense, modules: Mapping[str, Module]) -> Pairs:
+    name, _, what = item.subject.partition(".")
     exact: Callable[[int | str], str] = str
-    if found is not None and found.module is not None:
-        measure = load_module_kind(found.module.kind).senses[found.item]
-        exact = QUANTITY[measure.quantity].exact
+    if name in modules:
+        exact = QUANTITY[load_module_kind(modules[name].kind).senses[what].quantity].exact
     at, to = ("at", _duration(item.at_ps)), ("to", _text(exact(item.to)))
     more = _if("noise", item.noise, 0, _text(exact(item.noise)))
     more += _if("seed", item.seed, 0, str(item.seed))
@@ -258,7 +266,7 @@ def _stimulus(item: Stimulus, board: Board | None) -> Pairs:
         case Analog():
             return _analog(item, board)
         case Sense():
-            return _sense(item, board)
+            raise AssertionError(item)
         case Turn():
             bounce = _if("bounce", item.bounce_ps, 0, _duration(item.bounce_ps))
             every = ("every", _duration(item.step_ps))
@@ -369,7 +377,7 @@ def _expectation(e: Expectation, board: Board | None) -> Pairs:
                 *_window(e.window),
             ]
         case Shows():
-            return _shows(e, board)
+            raise AssertionError(e)
         case Asleep():
             return [("asleep", _ratio(e.least_ppm)), *_window(e.window)]
         case Quiet():
