@@ -220,7 +220,7 @@ class _Checker:
                         f"another voltage comes at {show_duration(other.at_ps)}, before it is over",
                         where=place,
                     )
-            elif isinstance(other, Drive | Press) and self.pin(other.subject, place).key == key:
+            elif isinstance(other, Drive | Press) and self.subject(other.subject, place).key == key:
                 raise ContractError(
                     f"{s.subject} is given a voltage and a level", where=place,
                     hint="set it to 0 V and to the supply instead",

@@ -34,6 +34,7 @@ class ModuleModel:
         self.soc, self.spec, self.name = soc, spec, spec.name
         self.pads = {role: soc.fabric.pads[pin] for role, pin in spec.pins.items()}
         self._levels = {role: pad.level or 0 for role, pad in self.pads.items()}
+        self.source = self.SOURCE  # the data sheet
         self._shown: dict[str, int | str | None] = {}
         self._senses: dict[str, Sense] = {}
 
@@ -114,7 +115,7 @@ class ModuleModel:
         """It would misbehave; the same at the same place in the firmware is told once."""
         event = Hazard(
             t_ps, code, severity, f"{self.name}: {message}", self.soc.pc,
-            f"{self.SOURCE}, {section}", cure,
+            f"{self.source}, {section}", cure,
         )  # fmt: skip
         self.soc.recorder.add_once(event, (code, self.name, event.pc))
 
