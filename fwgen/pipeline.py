@@ -497,8 +497,8 @@ def _as_done(proof: Proof, trace: Trace) -> Proof:
     bears out: what holds there must hold on the board. Raises ContractError, with the reason, when
     the contract has no meaning with the presses that there were.
     """
-    from fwgen.contract.subjects import on_bench
     from fwgen.contract.retime import readings
+    from fwgen.contract.subjects import on_bench
     from fwgen.machine.machine import Machine
     from fwgen.trace import ByHand, NotDone
     from fwgen.verdict import Outcome, judge

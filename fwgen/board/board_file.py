@@ -12,7 +12,7 @@ from fwgen.board.types import Board, Chip, Console, Module, Part, Sensor, fold_w
 from fwgen.errors import BoardError, UnitError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 #: Kinds of part -> (the key that says at which level it is active, further keys).
 PART_KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
@@ -77,7 +77,7 @@ def read_board(
     if console_data is not None:
         console = _console(Table(console_data, top.at("console"), out), chip)
     headers = _headers(top.table("headers", {}), chip)
-    words = _words(top.table("words", {}), chip, {**parts, **modules}, headers, console)
+    words = _words(top.table("words", {}), chip, [*parts, *modules], headers, console)
     top.close()
     _check_pin_clashes(top, chip, parts, console)
     board = Board(
@@ -269,7 +269,7 @@ def _headers(table: Table, chip: Chip) -> dict[str, dict[str, str]]:
 def _words(
     t: Table,
     chip: Chip,
-    parts: Mapping[str, Part],
+    parts: Collection[str],
     headers: Mapping[str, Mapping[str, str]],
     console: Console | None,
 ) -> dict[str, str]:

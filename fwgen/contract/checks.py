@@ -179,13 +179,17 @@ class _Checker:
         senses = load_module_kind(found.module.kind).senses if found.module is not None else {}
         if found.item not in senses:
             raise ContractError(f"{s.subject!r} senses nothing", where=place)
-        for other in self.contract.stimuli:
-            if other is not s and isinstance(other, Sense) and s.at_ps < other.at_ps < end_of(s):
-                if self.subject(other.subject, place).key == found.key:
-                    raise ContractError(
-                        f"another value comes at {show_duration(other.at_ps)}, before it is over",
-                        where=place,
-                    )
+        others = (
+            other
+            for other in self.contract.stimuli
+            if isinstance(other, Sense) and s.at_ps < other.at_ps < end_of(s)
+        )
+        for other in others:
+            if self.subject(other.subject, place).key == found.key:
+                raise ContractError(
+                    f"another value comes at {show_duration(other.at_ps)}, before it is over",
+                    where=place,
+                )
 
     def _turn(self, s: Turn, place: str) -> None:
         found = self.subject(s.subject, place)

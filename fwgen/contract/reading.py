@@ -353,9 +353,7 @@ class _Reader:
             pressed = self.subject(table, "press")
             if pressed.module is None:
                 self.pin(table, "press")
-            return Press(
-                pressed.name, at, table.duration("for"), table.duration("bounce") or 0
-            )
+            return Press(pressed.name, at, table.duration("for"), table.duration("bounce") or 0)
         if verb == "drive":
             name = self.pin(table, "drive")
             to = table.text("to")

@@ -45,7 +45,7 @@ from fwgen.units import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fwgen.board.types import Board
     from fwgen.contract.types import Bound, Contract, Expectation, Step, Stimulus, Trigger
@@ -178,7 +178,8 @@ def _acted(item: Sense | Turn, board: Board) -> str:
             f"{show_duration(item.step_ps)}{chatter}"
         )
     subject = named(item.subject, board)
-    name, show = item.subject, str
+    name = item.subject
+    show: Callable[[int | str], str] = str
     if subject.module is not None:
         measure = load_module_kind(subject.module.kind).senses[subject.item]
         show = QUANTITY[measure.quantity].show

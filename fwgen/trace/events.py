@@ -310,7 +310,7 @@ class Gap(Event):
 EVENTS: Mapping[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        Edge, Wave, Voltage, SerialByte, Shown, Sleep, Wake, Reset, Clock, Stimulated, NotDone, ByHand,
-        Looked, Fault, Hazard, Gap,
+        Edge, Wave, Voltage, SerialByte, Shown, Sleep, Wake, Reset, Clock, Stimulated, NotDone,
+        ByHand, Looked, Fault, Hazard, Gap,
     )
 }  # fmt: skip

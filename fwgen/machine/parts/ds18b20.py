@@ -90,8 +90,8 @@ class Ds18b20(ModuleModel):
                            "tREC", "let the line be high for 1 us between slots")  # fmt: skip
         if self._phase not in ("idle", "reset") and t_ps - self._fell < SLOT_PS:
             self._complain(
-                t_ps, "onewire-slot", f"a slot of {show_duration(t_ps - self._fell)}: it lasts 60 us"
-                " at least", "tSLOT", "wait 60 us from one falling edge to the next",
+                t_ps, "onewire-slot", f"a slot of {show_duration(t_ps - self._fell)}: it lasts "
+                "60 us at least", "tSLOT", "wait 60 us from one falling edge to the next",
             )  # fmt: skip
         if self._phase == "reset" and t_ps < self._present_ps:
             return  # the presence pulse itself
@@ -126,8 +126,8 @@ class Ds18b20(ModuleModel):
             return
         if low > ZERO_MOST_PS:
             self._complain(
-                t_ps, "onewire-slot", f"low for {show_duration(low)}: neither a slot (120 us at the "
-                "most) nor a reset (480 us at least)", "tLOW0, tRSTL", "mend the delay",
+                t_ps, "onewire-slot", f"low for {show_duration(low)}: neither a slot (120 us at "
+                "the most) nor a reset (480 us at least)", "tLOW0, tRSTL", "mend the delay",
             )  # fmt: skip
             self._idle()
             return

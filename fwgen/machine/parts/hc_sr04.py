@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from fwgen.machine.soc import Soc
 
 TRIGGER_PS = 10 * PS_PER_US
-BURST_PS = 450 * PS_PER_US  # from the trigger's end, over eight cycles of 40 kHz, to the echo's rise
+BURST_PS = (
+    450 * PS_PER_US
+)  # from the trigger's end, over eight cycles of 40 kHz, to the echo's rise
 PS_PER_UM = 58 * PS_PER_US // 10_000
 NEAREST_UM, FARTHEST_UM = 20_000, 4_000_000
 NOTHING_PS = 38 * PS_PER_MS

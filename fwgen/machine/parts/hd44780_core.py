@@ -59,10 +59,8 @@ class Controller:
 
     def read(self, t_ps: int, rs: int) -> int:
         """What four bits it puts out while E is high."""
-        if rs:
-            byte = self._memory()
-        else:
-            byte = (t_ps < self._free_ps) << 7 | self._address & 0x7F
+        status = (t_ps < self._free_ps) << 7 | self._address & 0x7F
+        byte = self._memory() if rs else status
         if self._eight:
             return byte >> 4
         low, self._read_low = self._read_low, not self._read_low

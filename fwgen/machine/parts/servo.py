@@ -42,7 +42,7 @@ class Servo(ModuleModel):
     def _moved(self, t_ps: int, level: int) -> None:
         if level:
             period = t_ps - self._rise
-            if 0 <= self._rise and period < LIMP_PS and abs(period - PERIOD_PS) > OFF_PS:
+            if self._rise >= 0 and period < LIMP_PS and abs(period - PERIOD_PS) > OFF_PS:
                 self.hazard(
                     t_ps, "servo-rate", f"pulses {show_duration(period)} apart; it wants one every "
                     "20 ms", "control system: 50 Hz", "set the timer to a period of 20 ms",

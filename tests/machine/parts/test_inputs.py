@@ -13,8 +13,9 @@ from tests.machine.parts.bench import MS, US, Alone, S, Sense
 
 # ------------------------------------------------------------------ keypad
 
+COLUMNS = enumerate((0, 1, 2, 12), 1)
 KEYS = "kind='keypad'\n" + "\n".join(
-    [f"r{i + 1}='PC{i}'" for i in range(4)] + [f"c{i + 1}='PB{p}'" for i, p in enumerate((0, 1, 2, 12))]
+    [f"r{i + 1}='PC{i}'" for i in range(4)] + [f"c{i}='PB{p}'" for i, p in COLUMNS]
 )  # fmt: skip
 RELEASED = {f"{side}{i}": None for side in "rc" for i in range(1, 5)}
 
@@ -144,7 +145,8 @@ def ask(sensor: Alone, low: int = MS) -> bytes | None:
 
 
 @given(
-    warm=st.integers(-400, 800).map(lambda t: t * 100), wet=st.integers(0, 1000).map(lambda h: h * 1000)
+    warm=st.integers(-400, 800).map(lambda t: t * 100),
+    wet=st.integers(0, 1000).map(lambda h: h * 1000),
 )  # fmt: skip
 def test_a_dht22_answers_with_what_it_senses(warm: int, wet: int) -> None:
     sensor = Alone(DHT).put(data=None).wait(2 * S)

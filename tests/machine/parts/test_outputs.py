@@ -215,7 +215,7 @@ def colours(chain: Alone, *values: int, off: int = 0) -> Alone:
 def test_ws2812_take_green_first(leds: list[tuple[int, int, int]]) -> None:
     chain = Alone("kind='ws2812'\ndata='PC0'\ncount=3").put(data=0).wait(MS)
     colours(chain, *(g << 16 | r << 8 | b for r, g, b in leds))
-    wanted = ["#%02x%02x%02x" % led for led in leds] + ["#000000"] * (3 - len(leds))
+    wanted = ["#" + bytes(led).hex() for led in leds] + ["#000000"] * (3 - len(leds))
     assert chain.shown("colours")[-1] == " ".join(wanted)
     assert not chain.hazards()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,9 +16,16 @@ from fwgen.machine.machine import Machine
 from fwgen.trace import Fault, Gap, Stimulated
 from fwgen.verdict import judge
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 PAGE = Path(__file__).parents[3] / "docs" / "parts.md"
 BOARD = load_board("nucleo-f401")
 S = 10**12
+
+
+def _named(names: Iterable[str]) -> str:
+    return " ".join(f"`{name}`" for name in names)
 
 
 def table() -> str:
@@ -28,8 +36,7 @@ def table() -> str:
         pins = [f"`{pin}`" for pin in kind.pins] + [f"(`{pin}`)" for pin in kind.optional]
         cells = (
             f"`{name}`", f"{kind.title}: {kind.source}", " ".join(pins),
-            *(" ".join(f"`{n}`" for n in what) for what in (kind.settings, kind.senses, kind.shows)),
-            kind.about,
+            _named(kind.settings), _named(kind.senses), _named(kind.shows), kind.about,
         )  # fmt: skip
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
