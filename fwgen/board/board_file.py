@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.board.devices import check_devices, is_device, known_devices, read_device
 from fwgen.board.table import Finding, Table, hertz, microvolts, suggest
-from fwgen.board.types import Board, Chip, Console, Part, fold_words
+from fwgen.board.types import Board, Chip, Console, Device, Part, fold_words
 from fwgen.errors import BoardError, did_you_mean
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ def read_board(
     probe_table = top.table("probe", {})
     probe = {key: probe_table.text(key, "") for key in ("board_id", "target", "usb_id")}
     probe_table.close()
-    parts = _parts(top.table("parts", {}), chip)
+    parts_table = top.table("parts", {})
+    devices = _devices(parts_table, chip)
+    parts = _parts(parts_table, chip)
     console_data = top.raw("console", None)
     console = None
     if console_data is not None:
@@ -80,6 +83,7 @@ def read_board(
         aliases=aliases,
         probe={key: value for key, value in probe.items() if value},
         path=where,
+        devices=devices,
     )
 
 
@@ -115,10 +119,28 @@ def _pin_name(t: Table, key: str, chip: Chip) -> str:
     return name
 
 
+def _devices(table: Table, chip: Chip) -> dict[str, Device]:
+    """Those of [parts] that have several pins, taken from the table."""
+
+    def find_pin(name: str) -> str:
+        return name if name in chip.pins else ""
+
+    devices: dict[str, Device] = {}
+    for name in table.names():
+        if is_device(table.peek(name)):
+            made = read_device(name, table.table(name), find_pin)
+            if made is not None:
+                devices[name] = made
+    check_devices(
+        devices.values(), lambda name, message, hint: table.complain(name, message, hint)
+    )
+    return devices
+
+
 def _parts(table: Table, chip: Chip) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for name, t in table.tables():
-        kind = t.one_of("kind", PART_KINDS)
+        kind = t.one_of("kind", [*PART_KINDS, *known_devices()])
         pin = _pin_name(t, "pin", chip)
         if not kind:
             continue

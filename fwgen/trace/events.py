@@ -47,6 +47,60 @@ class Wave(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Burst(Event):
+    """From ``t_ps`` a pin is at ``level`` and goes the other way at each of ``after_ps``.
+
+    These count from ``t_ps``, in ascending order; then the pin rests. It ends early at the next
+    Edge, Wave or Burst of the same pin. What a bus does within a byte, in one event.
+    """
+
+    KIND: ClassVar[str] = "burst"
+    pin: str
+    level: int
+    after_ps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpiFrame(Event):
+    """One frame on an SPI or I2S bus; ``t_ps`` is its end, ``start_ps`` its beginning.
+
+    ``sent`` and ``heard`` are what the chip's own port shifted out and in, as DR holds them; None
+    where it drives no line, or listens to none. ``role`` is "master" or "slave"; ``bits`` how many.
+    """
+
+    KIND: ClassVar[str] = "spi"
+    port: str
+    role: str
+    sent: int | None
+    heard: int | None
+    bits: int
+    start_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class I2cTransfer(Event):
+    """What one START began, up to the STOP or the repeated START that ends it at ``t_ps``.
+
+    ``role`` is the chip's own ("master", "slave"), ``direction`` the master's ("write", "read"),
+    ``data`` the bytes as hexadecimal digits, ``address`` without the R/W bit (10 bits where
+    ``ten_bit``). ``answered``: the address was acknowledged; ``acked``: how many of the bytes were.
+    ``end`` is "stop", "restart", "lost" (arbitration), "error" or "cut" (the port was switched off).
+    """
+
+    KIND: ClassVar[str] = "i2c"
+    port: str
+    role: str
+    address: int
+    direction: str
+    data: str
+    answered: bool
+    acked: int
+    start_ps: int
+    end: str
+    ten_bit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SerialByte(Event):
     """One frame on a port; ``t_ps`` is the end of its stop bit, ``start_ps`` its start edge.
 
@@ -170,7 +224,7 @@ class Gap(Event):
 EVENTS: Mapping[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        Edge, Wave, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, Looked, Fault,
+        Edge, Wave, Burst, SpiFrame, I2cTransfer, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, Looked, Fault,
         Hazard, Gap,
     )
 }  # fmt: skip

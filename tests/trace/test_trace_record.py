@@ -102,6 +102,8 @@ MADE = {
     "Fraction": st.fractions(min_value=0, max_denominator=999),
     "int": ints,
     "int | None": st.none() | st.integers(0, 1),
+    "bool": st.booleans(),
+    "tuple[int, ...]": st.lists(ints, max_size=4).map(tuple),
     "str": texts,
     "Mapping[str, int]": st.dictionaries(texts, ints, max_size=2),
 }
