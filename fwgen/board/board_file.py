@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.board.devices import check_devices, is_device, known_devices, read_device
+from fwgen.board.devices import known_devices, take_devices
 from fwgen.board.table import Finding, Table, hertz, microvolts, suggest
 from fwgen.board.types import Board, Chip, Console, Device, Part, fold_words
 from fwgen.errors import BoardError, did_you_mean
@@ -120,21 +120,7 @@ def _pin_name(t: Table, key: str, chip: Chip) -> str:
 
 
 def _devices(table: Table, chip: Chip) -> dict[str, Device]:
-    """Those of [parts] that have several pins, taken from the table."""
-
-    def find_pin(name: str) -> str:
-        return name if name in chip.pins else ""
-
-    devices: dict[str, Device] = {}
-    for name in table.names():
-        if is_device(table.peek(name)):
-            made = read_device(name, table.table(name), find_pin)
-            if made is not None:
-                devices[name] = made
-    check_devices(
-        devices.values(), lambda name, message, hint: table.complain(name, message, hint)
-    )
-    return devices
+    return take_devices(table, lambda name: name if name in chip.pins else "")
 
 
 def _parts(table: Table, chip: Chip) -> dict[str, Part]:

@@ -101,6 +101,32 @@ def is_device(data: object) -> bool:
     return isinstance(data, dict) and data.get("kind") in known_devices()
 
 
+def read_devices(
+    data: object, where: str, find_pin: Callable[[str], str], out: list[Finding]
+) -> dict[str, Device]:
+    """The devices of a table [parts] in which there is nothing else.
+
+    ``find_pin`` gives the pin of any name that the board has for it, or "".
+    """
+    table = Table(data, where, out)
+    devices = take_devices(table, find_pin)
+    for name, t in table.tables():
+        read_device(name, t, find_pin)  # says that there is no such kind
+    return devices
+
+
+def take_devices(table: Table, find_pin: Callable[[str], str]) -> dict[str, Device]:
+    """Those parts of a table [parts] that have several pins, taken from it."""
+    devices: dict[str, Device] = {}
+    for name in table.names():
+        if is_device(table.peek(name)):
+            made = read_device(name, table.table(name), find_pin)
+            if made is not None:
+                devices[name] = made
+    check_devices(devices.values(), table.complain)
+    return devices
+
+
 def read_device(name: str, t: Table, find_pin: Callable[[str], str]) -> Device | None:
     """One table of [parts]; what is wrong goes into the table's findings.
 

@@ -361,6 +361,11 @@ class Pad:
         return not (self._outside or self._listeners or self._net)
 
     @property
+    def open_drain(self) -> bool:
+        """Whether the peripheral that drives the pin can only pull it low."""
+        return self._open_drain
+
+    @property
     def source(self) -> Signal | None:
         """The peripheral's line that drives the output stage, or None."""
         return self._source

@@ -60,7 +60,7 @@ class FlashW25q:
         self._work = None
         self._taken: list[int] = []
         self._page: dict[int, int] = {}
-        self._address = 0
+        self._address = self._count = 0  # bytes that came after the instruction
         self._ignored = False
 
     # ------------------------------------------------------------------ the bus
@@ -104,23 +104,22 @@ class FlashW25q:
         taken, instruction = self._taken, self._taken[0]
         if self._ignored:
             return
-        if instruction in ADDRESSED and len(taken) < 4:
+        if instruction in ADDRESSED and self._count < 3:
             self._address = (self._address << 8 | byte) & 0xFF_FFFF
         elif instruction == PROGRAM:
             # "If more than 256 bytes are sent", the address wraps to the beginning of the page.
-            at = self._address & ~(PAGE - 1) | (self._address + len(taken) - 4) & (PAGE - 1)
+            at = self._address & ~(PAGE - 1) | (self._address + self._count - 3) & (PAGE - 1)
             self._page[at % len(self.memory)] = byte
-        if len(taken) < 4 + PAGE * 2:
+        self._count += 1
+        if len(taken) < 4:
             taken.append(byte)
-        elif instruction in (READ, FAST_READ, PROGRAM):
-            self._address = self._address + 1 if instruction != PROGRAM else self._address
 
     def shift_out(self, t_ps: int) -> int | None:
         """What follows the instruction; None while it is being taken."""
         self._catch_up(t_ps)
         if not self._taken or self._ignored:
             return None
-        instruction, n = self._taken[0], len(self._taken) - 1
+        instruction, n = self._taken[0], self._count
         if instruction in READ_STATUS:
             return self._status_now(t_ps, READ_STATUS[instruction])
         if instruction == JEDEC_ID:
@@ -144,7 +143,7 @@ class FlashW25q:
     # ------------------------------------------------------------------ instructions
 
     def _begin(self, t_ps: int, instruction: int) -> None:
-        self._taken, self._address = [instruction], 0
+        self._taken, self._address, self._count = [instruction], 0, 0
         if self._asleep and instruction != RELEASE:
             self._ignore(t_ps, "flash-asleep", "is in power-down", "send ABh and wait for tRES1")
         elif t_ps < self._awake_from:
@@ -184,12 +183,12 @@ class FlashW25q:
             self._status[0] |= WEL
         elif instruction == PROGRAM and self._page:
             self._program(t_ps)
-        elif instruction in ERASES and len(taken) == 4:
+        elif instruction in ERASES and self._count == 3:
             length, fact = ERASES[instruction]
             begin = (self._address % size) & ~(length - 1)
             self._work = (begin, length, b"\xff" * length)
             self._busy_until = t_ps + facts[fact]
-        elif instruction in CHIP_ERASES and len(taken) == 1:
+        elif instruction in CHIP_ERASES and self._count == 0:
             self._work = (0, size, b"\xff" * size)
             self._busy_until = t_ps + facts["erase_chip"]
         elif instruction in WRITE_STATUS and len(taken) > 1:
@@ -214,10 +213,11 @@ class FlashW25q:
                     "erase the sector first (20h)",
                 )  # fmt: skip
             page[at - begin] &= byte
-        if len(self._taken) - 4 > PAGE - (self._address & (PAGE - 1)):
+        sent = self._count - 3
+        if sent > PAGE - (self._address & (PAGE - 1)):
             self._hazard(
                 t_ps, "flash-page-wrap",
-                f"{len(self._taken) - 4} bytes from {self._address:#x} on go past the end of the"
+                f"{sent} bytes from {self._address:#x} on go past the end of the"
                 " page, and come round to its beginning",
                 "split what you write at multiples of 256",
             )  # fmt: skip
