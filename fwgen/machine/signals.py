@@ -562,7 +562,12 @@ class Pad:
         """Before a wave is given up: be at the level it has now."""
         wave = self._wave()
         if wave is not None:
-            self._level = self._inside = wave.level_at(self._now(wave))
+            now = self._now(wave)
+            self._level = self._inside = wave.level_at(now)
+            if isinstance(wave, Pulses) and now >= wave.end_ps:
+                self._repeats = False  # the trace knows how it rests
+            if self._open_drain and self._inside:
+                self._inside = None
 
     def _steady(self, t_ps: int, level: int | None) -> None:
         self._inside = None if self._open_drain and level == 1 else level

@@ -45,7 +45,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
     with anybody else there, every bit does.
 
     Not modelled (a Gap where firmware asks for it): SMBus with its alert, timeouts and ARP; PEC at
-    the end of a DMA transfer. FLTR is stored: there are no glitches to filter. Two masters whose
+    the end of a DMA transfer, and as a slave. FLTR is stored: there are no glitches to filter. Two masters whose
     SCL differs do not synchronise while SCL is high.
     """
 
@@ -76,6 +76,8 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self._refused = False  # the last byte received was not acknowledged
         self._ev = self._er = False
         self._asks = (False, False)
+        self.pec = 0
+        self._free_from = 0  # a START keeps this distance from the STOP before
 
     def on_reset(self, t_ps: int) -> None:
         """Drop what was on its way; let go of the lines."""
@@ -295,8 +297,13 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         if self.talker.busy or not cr1.PE:
             return
         if self.phase == OFF:
-            if cr1.START and not self.sr2.BUSY and not self.slave.selected:
-                self._begin(t_ps, again=False)
+            # Whoever starts at the same moment as another master finds out by arbitration.
+            free = not self.sr2.BUSY or self.slave.start_ps == t_ps
+            if cr1.START and free and not self.slave.selected:
+                if t_ps < self._free_from:
+                    self.soc.scheduler.at(self._free_from, self._retry)
+                else:
+                    self._begin(t_ps, again=False)
             return
         if cr1.STOP and self.phase in (SB, TX, RX, REFUSED):
             self._stop(t_ps)
@@ -306,6 +313,10 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
             self._transmit(t_ps)
         elif self.phase == RX and self.held is None and not self._refused:
             self._receive(t_ps)
+
+    def _retry(self, t_ps: int) -> None:
+        self._advance(t_ps)
+        self.request(t_ps)
 
     def _begin(self, t_ps: int, *, again: bool) -> None:
         low, high = scl_ticks(self)
@@ -321,6 +332,8 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.talker.low_ps, self.talker.high_ps = period_ps(self, low), period_ps(self, high)
         if again:
             self.log.end(t_ps, "restart")
+        else:
+            self.pec = 0
         self.sr1.set(TXE=0, BTF=0)
         self.tx = self.held = None
         self._refused = self._nack_last = False
@@ -335,7 +348,6 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.phase = SB
         self.sr1.set(SB=1)
         self.sr2.set(MSL=1, BUSY=1, TRA=0)
-        self.slave.pec = 0
         self._advance(t_ps)
         self.request(t_ps)
 
@@ -393,7 +405,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
             byte, self.tx = self.tx, None
             sr1.set(TXE=int(not cr1.PEC), BTF=0)
         elif cr1.PEC and cr1.ENPEC:
-            byte, pec = self.slave.pec, True
+            byte, pec = self.pec, True
             cr1.set(PEC=0)
         else:
             if self._sent_any:
@@ -430,7 +442,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
             self._refused = not acked
             if is_pec:
                 self.cr1.set(PEC=0)
-                if byte != self.slave.pec:
+                if byte != self.pec:
                     self.sr1.set(PECERR=1)
             else:
                 self._pec(byte)
@@ -462,6 +474,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
     def stopped(self, t_ps: int) -> None:
         """A STOP, of this port or of another master."""
         ours = self.phase == ADDRESS and bool(self.cr1.STOP)
+        self._free_from = t_ps + period_ps(self, scl_ticks(self)[0])
         self.sr2.set(BUSY=0, MSL=0, TRA=0)
         self.sr1.set(TXE=0, SB=0)
         if not self.held:
@@ -481,8 +494,8 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
 
     def _pec(self, byte: int) -> None:
         if self.cr1.ENPEC:
-            self.slave.pec = crc(self.slave.pec, byte, PEC_POLYNOMIAL, 8)
-            self.sr2.set(PEC=self.slave.pec)
+            self.pec = crc(self.pec, byte, PEC_POLYNOMIAL, 8)
+            self.sr2.set(PEC=self.pec)
 
     def free(self, t_ps: int) -> None:
         """The bus became free: a START that waited for it begins."""

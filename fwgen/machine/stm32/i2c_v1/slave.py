@@ -15,6 +15,7 @@ class Slave:
 
     def __init__(self, port: I2c) -> None:
         self._port = port
+        self.start_ps = -1  # when the last START came
         self.clear()
 
     def clear(self) -> None:
@@ -26,7 +27,8 @@ class Slave:
         self._new = False  # addressed, and ADDR is to rise when the acknowledge is over
         self._taken: int | None = None  # received, to be told when the acknowledge is over
         self._stretches = False
-        self.pec = 0
+        self._refused = False  # the master wants no more
+        self._sent = 0
 
     @property
     def transmits(self) -> bool:
@@ -38,6 +40,7 @@ class Slave:
     def started(self, t_ps: int) -> None:
         """A START on the bus."""
         port = self._port
+        self.start_ps = t_ps
         self._misplaced(t_ps)
         if self.selected:
             port.log.end(t_ps, "restart")
@@ -85,6 +88,8 @@ class Slave:
             sr2.set(DUALF=1)
         else:
             return False
+        if cr1.ENPEC:
+            port.soc.gap(port.name, "CR1.ENPEC", "write", port.spec.base, "PEC as a slave")
         port.log.address(byte)
         port.log.answered()
         self.selected = self._new = True
@@ -153,7 +158,7 @@ class Slave:
         port.log.byte(self._sent, acked=acked)
         if not acked:
             port.sr1.set(AF=1, TXE=0)
-            self._sends = False
+            self._sends, self._refused = False, True
             port.tx = None
         elif port.tx is None:
             port.sr1.set(BTF=1)
@@ -166,7 +171,7 @@ class Slave:
         self._misplaced(t_ps)
         if self.selected:
             port.log.end(t_ps, "stop")
-            if not port.sr1.AF:
+            if not self._refused:  # "not set after a NACK reception" (§18.6.6)
                 port.sr1.set(STOPF=1)
         self._leave(t_ps)
         self._ten_selected = False

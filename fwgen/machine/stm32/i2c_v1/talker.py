@@ -157,7 +157,8 @@ class Talker:
     def _stopped(self, t_ps: int, done: Callable[[int], None]) -> None:
         for port in self._lines.ports:
             port.device.stopped(t_ps)
-        self._lines.release(t_ps)
+        if not self.alone:
+            self._lines.release(t_ps)
         self._sda = 1
         self._leave()
         self._end(done)(t_ps)
