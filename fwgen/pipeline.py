@@ -228,7 +228,7 @@ def _tried(
     unsound: EmissionError | BenchError | None = None
     stopped = ""
     attempt = 0
-    with _confined(model, reading.board, bench) as confined:
+    with _confined(model, reading.board, reading.contract, bench) as confined:
         while attempt < attempts:
             emission: Emission | None = None
             try:
@@ -273,14 +273,15 @@ def _tried(
 
 
 def _confined(
-    model: Model, board: Board, bench: Bench | None
+    model: Model, board: Board, contract: Contract, bench: Bench | None
 ) -> ConfinedMachine | nullcontext[None]:
     """A worker for a model that nobody vouches for."""
     if bench is not None or getattr(model, "trusted", False):
         return nullcontext()
+    from fwgen.contract.subjects import equipped
     from fwgen.machine.confined import ConfinedMachine
 
-    confined = ConfinedMachine(board)
+    confined = ConfinedMachine(equipped(board, contract.devices))
     confined.start()  # it is up before the model has answered
     return confined
 
@@ -412,15 +413,17 @@ def prove(image: Image, board: Board, contract: Contract, *, bench: Bench | None
     the RAM's contents at power-on, what floating inputs read, how contacts chatter. When it fails
     then, it passed by luck: the Proof is that of the second run, with a Hazard that says so.
     """
+    from fwgen.contract.subjects import equipped
     from fwgen.machine.machine import Machine
     from fwgen.verdict import judge
 
+    wired = equipped(board, contract.devices)
     if bench is not None:
         trace = bench.run(image, contract.stimuli, contract.span_ps)
         return Proof(board, contract, image, trace, judge(contract, trace, board))
 
     def run(chance: int, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
-        return Machine(board, chance=chance).run(image, stimuli, span_ps)
+        return Machine(wired, chance=chance).run(image, stimuli, span_ps)
 
     return _proved(image, board, contract, run)
 

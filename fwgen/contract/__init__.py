@@ -34,6 +34,7 @@ from fwgen.contract.types import (
     Step,
     Stimulus,
     Tone,
+    Transfers,
     Trigger,
     Window,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "Step",
     "Stimulus",
     "Tone",
+    "Transfers",
     "Trigger",
     "Window",
     "check_contract",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from fwgen.contract.checks import check_contract
-from fwgen.contract.subjects import Subject, resolve
+from fwgen.contract.subjects import Subject, equipped, resolve
 from fwgen.contract.timing import required_span
 from fwgen.contract.types import (
     Asleep,
@@ -32,6 +32,7 @@ from fwgen.contract.types import (
     Send,
     Step,
     Tone,
+    Transfers,
     Trigger,
     Window,
 )
@@ -41,7 +42,7 @@ from fwgen.units import PPM, parse_duration, parse_frequency, parse_ratio, perio
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fwgen.board.types import Board
+    from fwgen.board.types import Board, Device
     from fwgen.contract.types import Edge, Expectation, Stimulus
 
 _T = TypeVar("_T")
@@ -50,6 +51,7 @@ _LONGEST = 60  # characters of a quantity: "1e999999999 s" is refused before it 
 _EXPONENT = re.compile(r"[0-9.][eE][+-]?[0-9]{2}")
 _LONGEST_SPAN_PS = 24 * 3600 * 10**12
 
+_BYTE = re.compile(r"[0-9A-Fa-f]{2}|\?\?")
 _ON = frozenset(("on", "lit", "pressed"))
 _OFF = frozenset(("off", "dark", "released"))
 _TURNS: Mapping[str, Edge] = {"on": "rising", "off": "falling", "either": "both"}
@@ -207,6 +209,8 @@ class _Reader:
         prompt = top.text("prompt", "")
         notes = top.names("notes") if "notes" in top else ()
         accept = self._accept(top)
+        devices = self._devices(top)
+        self.board = equipped(self.board, devices)
         stimuli = self._each(top, "do", self._stimulus)
         expectations = self._each(top, "expect", self._expectation)
         span = top.duration("span")
@@ -215,7 +219,8 @@ class _Reader:
             span = required_span(expectations, stimuli)
         if not 0 < span <= _LONGEST_SPAN_PS:
             raise top.wrong("span", "a run lasts more than nothing and at most a day")
-        made = Contract(title, self.board.name, span, stimuli, expectations, accept, prompt, notes)
+        made = Contract(title, self.board.name, span, stimuli, expectations, accept, prompt, notes,
+                        devices)  # fmt: skip
         check_contract(made, self.board, where=self.where)
         return made
 
@@ -230,6 +235,34 @@ class _Reader:
                 raise table.wrong(code, "say why this is accepted here")
             made.append((code, reason))
         return tuple(made)
+
+    def _devices(self, top: _Table) -> tuple[Device, ...]:
+        """What is wired to the board for this contract: chips on a bus, wires, pull-ups."""
+        if "parts" not in top:
+            return ()
+        from fwgen.board.devices import check_devices, read_devices
+        from fwgen.board.table import Finding
+
+        def find_pin(name: str) -> str:
+            found = self.board.find_pin(name)
+            return found.name if found is not None else ""
+
+        place = top.place("parts")
+        data = top.get("parts")
+        if isinstance(data, dict) and (twice := sorted(set(data) & {*self.board.parts,
+                                                                    *self.board.devices})):  # fmt: skip
+            raise ContractError(f"{self.board.name} has a {twice[0]} already", where=place)
+        findings: list[Finding] = []
+        devices = read_devices(data, place, find_pin, findings)
+        check_devices(
+            (*self.board.devices.values(), *devices.values()),
+            lambda name, message, hint: findings.append(
+                Finding(f"{place}.{name}", message, hint)
+            ),
+        )
+        for finding in findings:
+            raise ContractError(finding.message, where=finding.where, hint=finding.hint)
+        return tuple(devices.values())
 
     def _each(self, top: _Table, key: str, read: Callable[[_Table], _T]) -> tuple[_T, ...]:
         tables = top.get(key) or []
@@ -545,6 +578,31 @@ class _Reader:
             made.append((name, bound))
         return tuple(made)
 
+    def _transfer(self, table: _Table) -> Transfers:
+        found = self.subject(table, "transfer")
+        if not found.bus:
+            raise table.wrong("transfer", f"{found.name!r} is no I2C or SPI port", "such as I2C1")
+        exactly = table.count("times")
+        least, most = table.count("least"), table.count("most")
+        if exactly is not None and (least, most) != (None, None):
+            raise table.wrong("times", "say either times, or least and most")
+        low, high = (exactly, exactly) if exactly is not None else (least, most)
+        select = self.pin(table, "select") if "select" in table else None
+        return Transfers(
+            found.bus, table.count("address"), select, self._hex(table, "writes"),
+            self._hex(table, "reads"), table.flag("answered", default=True),
+            1 if low is None else low, high, self.window(table),
+        )  # fmt: skip
+
+    def _hex(self, table: _Table, key: str) -> tuple[int | None, ...] | None:
+        """Bytes as hexadecimal digits; ?? is any."""
+        if key not in table:
+            return None
+        words = table.text(key).split()
+        if not all(_BYTE.fullmatch(word) for word in words):
+            raise table.wrong(key, "expected hexadecimal bytes", hint='such as "9f ?? 40"')
+        return tuple(None if word == "??" else int(word, 16) for word in words)
+
     def _asleep(self, table: _Table) -> Asleep:
         least = table.quantity("asleep", parse_ratio)
         return Asleep(least or 0, self.window(table))
@@ -589,6 +647,7 @@ _VERBS: Mapping[str, Callable[[_Reader, _Table], Expectation]] = {
     "exclusive": _Reader._exclusive,
     "says": _Reader._says,
     "replies": _Reader._replies,
+    "transfer": _Reader._transfer,
     "asleep": _Reader._asleep,
     "quiet": _Reader._quiet,
 }

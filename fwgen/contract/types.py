@@ -8,7 +8,10 @@ from reset release, ratios parts per million, frequencies millihertz.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from fwgen.board.types import Device
 
 Edge = Literal["rising", "falling", "both"]
 
@@ -258,6 +261,27 @@ class Replies:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfers:
+    """Between ``least`` and ``most`` transfers on a bus of the chip that look like this.
+
+    On I2C a transfer lasts from a START to the STOP, repeated STARTs included, and goes to
+    ``address`` (``answered`` False: nobody acknowledges it). On SPI it lasts while the pin
+    ``select`` is low, or without one for the whole window. ``writes`` and ``reads`` are all the
+    bytes that the master sends and gets in it; a byte None, or None for all: whatever.
+    """
+
+    port: str
+    address: int | None = None
+    select: str | None = None
+    writes: tuple[int | None, ...] | None = None
+    reads: tuple[int | None, ...] | None = None
+    answered: bool = True
+    least: int = 1
+    most: int | None = None
+    window: Window = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
 class Asleep:
     """The core sleeps at least this share of the window."""
 
@@ -274,7 +298,7 @@ class Quiet:
 
 Expectation = (
     Level | Blinks | Pattern | Counts | Pwm | Tone | Follows | Responds
-    | Never | Exclusive | Says | Replies | Asleep | Quiet
+    | Never | Exclusive | Says | Replies | Transfers | Asleep | Quiet
 )  # fmt: skip
 
 
@@ -282,6 +306,7 @@ Expectation = (
 class Contract:
     """What must be seen on a board.
 
+    ``devices`` are on buses, wires and pull-ups (``subjects.equipped`` puts them on the board).
     ``accept`` maps a hazard's code to the reason why it is accepted here.
     Implicit in every contract: no fault, no hazard, no gap that could matter.
     """
@@ -294,3 +319,4 @@ class Contract:
     accept: tuple[tuple[str, str], ...] = ()
     prompt: str = ""
     notes: tuple[str, ...] = field(default_factory=tuple)
+    devices: tuple[Device, ...] = ()  # wired to the board for this

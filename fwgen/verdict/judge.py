@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fwgen.contract.subjects import equipped
 from fwgen.contract.timing import window_of
 from fwgen.contract.types import (
     Asleep,
@@ -21,6 +22,7 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Tone,
+    Transfers,
 )
 from fwgen.contract.words import say
 from fwgen.trace import Gap
@@ -43,6 +45,7 @@ from fwgen.verdict.relations import (
     judge_responds,
 )
 from fwgen.verdict.speech import judge_replies, judge_says
+from fwgen.verdict.transfers import judge_transfers
 from fwgen.verdict.types import Departure, Finding, Outcome, Verdict
 from fwgen.verdict.view import Seen, TooFastError, View, failed, passed, unsure
 from fwgen.verdict.watching import as_far_as_seen, judge_looked, unwatched
@@ -68,6 +71,7 @@ def judge(
     UNSURE, too.
     Raises ContractError when the contract names what the board lacks.
     """
+    board = equipped(board, contract.devices)
     view = View(contract, trace, board, beside)
     gaps = tuple(gap for gap in trace.of(Gap) if not accepted_gap(gap, view))
     findings = tuple(_find(e, view, gaps) for e in contract.expectations)
@@ -135,6 +139,7 @@ _JUDGES: Mapping[type, Callable[..., Seen]] = {
     Exclusive: judge_exclusive,
     Says: judge_says,
     Replies: judge_replies,
+    Transfers: judge_transfers,
     Asleep: judge_asleep,
     Quiet: judge_quiet,
 }
