@@ -98,7 +98,7 @@ int main(void)
     pin_mode(GPIOB, 6, OUTPUT);
     for (unsigned pin = 5; pin <= 7; pin++)
         pin_function(GPIOA, pin, pin == 6 ? FUNCTION : 5);
-    SPI1->cr1 = SPI_MSTR | SPI_SSM | SPI_SSI | SPI_BR(3) | MODE; /* 84 MHz / 16 */
+    SPI1->cr1 = SPI_MSTR | SPI_SSM | SPI_SSI | SPI_BR(6) | MODE; /* 84 MHz / 128 */
     SPI1->cr1 |= SPI_SPE;
 
     select(true);

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 SECTION = "RM0368 §20.3"
 
+# Of SR
+_RXNE, _TXE, _UDR, _CRCERR, _MODF, _OVR, _FRE = (1 << n for n in (0, 1, 3, 4, 5, 6, 8))
+
 
 class Spi(Peripheral, registers="stm32.spi_v2"):
     """Serial peripheral interface. RM0368 §20.3.
@@ -148,15 +151,16 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
 
     @sr.on_read
     def _status(self, t_ps: int) -> int:
+        # Firmware polls this: the bits are named in numbers.
         sr = self.sr
         value = sr.value
-        if sr.MODF:
-            self._modf_seen = True
+        self._modf_seen |= bool(value & _MODF)
+        cleared = _FRE | _UDR
         if self._read_since_ovr:  # "a read of SPI_DR followed by a read access to SPI_SR"
-            sr.set(OVR=0)
+            cleared |= _OVR
             self._read_since_ovr = False
-        sr.set(FRE=0, UDR=0)
-        if value != sr.value:
+        if value & cleared:
+            sr.value = value & ~cleared
             self.request(t_ps)
         return value
 
@@ -205,17 +209,18 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
 
     def request(self, t_ps: int) -> None:
         """Raise or lower the interrupt and the DMA requests."""
-        sr, cr2 = self.sr, self.cr2
+        sr, cr2 = self.sr.value, self.cr2.value
+        # TXEIE, RXNEIE and ERRIE, each against its flags
         line = bool(
-            (sr.TXE and cr2.TXEIE)
-            or (sr.RXNE and cr2.RXNEIE)
-            or (cr2.ERRIE and (sr.MODF or sr.OVR or sr.CRCERR or sr.FRE or sr.UDR))
+            (cr2 & 0x80 and sr & _TXE)
+            or (cr2 & 0x40 and sr & _RXNE)
+            or (cr2 & 0x20 and sr & (_MODF | _OVR | _CRCERR | _FRE | _UDR))
         )
         if line != self._line:
             self._line = line
             if "global" in self.spec.irqs:
                 self.irq(t_ps, "global", line)
-        asks = (bool(sr.TXE and cr2.TXDMAEN), bool(sr.RXNE and cr2.RXDMAEN))
+        asks = (bool(cr2 & 2 and sr & _TXE), bool(cr2 & 1 and sr & _RXNE))  # TXDMAEN, RXDMAEN
         if asks != self._asks:
             before, self._asks = self._asks, asks
             for request, level, old in zip(("tx", "rx"), asks, before, strict=True):
