@@ -181,7 +181,9 @@ def _chip(name: str, kind: str, t: Table, pin: Callable[[str, str], str], title:
     )  # fmt: skip
 
 
-def check_devices(devices: Iterable[Device], complain: Callable[[str, str, str | None], None]) -> None:
+def check_devices(
+    devices: Iterable[Device], complain: Callable[[str, str, str | None], None]
+) -> None:
     """What cannot be wired together: one address twice on a bus, one chip select for two.
 
     ``complain`` takes the name of the device, what is wrong, and a hint.

@@ -256,9 +256,7 @@ class _Reader:
         devices = read_devices(data, place, find_pin, findings)
         check_devices(
             (*self.board.devices.values(), *devices.values()),
-            lambda name, message, hint: findings.append(
-                Finding(f"{place}.{name}", message, hint)
-            ),
+            lambda name, message, hint: findings.append(Finding(f"{place}.{name}", message, hint)),
         )
         for finding in findings:
             raise ContractError(finding.message, where=finding.where, hint=finding.hint)

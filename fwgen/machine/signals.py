@@ -221,7 +221,9 @@ class Signal:
         return stop
 
     def follow(
-        self, steady: Callable[[int, int | None], None], repeating: Callable[[SquareWave | Pulses], None]
+        self,
+        steady: Callable[[int, int | None], None],
+        repeating: Callable[[SquareWave | Pulses], None],
     ) -> Callable[[], None]:
         """Hear steady levels and waves as they are driven, no edges; returns how to stop."""
         follower = (steady, repeating)

@@ -54,9 +54,7 @@ def judge_transfers(e: Transfers, view: View) -> Seen:
             other is not None
         ) else ("" if all_ else "; it made none at all")  # fmt: skip
         at_ps = other.start_ps if other is not None and not alike else span.stop
-        return failed(
-            at_ps, f"{say(e, view.board)}: seen {_often(len(alike))}{seen}", count
-        )
+        return failed(at_ps, f"{say(e, view.board)}: seen {_often(len(alike))}{seen}", count)
     return passed(f"{e.port} made the transfer {_often(len(alike))}", count)
 
 

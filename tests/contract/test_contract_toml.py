@@ -145,18 +145,32 @@ KINDS = {
     ),
     Transfers: st.one_of(
         st.builds(
-            Transfers, st.just("I2C1"), st.integers(0, 0x3FF), st.none(), heard, heard,
-            least=st.integers(0, 3), most=st.none() | st.integers(3, 9), window=windows,
-        ),
-        st.builds(
-            Transfers, st.just("SPI2"), select=st.none() | pins, writes=heard, reads=heard,
+            Transfers,
+            st.just("I2C1"),
+            st.integers(0, 0x3FF),
+            st.none(),
+            heard,
+            heard,
+            least=st.integers(0, 3),
+            most=st.none() | st.integers(3, 9),
             window=windows,
         ),
         st.builds(
-            Transfers, st.just("I2C3"), st.integers(0, 0x7F), answered=st.just(False),
+            Transfers,
+            st.just("SPI2"),
+            select=st.none() | pins,
+            writes=heard,
+            reads=heard,
+            window=windows,
+        ),
+        st.builds(
+            Transfers,
+            st.just("I2C3"),
+            st.integers(0, 0x7F),
+            answered=st.just(False),
             most=st.just(1),
         ),
-    ),  # fmt: skip
+    ),
     Never: st.builds(Never, pin_moments | said, windows),
     Exclusive: st.builds(Exclusive, st.just(("PA6", "LD2", "D9")), windows),
     Says: st.builds(

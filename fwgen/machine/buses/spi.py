@@ -174,5 +174,3 @@ class SpiPort:
 def ports_on(pad: Pad) -> list[SpiPort]:
     """The parts whose clock a pad is."""
     return [client for client in pad.clients if isinstance(client, SpiPort)]
-
-

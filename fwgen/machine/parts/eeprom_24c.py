@@ -127,9 +127,7 @@ class Eeprom24c:
             )  # fmt: skip
 
     def _hazard(self, t_ps: int, code: str, message: str, cure: str) -> None:
-        event = Hazard(
-            t_ps, code, "warning", f"{self.name}: {message}", self._soc.pc, SOURCE, cure
-        )
+        event = Hazard(t_ps, code, "warning", f"{self.name}: {message}", self._soc.pc, SOURCE, cure)
         self._soc.recorder.add_once(event, (code, event.message, event.pc))
 
 

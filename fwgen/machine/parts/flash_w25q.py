@@ -249,9 +249,7 @@ class FlashW25q:
             self._status[0] &= ~WEL
 
     def _hazard(self, t_ps: int, code: str, message: str, cure: str) -> None:
-        event = Hazard(
-            t_ps, code, "error", f"{self.name}: {message}", self._soc.pc, SOURCE, cure
-        )
+        event = Hazard(t_ps, code, "error", f"{self.name}: {message}", self._soc.pc, SOURCE, cure)
         if code == "flash-busy":  # polling by other means than 05h works on silicon, too
             event = Hazard(t_ps, code, "warning", event.message, event.pc, SOURCE, cure)
         self._soc.recorder.add_once(event, (code, event.message, event.pc))

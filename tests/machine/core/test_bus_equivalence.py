@@ -140,6 +140,6 @@ def test_whole_transfers_run_the_same_and_do_happen(steps: list[str]) -> None:
         machine.load(firmware(text, {15: "tick"}))
         machine.advance(2 * 10**9)
         trace = machine.trace()
-    assert not steps[0] == "select" or len(list(trace.of(SpiFrame))) > 4
+    assert steps[0] != "select" or len(list(trace.of(SpiFrame))) > 4
     assert "stop" not in steps or len(list(trace.of(I2cTransfer))) > 2
     assert not [h.code for h in trace.of(Hazard) if h.code in ("clock-off", "i2c-no-pull-up")]

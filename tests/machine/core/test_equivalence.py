@@ -129,9 +129,7 @@ def state(machine: Machine) -> dict[str, object]:
 BOARD = load_board("nucleo-f401")
 
 
-def same_run(
-    text: str, vectors: dict[int, str], spans: list[int], board: Board = BOARD
-) -> None:
+def same_run(text: str, vectors: dict[int, str], spans: list[int], board: Board = BOARD) -> None:
     image = firmware(text, vectors)
     plainly = Machine(board, accelerate=False, native=False)
     others = [Machine(board, **way) for way in WAYS]

@@ -39,7 +39,9 @@ def soc_with(**parts: dict[str, object]) -> Soc:
     return soc
 
 
-def alternate(soc: Soc, pin: str, function: int, *, open_drain: bool = False, pull: int = 0) -> None:
+def alternate(
+    soc: Soc, pin: str, function: int, *, open_drain: bool = False, pull: int = 0
+) -> None:
     """A pin in its alternate function."""
     port, index = f"GPIO{pin[1]}", int(pin[2:])
     for register, width, value in (
@@ -48,7 +50,9 @@ def alternate(soc: Soc, pin: str, function: int, *, open_drain: bool = False, pu
     ):  # fmt: skip
         lane = index % 8 if width == 4 else index
         old = soc.read(port, register)
-        soc.write(port, register, old & ~(((1 << width) - 1) << lane * width) | value << lane * width)
+        soc.write(
+            port, register, old & ~(((1 << width) - 1) << lane * width) | value << lane * width
+        )
 
 
 def output(soc: Soc, pin: str, level: int) -> None:

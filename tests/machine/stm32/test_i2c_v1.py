@@ -206,7 +206,7 @@ def test_low_and_high_follow_mode_and_duty(ccr: int, low: int, high: int) -> Non
     address(soc, 0xA0)
     edges = [(t, v) for t, v in trace(soc).edges("PB8") if t > US]
     spans = [(b[0] - a[0], a[1]) for a, b in pairwise(edges)][3:15]
-    assert {s for s in spans} == {(low * US // 16, 0), (high * US // 16, 1)}
+    assert set(spans) == {(low * US // 16, 0), (high * US // 16, 1)}
 
 
 def test_a_flag_falls_only_by_its_sequence() -> None:
@@ -264,7 +264,9 @@ def test_without_a_pull_up_nothing_works_and_the_cure_is_told() -> None:
 
 
 def test_a_floating_bus_is_a_hazard_when_a_start_is_asked_for() -> None:
-    soc = soc_with(EE={**EE, "pull": "up"}, )
+    soc = soc_with(
+        EE={**EE, "pull": "up"},
+    )
     soc.fabric.pads["PB9"].set_resistor(0, None)
     on(soc)
     soc.peripherals["I2C1"].sr2.set(BUSY=0)  # as an erratum's workaround would have it

@@ -58,7 +58,7 @@ def check_timing(port: I2c) -> None:
             "§18.6.8", f"set CCR to {better} or more",
         )  # fmt: skip
     wanted = freq * 300 // 1000 + 1 if fast else freq + 1
-    if port.trise.TRISE < wanted:
+    if wanted > port.trise.TRISE:
         _hazard(
             port, "i2c-trise", "note",
             f"{port.name}: TRISE is {port.trise.TRISE}, less than the mode's longest rise time"
@@ -103,9 +103,7 @@ def check_pins(port: I2c) -> bool:
     return fine
 
 
-def _hazard(
-    port: I2c, code: str, severity: str, message: str, section: str, cure: str
-) -> None:
+def _hazard(port: I2c, code: str, severity: str, message: str, section: str, cure: str) -> None:
     source = section if section.startswith("UM") else f"RM0368 {section}"
     port.soc.hazard(code, severity, message, section=source, cure=cure)
 

@@ -191,7 +191,7 @@ class Talker:
         if address:
             self._active = [p for p in self._lines.ports if p.device.addressed(t_ps, byte)]
             return bool(self._active)
-        return any([port.device.written(t_ps, byte) for port in self._active])
+        return any(port.device.written(t_ps, byte) for port in self._active)
 
     def _clock(self, t_ps: int, count: int) -> None:
         levels = [(t_ps, 0)]
@@ -286,9 +286,7 @@ class Talker:
 
         self._at(t_ps + self._hold, change)
 
-    def _bits_out(
-        self, t_ps: int, byte: int, bit: int, done: Callable[[int, bool], None]
-    ) -> None:
+    def _bits_out(self, t_ps: int, byte: int, bit: int, done: Callable[[int, bool], None]) -> None:
         if bit < 0:
 
             def acked(t: int, sda: int) -> None:
