@@ -1,14 +1,24 @@
 """What pyproject.toml cannot say.
 
-boards/ is shipped inside the package, as fwgen/_boards; the machine's block hook in C is built
-where there is a compiler, and done without where there is none.
+boards/ is shipped inside the package, as fwgen/_boards, and so is of docs/ and examples/ what
+``fwgen mcp`` offers; the machine's block hook in C is built where there is a compiler, and done
+without where there is none.
 """
 
 from setuptools import Extension, find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["fwgen", "fwgen.*"]), "fwgen._boards"],
-    package_dir={"fwgen._boards": "boards"},
+    packages=[
+        *find_packages(include=["fwgen", "fwgen.*"]),
+        "fwgen._boards",
+        "fwgen._docs",
+        "fwgen._examples",
+    ],
+    package_dir={
+        "fwgen._boards": "boards",
+        "fwgen._docs": "docs",
+        "fwgen._examples": "examples",
+    },
     ext_modules=[
         Extension(
             "fwgen.machine.native._blocks",

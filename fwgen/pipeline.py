@@ -29,19 +29,20 @@ from fwgen.errors import (
     ModelError,
     PromptError,
 )
+from fwgen.units import show_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fwgen.bench import Bench
     from fwgen.board.types import Board
-    from fwgen.contract import Contract, Stimulus
+    from fwgen.contract import Contract, Expectation, Stimulus
     from fwgen.image.emission import Emission
     from fwgen.image.problems import UnsoundEmissionError
     from fwgen.image.types import Image
     from fwgen.machine.confined import ConfinedMachine
     from fwgen.model.protocol import Feedback, Model, Reading
-    from fwgen.trace import Trace
+    from fwgen.trace import Event, Trace
     from fwgen.verdict import Outcome, Verdict
     from fwgen.verdict.both import Joint
     from fwgen.verdict.compare import Difference
@@ -261,7 +262,7 @@ def _tried(
                 best = Result(reading, model.name, emission, proof, attempt)
             if proof.passed:
                 break
-            feedback = _feedback(emission, proof, confined)
+            feedback = feedback_on(emission, proof, confined)
     if best is None:
         assert unsound is not None
         if stopped:
@@ -278,10 +279,10 @@ def _confined(
     """A worker for a model that nobody vouches for."""
     if bench is not None or getattr(model, "trusted", False):
         return nullcontext()
-    from fwgen.contract.subjects import equipped
+    from fwgen.contract.subjects import fitted
     from fwgen.machine.confined import ConfinedMachine
 
-    confined = ConfinedMachine(equipped(board, contract.devices))
+    confined = ConfinedMachine(fitted(board, contract.parts, contract.devices))
     confined.start()  # it is up before the model has answered
     return confined
 
@@ -289,13 +290,13 @@ def _confined(
 def _prove(
     image: Image, reading: Reading, bench: Bench | None, confined: ConfinedMachine | None
 ) -> Proof:
-    if confined is None:
-        return prove(image, reading.board, reading.contract, bench=bench)
-    return _proved(image, reading.board, reading.contract, confined.run_by_chance)
+    return prove(image, reading.board, reading.contract, bench=bench, confined=confined)
 
 
-def _feedback(emission: Emission, proof: Proof, confined: ConfinedMachine | None) -> Feedback:
-    """What was seen of an emission that does not pass."""
+def feedback_on(
+    emission: Emission | None, proof: Proof, confined: ConfinedMachine | None
+) -> Feedback:
+    """What was seen of a firmware that does not pass; ``emission`` is None for a file's."""
     from fwgen.model.protocol import Feedback
 
     look = None
@@ -406,21 +407,32 @@ def verify(
     return prove(loaded, board, asked, bench=bench)
 
 
-def prove(image: Image, board: Board, contract: Contract, *, bench: Bench | None = None) -> Proof:
+def prove(
+    image: Image,
+    board: Board,
+    contract: Contract,
+    *,
+    bench: Bench | None = None,
+    confined: ConfinedMachine | None = None,
+) -> Proof:
     """Run an image on a bench with the contract's stimuli, and judge what was seen.
+
+    ``confined`` is the machine in a worker, for an image that nobody vouches for.
 
     What passes in the machine runs once more, where everything that nothing defines is otherwise:
     the RAM's contents at power-on, what floating inputs read, how contacts chatter. When it fails
     then, it passed by luck: the Proof is that of the second run, with a Hazard that says so.
     """
-    from fwgen.contract.subjects import equipped
+    from fwgen.contract.subjects import fitted
     from fwgen.machine.machine import Machine
     from fwgen.verdict import judge
 
-    wired = equipped(board, contract.devices)
+    wired = fitted(board, contract.parts, contract.devices)
     if bench is not None:
         trace = bench.run(image, contract.stimuli, contract.span_ps)
         return Proof(board, contract, image, trace, judge(contract, trace, board))
+    if confined is not None:
+        return _proved(image, board, contract, confined.run_by_chance)
 
     def run(chance: int, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
         return Machine(wired, chance=chance).run(image, stimuli, span_ps)
@@ -452,16 +464,80 @@ def _proved(
 def confirm(proof: Proof, rig: Bench) -> Confirmed:
     """Run on a rig what the machine has run, judge it by the same contract, and compare.
 
-    Raises BenchError when the rig cannot do its work.
+    Where a person did what was to be done at a time, it was done at another one: then the machine
+    runs once more, with what was done when it was done, and the contract's times are counted from
+    there (``fwgen.contract.retime``). Raises BenchError when the rig cannot do its work.
     """
+    from fwgen.trace import ByHand
+
+    contract = proof.contract
+    trace = rig.run(proof.image, contract.stimuli, contract.span_ps)
+    if any(trace.of(ByHand)):
+        try:
+            proof = _as_done(proof, trace)
+        except ContractError as error:
+            trace = _not_as_asked(trace, contract, error.message)
+    return _confirmed(proof, trace)
+
+
+def _confirmed(proof: Proof, trace: Trace) -> Confirmed:
     from fwgen.verdict import judge
     from fwgen.verdict.compare import differences
 
     contract, board = proof.contract, proof.board
-    trace = rig.run(proof.image, contract.stimuli, contract.span_ps)
     verdict = judge(contract, trace, board, beside=proof.trace)
     seen = Proof(board, contract, proof.image, trace, verdict)
     return Confirmed(proof, seen, differences(contract, proof.trace, trace, board))
+
+
+def _as_done(proof: Proof, trace: Trace) -> Proof:
+    """The proof in the machine, with what a person did to the board done when they did it.
+
+    Of the two readings of each time (from what was done, from reset) those count that the machine
+    bears out: what holds there must hold on the board. Raises ContractError, with the reason, when
+    the contract has no meaning with the presses that there were.
+    """
+    from fwgen.contract.retime import readings
+    from fwgen.machine.machine import Machine
+    from fwgen.trace import ByHand, NotDone
+    from fwgen.verdict import Outcome, judge
+
+    left = next(trace.of(NotDone), None)
+    if left is not None:
+        raise ContractError(f"{left.what} at {show_duration(left.t_ps)} was not done: {left.why}")
+    contract, both = readings(proof.contract, list(trace.of(ByHand)))
+    seen = Machine(proof.board).run(proof.image, contract.stimuli, contract.span_ps)
+    kept: list[Expectation] = []
+    for ways in both:
+        asked = replace(contract, expectations=ways)
+        findings = judge(asked, seen, proof.board).findings
+        borne = [f.expectation for f in findings if f.outcome is Outcome.PASS and f.expectation]
+        if not borne:
+            raise ContractError(
+                "its times do not go with presses by hand: pressed so, in the machine "
+                f"{findings[0].text}"
+            )
+        kept += borne
+    return prove(proof.image, proof.board, replace(contract, expectations=tuple(kept)))
+
+
+def _not_as_asked(trace: Trace, contract: Contract, why: str) -> Trace:
+    """A trace in which what a person did at another time counts as not done."""
+    from fwgen.trace import ByHand, NotDone, Stimulated
+
+    since = min(act.asked_ps for act in trace.of(ByHand))
+    told = {(e.subject, e.t_ps) for e in trace.of(NotDone)}
+    events: list[Event] = [
+        e
+        for e in trace.events
+        if not (isinstance(e, ByHand) or (isinstance(e, Stimulated) and e.t_ps >= since))
+    ]
+    events += [
+        NotDone(s.at_ps, s.subject, "what was asked", why)
+        for s in contract.stimuli
+        if s.at_ps >= since and (s.subject, s.at_ps) not in told and s.at_ps < trace.span_ps
+    ]
+    return replace(trace, events=tuple(sorted(events, key=lambda event: event.t_ps)))
 
 
 def _by_luck(trace: Trace, verdict: Verdict) -> Trace:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fwgen.board.load import (
         BoardSummary,
+        board_of_probe,
         check_board_file,
         list_boards,
         load_board,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BoardSummary",
     "Finding",
+    "board_of_probe",
     "check_board_file",
     "list_boards",
     "load_board",

@@ -148,6 +148,12 @@ def load_board(name_or_path: str | Path) -> Board:
     return board
 
 
+def board_of_probe(board_id: str) -> Board | None:
+    """The board whose probe has this id; None where it has none, or nobody knows it."""
+    known = [load_board(summary.name) for summary in list_boards()] if board_id else []
+    return next((board for board in known if board.probe.get("board_id") == board_id), None)
+
+
 def check_board_file(path: str | Path) -> list[Finding]:
     """Everything that is wrong with a board file (or a chip file), in the order of the file.
 

@@ -305,11 +305,14 @@ def _state(spec: RigSpec, probes: Sequence[Probe]) -> tuple[str, str, list[str]]
     from fwgen.board import load_board
     from fwgen.rig.lock import is_held
     from fwgen.rig.probes import choose_probe
+    from fwgen.rig.rigs import WireSpec
 
     if spec.virtual:
         return "virtual", "in software: always there", []
     wanted = [(spec.board, spec.probe)]
-    wanted += dict.fromkeys((wire.board, wire.probe) for wire in spec.wires.values())
+    wanted += dict.fromkeys(
+        (wire.board, wire.probe) for wire in spec.wires.values() if isinstance(wire, WireSpec)
+    )
     uids = []
     for board, probe in wanted:
         try:

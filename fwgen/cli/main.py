@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
-    "boards", "hil", "models", "config",
+    "boards", "hil", "models", "config", "mcp",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -40,7 +40,7 @@ Commands:
   make PROMPT     Make a firmware for a prompt and prove it; "make" may be left out.
   verify IMAGE    Prove a firmware, ours or a compiler's, against a contract.
   run IMAGE       Run a firmware live: serial on stdin and stdout, LEDs, buttons.
-  watch IMAGE     Watch a firmware at work: pins, console, the core's sleep.
+  watch [IMAGE]   Watch a board at work, in the machine or on a rig: pins, console, sleep.
   monitor [PORT]  Talk with a serial port: a terminal that logs and reconnects.
   flash IMAGE     Put a firmware onto the board, and see that it is there.
   restore         Put back what was on the board before, or list what is kept.
@@ -51,6 +51,7 @@ Commands:
   hil             Tests on boards: run them on rigs, list the rigs, report.
   models          List the AI models that can be asked, and why one cannot.
   config          Providers, prices and keys of AI models.
+  mcp             Serve fwgen to an editor's agent (Copilot, Cursor, Claude Code ...).
 
 Options of a prompt:
   -b, --board B     Board name, or a board's TOML file.  [env: FWGEN_BOARD]
@@ -128,6 +129,7 @@ def build() -> typer.Typer:
         flash,
         hil,
         make,
+        mcp,
         models,
         monitor,
         restore,
@@ -158,6 +160,7 @@ def build() -> typer.Typer:
     app.add_typer(hil.app(), name="hil")
     app.command("models")(models.models)
     app.add_typer(config.app(), name="config")
+    app.command("mcp")(mcp.mcp)
     return app
 
 

@@ -196,12 +196,10 @@ def _show(job: _Job, wishes: Wishes, about: tuple[str, ...]) -> int:
         save(files, job.folder)
     code = result.proof.verdict.exit_code
     if job.where is not None and result.passed:
-        from fwgen.cli.plugged import progress
         from fwgen.report.rig import show_confirmed
 
         # What was made is saved already, whatever the rig says.
-        with progress(screen(stderr=True)) as tell:
-            confirmed = confirmed_on(result.proof, job.where[0], probe=job.where[1], progress=tell)
+        confirmed = confirmed_on(result.proof, job.where[0], probe=job.where[1], console=console)
         show_confirmed(console, confirmed)
         files = contents(result, confirmed)
         save(files, job.folder)

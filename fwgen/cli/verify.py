@@ -64,11 +64,9 @@ def verify(
     show.show_verdict(console, proof)
     console.print()
     if on_rig:
-        from fwgen.cli.plugged import progress
         from fwgen.report.rig import show_confirmed
 
-        with progress(screen(stderr=True)) as tell:
-            confirmed = confirmed_on(proof, rig, probe=probe, progress=tell)
+        confirmed = confirmed_on(proof, rig, probe=probe, console=console)
         _write(confirmed.rig, _of_rig(vcd), _of_rig(trace))
         show_confirmed(console, confirmed)
         console.print()

@@ -54,6 +54,12 @@ def virtual(
             metavar="pty|rfc2217:PORT", help="Its serial port, as a pseudo-terminal or over TCP."
         ),
     ] = "",
+    analyser: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT", help="Serve a logic analyser on all its pins there; 0: any free port."
+        ),
+    ] = None,
     uid: Annotated[str, typer.Option(help="Serial number of its probe. [default: made up]")] = "",
     pace: Annotated[
         float, typer.Option(metavar="X", help="How many times as fast as a real board.")
@@ -82,8 +88,12 @@ def virtual(
         flash = bin_bytes(load_image(image, the))
     with _told_to_end() as over, VirtualBoard(the, uid=uid or None, flash=flash) as made:
         made.start_free_running(pace)
-        with _serial(made, serial) as place, _served(made, probe, remote, port, board, place) as at:
-            _greet(made, at, place)
+        with (
+            _serial(made, serial) as place,
+            _analyser(made, analyser) as watching,
+            _served(made, probe, remote, port, board, place) as at,
+        ):
+            _greet(made, at, place, watching)
             _wait(made, over, span_s)
     return 0
 
@@ -114,6 +124,18 @@ def _serial(made: VirtualBoard, how: str) -> Iterator[str]:
 
     with Rfc2217Server(made.serial, tcp_port=int(number or 0)) as server:
         yield server.url
+
+
+@contextmanager
+def _analyser(made: VirtualBoard, port: int | None) -> Iterator[int | None]:
+    """Serve the board's logic analyser; gives its port."""
+    if port is None:
+        yield None
+        return
+    from fwgen.virtual.analyser import AnalyserServer
+
+    with AnalyserServer(made, tcp_port=port) as server:
+        yield server.port
 
 
 def _gdb_port(text: str) -> int | None:
@@ -148,7 +170,7 @@ def _served(
     )
 
 
-def _greet(made: VirtualBoard, served: Served, serial: str) -> None:
+def _greet(made: VirtualBoard, served: Served, serial: str, analyser: int | None) -> None:
     from fwgen.cli.output import screen
 
     console = screen()
@@ -161,6 +183,9 @@ def _greet(made: VirtualBoard, served: Served, serial: str) -> None:
         console.print(f" gdb    target remote localhost:{served.gdb}", highlight=False)
     if serial:
         console.print(f" serial fwgen monitor {serial}", highlight=False)
+    if analyser is not None:
+        console.print(f' analyser  in a rig file: analyser = "localhost:{analyser}"',
+                      highlight=False)  # fmt: skip
     console.print(" Ctrl-C switches it off", highlight=False)
 
 

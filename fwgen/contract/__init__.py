@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fwgen.contract.types import (
     ALWAYS,
+    Analog,
     Asleep,
     Blinks,
     Bound,
@@ -31,6 +32,7 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Send,
+    Sensed,
     Step,
     Stimulus,
     Tone,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALWAYS",
+    "Analog",
     "Asleep",
     "Blinks",
     "Bound",
@@ -69,6 +72,7 @@ __all__ = [
     "Responds",
     "Says",
     "Send",
+    "Sensed",
     "Step",
     "Stimulus",
     "Tone",

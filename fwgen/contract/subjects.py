@@ -52,10 +52,13 @@ class Subject:
         return f"turns {word}" if word in ("on", "off") else f"is {word}"
 
 
-def equipped(board: Board, devices: Iterable[Device]) -> Board:
-    """The board with what a contract wires to it."""
-    more = {device.name: device for device in devices}
-    return replace(board, devices={**board.devices, **more}) if more else board
+def fitted(board: Board, parts: Iterable[Part], devices: Iterable[Device] = ()) -> Board:
+    """The board with the parts and devices that a contract wires to it."""
+    more = {part.name: part for part in parts}
+    wired = {device.name: device for device in devices}
+    if not more and not wired:
+        return board
+    return replace(board, parts={**board.parts, **more}, devices={**board.devices, **wired})
 
 
 def resolve(name: str, board: Board) -> Subject:

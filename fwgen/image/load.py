@@ -51,6 +51,13 @@ def load_image(path: str | Path, board: Board | Chip) -> Image:
     )
 
 
+def parse_hex(text: str, board: Board | Chip, where: str = "hex") -> Image:
+    """The image of an Intel HEX text; ``where`` is what errors call it. Raises ImageError."""
+    chip = board.chip if isinstance(board, Board) else board
+    segments, symbols, _ = _read_hex(where, text.encode(errors="replace"), chip)
+    return checked_image(segments, chip, symbols=symbols, where=where)
+
+
 def checked_image(
     segments: Iterable[Segment],
     chip: Chip,

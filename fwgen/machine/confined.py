@@ -58,6 +58,8 @@ class ConfinedMachine:
         self._memory_bytes, self._patience_s = memory_bytes, patience_s
         self._wall_s = patience_s + SPARE_S if wall_s is None else wall_s
         self._worker: subprocess.Popen[bytes] | None = None
+        self._ended = False
+        self._starting = threading.Lock()
 
     def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
         """Power on, run for ``span_ps`` while doing the stimuli, and tell what was seen.
@@ -99,6 +101,12 @@ class ConfinedMachine:
                         stream.close()
             worker.wait()
 
+    def end(self) -> None:
+        """End the worker for good, from any thread: what runs raises BenchError, and what comes."""
+        with self._starting:
+            self._ended = True
+        self.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -125,6 +133,8 @@ class ConfinedMachine:
             answer = json.loads(_receive(worker.stdout))
         except (OSError, EOFError, ValueError):
             self.close()
+            if self._ended:
+                raise BenchError("the run was cancelled") from None
             said = f"took more than {self._wall_s:g} s of wall time"
             if not late.is_set():
                 said = f"broke the machine, or needed more than {self._memory_bytes >> 20} MB"
@@ -142,6 +152,12 @@ class ConfinedMachine:
         return str(answer["text"])
 
     def _start(self) -> subprocess.Popen[bytes]:
+        with self._starting:
+            if self._ended:
+                raise BenchError("the run was cancelled")
+            return self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
         environment = {k: os.environ[k] for k in ("PATH", "SYSTEMROOT", "LANG") if k in os.environ}
         path = os.pathsep.join(entry for entry in sys.path if entry)
         self._worker = subprocess.Popen(

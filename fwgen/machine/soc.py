@@ -6,6 +6,8 @@ A Soc can be driven by a test with no core at all: ``soc.write("USART2", "BRR", 
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 
 CORE_ONLY = "VECTRESET"  # a cause that leaves the peripherals alone
+FROM_STANDBY = "STANDBY"  # a cause: what Standby waited for came
 
 
 class Debugging(Protocol):
@@ -96,10 +99,13 @@ class Recorder:
         self.listeners: list[Callable[[Event], None]] = []
         self.started = False  # before reset release, pads only settle
         self.keeps = True  # else events are only told
+        self.cite: Callable[[str], str] = str  # a section, as this chip's manuals have it
         self._told: set[tuple[object, ...]] = set()
 
     def add(self, event: Event) -> None:
         """Keep an event, and tell whoever watches live."""
+        if isinstance(event, Hazard) and event.section:
+            event = replace(event, section=self.cite(event.section))
         if self.keeps:
             self.events.append(event)
         for listener in self.listeners:
@@ -193,6 +199,7 @@ class Soc:
         self.chip = board.chip
         self.scheduler = Scheduler()
         self.recorder = Recorder()
+        self.recorder.cite = _citation(self.chip.chapters)
         self.fabric = Fabric(self.scheduler)
         self.interrupts = Interrupts()
         self.dma = DmaRequests()
@@ -207,9 +214,11 @@ class Soc:
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
         self.by_debugger = False  # what happens on the bus now is not the firmware's doing
         self.reset_cause = "PORRSTF"  # of the reset under way, or the last one
+        self.in_standby = False
+        self._unpowered = False  # Standby has switched the supply of core and peripherals off
         self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
         for name in self.chip.pins:
-            self.fabric.pads[name] = Pad(name, self.recorder)
+            self.fabric.pads[name] = Pad(name, self.recorder, self.scheduler, board.supply_uv)
         self.devices: dict[str, Fitted] = {}  # on the board, by name
         self.peripherals: dict[str, Peripheral] = {}
         for spec in self.chip.peripherals.values():
@@ -250,11 +259,28 @@ class Soc:
         for peripheral in self.peripherals.values():
             if cause != CORE_ONLY or peripheral.spec.bus == "PPB":
                 peripheral.reset(t_ps)
+        self.in_standby = self._unpowered = False
 
     @property
     def powered_up(self) -> bool:
-        """Whether the reset under way is one of the supply: it clears what outlives the others."""
-        return self.reset_cause in ("PORRSTF", "BORRSTF")
+        """Whether the reset under way is one of the supply: it clears what outlives the others.
+
+        Leaving Standby is one, whatever ended it (RM0368 §6.1.2).
+        """
+        return self._unpowered or self.reset_cause in ("PORRSTF", "BORRSTF")
+
+    @property
+    def backup_lost(self) -> bool:
+        """Whether the reset under way found the backup domain without any supply."""
+        return self.reset_cause == "PORRSTF"
+
+    def enter_standby(self, t_ps: int, *, powered: bool) -> None:
+        """Core and peripherals lose their supply, unless a debugger keeps it (``powered``)."""
+        self.in_standby, self._unpowered = True, not powered
+        # PWR last: it pulls a pin that its port lets go.
+        for peripheral in sorted(self.peripherals.values(), key=lambda p: p.name == "PWR"):
+            if not powered or peripheral.spec.bus != "PPB":
+                peripheral.standby(t_ps)
 
     def freeze(self, t_ps: int, *, frozen: bool) -> None:
         """The core was halted by a debugger, or goes on: some peripherals stand still."""
@@ -398,6 +424,20 @@ class Soc:
         if register not in registers:
             raise KeyError(f"{peripheral} has no register {register}")
         return model.spec, model.MAP.registers[register].offset
+
+
+def _citation(chapters: Mapping[str, str]) -> Callable[[str], str]:
+    """How a section of a sister chip's manual is cited: the chapter here, and the one meant."""
+    if not chapters:
+        return str
+    known = "|".join(re.escape(name) for name in sorted(chapters, key=len, reverse=True))
+    pattern = re.compile(rf"({known})((?:\.\d+)*)(?!\d)")
+
+    def cited(found: re.Match[str]) -> str:
+        ours, whole = chapters[found[1]], found[0]
+        return f"{ours} (as {whole})" if "§" in ours else ours + found[2]
+
+    return lambda section: pattern.sub(cited, section)
 
 
 def _make(spec: PeripheralSpec, soc: Soc) -> Peripheral:

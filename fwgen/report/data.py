@@ -39,9 +39,10 @@ def awake_per_second(trace: Trace) -> int:
     return round(trace.awake_cycles * PS_PER_S / trace.span_ps) if trace.span_ps else 0
 
 
-def asleep_ppm(trace: Trace) -> int:
-    """Share of the run that the core slept, in parts per million."""
-    return trace.asleep_ps() * 1_000_000 // trace.span_ps if trace.span_ps else 0
+def asleep_ppm(trace: Trace, mode: str | None = None) -> int:
+    """Share of the run that the core slept, in all or in one mode, in parts per million."""
+    asleep = trace.asleep_ps(mode=mode)
+    return asleep * 1_000_000 // trace.span_ps if trace.span_ps else 0
 
 
 def proof_data(proof: Proof) -> Data:
@@ -60,6 +61,8 @@ def proof_data(proof: Proof) -> Data:
             "awake_cycles": trace.awake_cycles,
             "awake_cycles_per_second": awake_per_second(trace),
             "asleep_ppm": asleep_ppm(trace),
+            "stop_ppm": asleep_ppm(trace, "stop"),
+            "standby_ppm": asleep_ppm(trace, "standby"),
         },
         "findings": [finding_data(f) for f in verdict.all],
         "faults": [

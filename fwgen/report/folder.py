@@ -35,7 +35,7 @@ NAMES = (
     REPORT,
 )
 SOMETIMES = (TRANSCRIPT, FAILED)
-RIG_NAMES = ("rig-trace.jsonl", "rig-trace.vcd", "difference.txt")
+RIG_NAMES = ("rig-trace.jsonl", "rig-trace.vcd", "difference.txt", "rig-contract.toml")
 _MARK = '"fwgen_report"'
 _ELSEWHERE = "choose another folder with --out"
 

@@ -3,13 +3,21 @@
     board = "nucleo-f401"
     probe = "066AFF3833"                 # its serial number, or a part of it
     port = "/dev/ttyACM0"                # left out: the probe's own; "none": there is none
+    analyser = "127.0.0.1:6001"          # of a virtual board that is served; left out: none
 
     [wires]                              # what can drive the board's pins from outside
     B1 = { probe = "0668FF5055", board = "nucleo-f401", pin = "PA8" }
 
+    [analyser]                           # a logic analyser, read through sigrok-cli
+    driver = "fx2lafw"                   # as sigrok-cli calls it
+    rate = "1 MHz"                       # how often it samples
+    channels = { D0 = "LD2", D1 = "D7" } # which channel is wired to which pin
+
     [labgrid]                            # instead of a probe and a port: a board of a farm's
     place = "p1"                         # or tags = { board = "nucleo-f401" }
     coordinator = "lab:20408"            # left out: LG_COORDINATOR, else this computer
+    [wires]                              # a digital output of the place can be one
+    B1 = { output = "button", on = "low", off = "floating" }
     wait = "10 min"                      # in the queue; left out: not at all
 
 A wire leads from a pin of a second board, which its own probe drives: it needs no firmware.
@@ -24,13 +32,14 @@ from typing import TYPE_CHECKING
 
 from fwgen.board import load_board
 from fwgen.contract.subjects import find, known_names
-from fwgen.errors import BoardError, InputError, did_you_mean
+from fwgen.errors import BoardError, InputError, UnitError, did_you_mean
 from fwgen.rig.labgrid.lease import Wanted
 from fwgen.rig.places import data_folder
-from fwgen.units import PS_PER_S, parse_duration
+from fwgen.rig.sigrok import AnalyserSpec
+from fwgen.units import MHZ_PER_HZ, PS_PER_S, parse_duration, parse_frequency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from fwgen.board.types import Board
     from fwgen.rig.labgrid.lease import Borrowed
@@ -39,9 +48,15 @@ NO_PORT = "none"
 PLACES = (Path("hil", "rigs"), Path("rigs"))
 """Where rig files are looked for by name, below the current folder; then in our data folder."""
 
-_KEYS = ("board", "probe", "port", "virtual", "wires", "labgrid")
+SLOWEST_HZ = 1000
+"""An analyser that samples less often sees no more than the probe does."""
+
+_KEYS = ("board", "probe", "port", "analyser", "virtual", "wires", "labgrid")
+_ANALYSER_KEYS = ("driver", "rate", "channels")
 _LABGRID_KEYS = ("place", "tags", "coordinator", "wait")
 _WIRE_KEYS = ("probe", "board", "pin")
+_OUTPUT_KEYS = ("output", "on", "off")
+LEVELS = {"low": 0, "high": 1, "floating": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,18 @@ class WireSpec:
     probe: str
     board: str
     pin: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """A wire from a digital output of a place of labgrid's: what it does to the pin when on, off.
+
+    The levels are 0, 1, or None for a pin that is let go.
+    """
+
+    output: str
+    on: int | None = 0
+    off: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +93,12 @@ class RigSpec:
     board: str
     probe: str = ""
     port: str = ""
-    wires: Mapping[str, WireSpec] = field(default_factory=dict)
+    wires: Mapping[str, WireSpec | OutputSpec] = field(default_factory=dict)
     where: str = ""
     virtual: bool = False
     labgrid: Wanted | None = None
+    analyser: AnalyserSpec | str | None = None
+    switch: Callable[[str, bool], None] | None = field(default=None, compare=False, repr=False)
 
 
 def find_rig(name: str) -> Path:
@@ -120,7 +149,7 @@ def load_rig(path: Path) -> RigSpec:
     wires = data.get("wires", {})
     if not isinstance(wires, dict):
         raise InputError("wires is no table", where=where, hint="[wires]")
-    made: dict[str, WireSpec] = {}
+    made: dict[str, WireSpec | OutputSpec] = {}
     for end, spec in wires.items():
         at = f"{where}: wires.{end}"
         subject = find(end, board)
@@ -129,20 +158,25 @@ def load_rig(path: Path) -> RigSpec:
             raise InputError(f"{board.name} has no pin {end!r}", where=at, hint=hint)
         if subject.pin in made:
             raise InputError(f"{subject.pin} has a wire already", where=at)
-        made[subject.pin] = _wire(spec, at)
+        made[subject.pin] = _output(spec, at) if _is_output(spec) else _wire(spec, at)
+        if _is_output(spec) and "labgrid" not in data:
+            raise InputError(
+                "an output is one of a place of labgrid's", where=at,
+                hint='name the place: [labgrid] with place = "p1"',
+            )  # fmt: skip
     virtual = data.get("virtual", False)
     if not isinstance(virtual, bool):
         raise InputError("virtual is neither true nor false", where=where, hint="virtual = true")
-    for key in ("probe", "port", "wires") if virtual else ():
+    for key in ("probe", "port", "analyser", "wires") if virtual else ():
         if key in data:
             raise InputError(f"a virtual board has its own {key}", where=f"{where}: {key}")
     wanted = _labgrid(data["labgrid"], where) if "labgrid" in data else None
-    for key in ("probe", "port", "virtual") if wanted is not None else ():
+    for key in ("probe", "port", "analyser", "virtual") if wanted is not None else ():
         if key in data:
             raise InputError(f"a place of labgrid's has its own {key}", where=f"{where}: {key}")
     return RigSpec(
         path.stem, board.name, _text(data, "probe", where), _text(data, "port", where), made, where,
-        virtual, wanted,
+        virtual, wanted, _analyser(data["analyser"], board, where) if "analyser" in data else None,
     )  # fmt: skip
 
 
@@ -165,9 +199,55 @@ def lent(spec: RigSpec, place: Borrowed) -> RigSpec:
         board=spec.board or place.board,
         probe=place.probe,
         port=place.port or NO_PORT,
+        analyser=place.analyser,
+        switch=place.switch,
         where=spec.where or where,
         labgrid=None,
     )
+
+
+def _analyser(table: object, board: Board, where: str) -> AnalyserSpec | str:
+    """The analyser of a board in software, by its address; or a real one, by a table."""
+    at = f"{where}: analyser"
+    if isinstance(table, str):
+        return table
+    if not isinstance(table, dict):
+        raise InputError("analyser is no table", where=where, hint="[analyser]")
+    _only(table, _ANALYSER_KEYS, at)
+    driver, rate = _text(table, "driver", at), _text(table, "rate", at)
+    for key, value, example in (("driver", driver, "fx2lafw"), ("rate", rate, "1 MHz")):
+        if not value:
+            raise InputError(f"{key} is missing", where=at, hint=f'{key} = "{example}"')
+    try:
+        hertz = parse_frequency(rate) // MHZ_PER_HZ
+    except UnitError as error:
+        raise InputError(error.message, where=f"{at}: rate", hint=error.hint) from None
+    if hertz < SLOWEST_HZ:
+        raise InputError(
+            f"a rate of {rate} shows no more than the probe sees", where=f"{at}: rate",
+            hint="1 kHz at least; what the contract's times need, many times over",
+        )  # fmt: skip
+    channels = table.get("channels", {})
+    if not isinstance(channels, dict) or not channels:
+        raise InputError(
+            "it is not said which channel is wired to which pin", where=at,
+            hint='channels = { D0 = "LD2" }',
+        )  # fmt: skip
+    made: dict[str, str] = {}
+    for channel, end in channels.items():
+        subject = find(end, board) if isinstance(end, str) else None
+        if subject is None or not subject.pin:
+            hint = did_you_mean(str(end), known_names(board)) or "a part or a pin of the board"
+            raise InputError(
+                f"{board.name} has no pin {end!r}", where=f"{at}: channels.{channel}", hint=hint
+            )
+        if subject.pin in made:
+            raise InputError(
+                f"{subject.pin} is on channel {made[subject.pin]} already",
+                where=f"{at}: channels.{channel}",
+            )
+        made[subject.pin] = channel
+    return AnalyserSpec(driver, hertz, made)
 
 
 def _labgrid(table: object, where: str) -> Wanted:
@@ -185,6 +265,26 @@ def _labgrid(table: object, where: str) -> Wanted:
         raise InputError("either a place or tags must be named", where=at, hint='place = "p1"')
     wait_s = parse_duration(wait) / PS_PER_S if wait else 0.0
     return Wanted(place, tags, wait_s, coordinator)
+
+
+def _is_output(spec: object) -> bool:
+    return isinstance(spec, dict) and "output" in spec
+
+
+def _output(spec: object, where: str) -> OutputSpec:
+    assert isinstance(spec, dict)
+    _only(spec, _OUTPUT_KEYS, where)
+    output, on, off = (_text(spec, key, where) for key in _OUTPUT_KEYS)
+    for level in (on, off):
+        if level and level not in LEVELS:
+            hint = "there is " + ", ".join(LEVELS)
+            raise InputError(f"{level!r} is nothing that an output does", where=where, hint=hint)
+    made = OutputSpec(output, LEVELS[on or "low"], LEVELS[off or "floating"])
+    if not output or made.on == made.off:
+        hint = 'B1 = { output = "button", on = "low", off = "floating" }'
+        raise InputError("an output has a name, and differs between on and off", where=where,
+                         hint=hint)  # fmt: skip
+    return made
 
 
 def _wire(spec: object, where: str) -> WireSpec:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from fwgen.trace.events import (
     EVENTS,
     Burst,
+    ByHand,
     Clock,
     Edge,
     Event,
@@ -26,6 +27,7 @@ from fwgen.trace.events import (
     Sleep,
     SpiFrame,
     Stimulated,
+    Voltage,
     Wake,
     Wave,
 )
@@ -36,6 +38,7 @@ from fwgen.trace.watched import Heard, Sampled, Watched
 __all__ = [
     "EVENTS",
     "Burst",
+    "ByHand",
     "Clock",
     "Edge",
     "Event",
@@ -54,6 +57,7 @@ __all__ = [
     "SpiFrame",
     "Stimulated",
     "Trace",
+    "Voltage",
     "Wake",
     "Watched",
     "Wave",

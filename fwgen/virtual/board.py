@@ -17,6 +17,7 @@ from fwgen.units import PPM, PS_PER_MS, PS_PER_S
 from fwgen.virtual.cable import Cable
 from fwgen.virtual.dap import Dap
 from fwgen.virtual.faults import Faults
+from fwgen.virtual.follow import Follower
 from fwgen.virtual.serial import Noise, VirtualPort
 from fwgen.virtual.serial import plugged as serial_plugged
 
@@ -34,9 +35,7 @@ PROBES = {
 }
 _made = itertools.count(1)
 
-TICK_S = 0.002  # of wall time, between two steps of a board that runs by itself
-LONGEST_STEP_PS = 20 * PS_PER_MS  # that others wait for at most, where it keeps up
-MOST_LAG_PS = 100 * PS_PER_MS  # behind the wall; what is beyond is given up
+LOOK_S = 0.002, 0.05  # of wall time, between two looks at a board that is waited for
 MOST_TRACE = 1 << 20  # bytes of SWO that wait for a host; what comes on top is lost
 GUARD_PS = 10 * PS_PER_MS  # of time asked for, between two looks at a Ctrl-C
 
@@ -81,12 +80,8 @@ class VirtualBoard:
         self.dap = self.wires()
         self.cable = Cable(self)
         self._powered = True
-        self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
-        self._pace = 1.0
-        self._origin_s = 0.0
-        self._origin_ps = 0
-        self._failure: BaseException | None = None
+        self._follower: Follower | None = None
+        self._watchers = 0
         self.serial = self._make_port()
 
     def _make_port(self) -> VirtualPort | None:
@@ -119,81 +114,107 @@ class VirtualBoard:
     @property
     def now_ps(self) -> int:
         """Virtual time since the board was made, picoseconds; never goes back."""
-        return max(self.machine.core.now_ps, self.machine.core.until_ps)
+        if self._follower is None:
+            return self.reached_ps
+        with self.lock:
+            self.catch_up()
+            return self.reached_ps
 
     @property
     def free_running(self) -> bool:
         """Whether time follows the wall clock by itself."""
-        return self._thread is not None
+        return self._follower is not None and self._follower.running
 
     def sleep(self, ps: int) -> None:
         """Let virtual time pass. Of a board that runs by itself: wait for it."""
         end = self.now_ps + ps
-        if self._thread is not None and self._thread is not threading.current_thread():
-            while self.now_ps < end and self._thread is not None:
-                time.sleep(max(TICK_S, min(0.05, (end - self.now_ps) / PS_PER_S / self._pace)))
+        follower = self._follower
+        if follower is not None and follower.thread is not threading.current_thread():
+            while self.free_running and (left := end - self.now_ps) > 0:
+                time.sleep(max(LOOK_S[0], min(LOOK_S[1], left / PS_PER_S / follower.pace)))
             self.check()
             return
-        while self.now_ps < end:
+        while self.reached_ps < end:
             with self.lock:
-                self.machine.advance(min(self.now_ps + GUARD_PS, end))
+                self.move_to(min(self.reached_ps + GUARD_PS, end))
 
     def spend(self, ps: int) -> None:
         """A debug access took its time. The caller holds ``lock``."""
-        if self._thread is not None:
-            self._follow()
+        if self._follower is not None:
+            self.catch_up()
         else:
-            self.machine.advance(self.now_ps + ps * self.faults.latency)
+            self.move_to(self.reached_ps + ps * self.faults.latency)
+
+    def catch_up(self) -> None:
+        """Of a board that runs by itself: it is now, by the wall. The caller holds ``lock``.
+
+        Who does something to the board does this first: else it is done in the past.
+        """
+        if self._follower is not None:
+            self._follower.catch_up()
 
     def start_free_running(self, pace: float = 1.0) -> None:
-        """Follow the wall clock, ``pace`` times as fast, in a thread of its own.
+        """Follow the wall clock, ``pace`` times as fast, with a thread of its own.
 
-        A board that cannot keep up runs as fast as it can.
+        Nothing is computed before somebody asks, or would notice. A board that cannot keep up
+        runs as fast as it can.
         """
-        if self._thread is not None:
-            return
-        self._pace, self._failure = pace, None
-        self._stopping.clear()
-        self._set_origin()
-        self._thread = threading.Thread(target=self._run, name=f"board {self.uid}", daemon=True)
-        self._thread.start()
+        if self._follower is None:
+            self._follower = Follower(
+                self, f"board {self.uid}", pace, lambda: self._watchers > 0
+            )  # fmt: skip
 
     def stop(self) -> None:
         """Stand still again, unless somebody lets time pass. Raises what ended the run, if any."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._stopping.set()
-            if thread is not threading.current_thread():
-                thread.join()
+        follower = self._follower
+        if follower is not None:
+            follower.stop()
         self.check()
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping.wait(TICK_S):
-                with self.lock:
-                    self._follow()
-        except BaseException as error:  # noqa: BLE001 - raised where the board is used
-            self._failure = error
-            self._thread = None
+        self._follower = None
 
     def check(self) -> None:
         """Raises what ended a board that runs by itself, if anything did."""
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+        follower = self._follower
+        if follower is not None and follower.failure is not None:
+            self._follower = None
+            raise follower.failure
 
-    def _set_origin(self) -> None:
-        self._origin_s, self._origin_ps = time.monotonic(), self.now_ps
+    @property
+    def pace(self) -> float:
+        """How many times as fast as the wall clock time passes, where it follows it."""
+        return self._follower.pace if self._follower is not None else 1.0
 
-    def _follow(self) -> None:
-        """Catch up with the wall clock, as far as one step goes."""
-        passed = int((time.monotonic() - self._origin_s) * self._pace * PS_PER_S)
-        due = self._origin_ps + passed
-        now = self.now_ps
-        if due > now:
-            self.machine.advance(min(due, now + LONGEST_STEP_PS))
-        if due - self.now_ps > MOST_LAG_PS:
-            self._set_origin()
+    @property
+    def lost_ps(self) -> int:
+        """Virtual time by which a board that runs by itself has fallen behind for good."""
+        return self._follower.lost_ps if self._follower is not None else 0
+
+    def watch(self, on: bool) -> None:
+        """Somebody wants to hear at once what the board does by itself, or no longer does."""
+        with self.lock:
+            self._watchers += 1 if on else -1
+        self.wake()
+
+    def wake(self) -> None:
+        """What the board will do by itself may have changed."""
+        if self._follower is not None:
+            self._follower.wake()
+
+    @property
+    def reached_ps(self) -> int:
+        """Virtual time that the machine has come to: of one that runs by itself, some time ago."""
+        return max(self.machine.core.now_ps, self.machine.core.until_ps)
+
+    @property
+    def still_until_ps(self) -> int | None:
+        """Until when nothing happens by itself: the core sleeps, or is held; None while it runs."""
+        core = self.machine.core
+        resting = core.asleep or core.locked or core.hold
+        return self.machine.soc.scheduler.next_ps if resting else None
+
+    def move_to(self, ps: int) -> None:
+        """Let time pass up to then. The caller holds ``lock``."""
+        self.machine.advance(ps)
 
     # ------------------------------------------------------------------ supply and reset
 
@@ -219,10 +240,12 @@ class VirtualBoard:
     def power_cycle(self) -> None:
         """Take the supply away and give it back: RAM and debug settings are lost."""
         with self.lock:
+            self.catch_up()
             self.machine.power_cycle()
             for dap in self._daps:
                 dap.power_on()
             self._powered = True
+        self.wake()
 
     def _lose_power(self) -> None:
         """From within the machine: the supply is gone until ``power_cycle``."""
@@ -233,18 +256,26 @@ class VirtualBoard:
     def reset_line(self, asserted: bool) -> None:
         """Drive nRST low, or let it go. What a debugger set up outlives it."""
         with self.lock:
+            self.catch_up()
             self.machine.core.reset_line(asserted=asserted)
+        self.wake()
 
     # ------------------------------------------------------------------ evidence and stimuli
 
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        """Hear each trace event as it comes, in whatever thread lets time pass."""
+    def listen(self, listener: Callable[[Event], None], *, watching: bool = True) -> None:
+        """Hear each trace event as it comes, in whatever thread lets time pass.
+
+        Who need not hear at once of a board that runs by itself is not ``watching``.
+        """
         self.machine.listen(listener)
+        if watching:
+            self.watch(True)
 
     def flash(self) -> bytes:
         """What the flash holds."""
         chip = self.board.chip
         with self.lock:
+            self.catch_up()
             data = self.machine.core.memory.read(chip.flash.base, chip.flash.size)
         assert data is not None
         return data
@@ -254,6 +285,7 @@ class VirtualBoard:
     def trace_start(self, baud: int) -> None:
         """A probe listens on SWO; bytes at another rate than ``baud`` are not understood."""
         with self.lock:
+            self.catch_up()
             self.trace_port = bytearray()
             captured = self.trace_port
 
@@ -267,17 +299,21 @@ class VirtualBoard:
     def trace_stop(self) -> None:
         """Nobody listens on SWO."""
         with self.lock:
+            self.catch_up()
             self.machine.soc.on_trace = None
             self.trace_port = None
 
     @property
     def trace_waiting(self) -> int:
         """Bytes that came on SWO and were not read."""
-        return len(self.trace_port or b"")
+        with self.lock:
+            self.catch_up()
+            return len(self.trace_port or b"")
 
     def trace_read(self, most: int = 1 << 20) -> bytes:
         """What came on SWO since the last time."""
         with self.lock:
+            self.catch_up()
             if self.trace_port is None:
                 return b""
             data = bytes(self.trace_port[:most])

@@ -19,6 +19,7 @@ from fwgen.cli import script, terminal
 from fwgen.contract import Drive, Press, Send
 from fwgen.trace import SerialByte, load_trace
 from fwgen.units import PS_PER_MS, PS_PER_S
+from fwgen.virtual.gdb.packets import framed
 
 from .conftest import BOARD
 from .firmware import hex_of
@@ -139,7 +140,7 @@ def test_what_was_seen_can_be_kept_and_cycles_and_stack_are_told(
         str(vcd),
     )
     assert ran.returncode == 0
-    assert ran.stdout == b"hello 0\nhello 1\nhello 2\n"
+    assert ran.stdout.split() == [b"hello", b"0", b"hello", b"1", b"hello", b"2"]
     said = ran.stderr.decode()
     assert re.search(r"^ cycles +\d+ awake", said, re.MULTILINE)
     assert re.search(r"^ stack +written to \d+ bytes deep, from 0x20018000", said, re.MULTILINE)
@@ -160,9 +161,13 @@ def test_a_debugger_is_waited_for_and_may_end_the_run(
         place = re.search(rb"target remote (\S+):(\d+)", run.stderr.readline())
         assert place is not None
         with socket.create_connection((place[1].decode(), int(place[2])), timeout=20) as gdb:
-            gdb.sendall(b"$qRcmd,74696d65#b9")  # monitor time
-            assert b"0 ps" in bytes.fromhex(gdb.recv(200).partition(b"$")[2][:-3].decode())
-            gdb.sendall(b"$k#6b")
+            gdb.sendall(framed(b"qRcmd," + b"time".hex().encode()))
+            heard = b""
+            while b"#" not in heard:
+                heard += gdb.recv(200)
+            answer = heard.partition(b"$")[2].partition(b"#")[0]
+            assert bytes.fromhex(answer.decode()) == b"0 s, 0 cycles awake\n"
+            gdb.sendall(framed(b"k"))
             said, _ = run.communicate(timeout=20)
     assert said == b""
     assert run.returncode == 0

@@ -51,7 +51,7 @@ def test_what_it_cannot_do_is_told_at_once(
 def test_it_runs_until_told_to_end_and_leaves_nothing(number: signal.Signals) -> None:
     command = [
         sys.executable, "-m", "fwgen", "virtual", "--board", BOARD, "--uid", "VIRTHERE",
-        "--serial", "rfc2217:0",
+        "--serial", "rfc2217:0", "--analyser", "0",
     ]  # fmt: skip
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy()
@@ -69,6 +69,7 @@ def test_it_runs_until_told_to_end_and_leaves_nothing(number: signal.Signals) ->
     assert [one.uid for one in found] == ["VIRTHERE"]
     assert found[0].serial.startswith("rfc2217://")
     assert "VIRTHERE" in "".join(shown) + rest
+    assert 'analyser = "localhost:' in "".join(shown)
     assert registry.running() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def test_a_run_that_takes_too_long_is_ended_and_the_next_one_works() -> None:
             confined.run(image, (), 3600 * 1000 * MS)
         confined._wall_s = 60
         assert confined.run(image, (), 1 * MS).span_ps == MS
+
+
+def test_it_is_ended_for_good_from_another_thread() -> None:
+    confined = ConfinedMachine(BOARD)
+    confined.start()
+    ended = threading.Timer(0.2, confined.end)
+    ended.start()
+    with pytest.raises(BenchError, match="the run was cancelled"):
+        confined.run(image_of("compute"), (), 3600 * 1000 * MS)
+    ended.join()
+    with pytest.raises(BenchError, match="the run was cancelled"):
+        confined.run(image_of("spin"), (), MS)
+    assert confined._worker is None
 
 
 def test_the_machines_own_patience_holds_in_there() -> None:

@@ -67,6 +67,7 @@ class Debug:
         self._was_reset = True
         self._entered = False
         self._retired = 0
+        self.released_ps: int | None = None  # when it was last let run
 
     @property
     def halted(self) -> bool:
@@ -148,6 +149,8 @@ class Debug:
         core = self._core
         core.asleep_cycles += core.at.cycle + core.at.cost - core.asleep_since
         core.hold, self._entered = hold, False
+        if hold == FREE:
+            self.released_ps = core.now_ps
         core.at.start = core.at.end = core.next_pc
         self._soc.freeze(core.now_ps, frozen=False)
         core.attend()

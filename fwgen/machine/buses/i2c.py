@@ -60,7 +60,7 @@ class Ear:
     def __init__(
         self, wires: Wires, target: Target, paused: Callable[[int], None] | None = None
     ) -> None:
-        """``paused`` is called when the acknowledge is over and SCL is low; it may set ``waits``."""
+        """``paused`` is called as the acknowledge is over and SCL low; it may set ``waits``."""
         self._wires, self._target, self._paused = wires, target, paused
         self.clear()
 

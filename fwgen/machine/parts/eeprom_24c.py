@@ -83,7 +83,7 @@ class Eeprom24c:
                 t_ps, "eeprom-page-wrap",
                 f"more than the {page} bytes of a page are written at once: the first ones are"
                 " overwritten",
-                f"split what you write at multiples of {page}, and poll for the acknowledge between",
+                f"split what you write at multiples of {page}, and poll between",
             )  # fmt: skip
         return True
 

@@ -26,8 +26,10 @@ ERASE_PS = {
     0x1_0000: (1200 * PS_PER_MS, 700 * PS_PER_MS, 550 * PS_PER_MS, 550 * PS_PER_MS),
     0x2_0000: (2000 * PS_PER_MS, 1300 * PS_PER_MS, 1000 * PS_PER_MS, 1000 * PS_PER_MS),
 }
+# The same for a whole flash of 512 KiB; one of 1 MiB takes twice as long (DS8626 Table 39).
 MASS_ERASE_PS = (8000 * PS_PER_MS, 5500 * PS_PER_MS, 4000 * PS_PER_MS, 4000 * PS_PER_MS)
 # Lowest supply for each PSIZE (§3.5.2, Table 7); x64 wants an external VPP besides.
+MASS_ERASE_SIZE = 0x8_0000
 PSIZE_MIN_UV = (1_710_000, 2_100_000, 2_700_000, 2_700_000)
 PREFETCH_MIN_UV = 2_100_000  # §3.4.1
 
@@ -253,7 +255,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
                 f"{self.acr.LATENCY} flash wait states at HCLK "
                 f"{show_frequency(round(hclk * MHZ_PER_HZ))}: "
                 f"{needed} are needed, or wrong code is fetched",
-                section="RM0368 §3.4.1, Table 6",
+                section="RM0368 §3.4.1",
                 cure="raise FLASH_ACR.LATENCY before the clock, lower it after",
             )
 
@@ -341,7 +343,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
             return
         psize = self.cr.PSIZE
         if self.cr.MER:
-            took = MASS_ERASE_PS[psize]
+            took = MASS_ERASE_PS[psize] * len(self.memory) // MASS_ERASE_SIZE
         else:
             took = ERASE_PS.get(self.sectors[self.cr.SNB][1], MASS_ERASE_PS)[psize]
 
@@ -418,7 +420,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
                 "flash-psize",
                 "error",
                 f"parallelism x{8 << psize} needs {need}; the supply is {show_voltage(supply)}",
-                section="RM0368 §3.5.2, Table 7",
+                section="RM0368 §3.5.2",
                 cure="choose a smaller PSIZE",
             )
 

@@ -222,10 +222,13 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         """Whoever knows which bits of IDR decided something says so: floating ones did not."""
         for index, line in self.lines.items():
             if mask >> index & 1 and self.mode(index) == INPUT and line.pad.level is None:
+                why = "nothing drives or pulls it"
+                if line.pad.voltage is not None:
+                    why = "its voltage is between VIL and VIH"
                 self.soc.hazard(
                     "floating-input",
                     "warning",
-                    f"{line.pin.name} decides something, yet nothing drives or pulls it",
+                    f"{line.pin.name} decides something, yet {why}",
                     section="RM0368 §8.3.9",
                     cure=f"set a pull in GPIO{line.pin.port}_PUPDR, or wire the pin",
                 )
@@ -274,6 +277,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             self._check_debugger(line)
         pull = {PULL_UP: 1, PULL_DOWN: 0}.get(self.pupdr.value >> 2 * index & 3)
         open_drain = bool(self.otyper.value >> index & 1)
+        if line.pad.digital != (mode != ANALOG):
+            line.pad.set_digital(t_ps, on=mode != ANALOG)
         if mode == ALTERNATE:
             self._connect(line, t_ps, open_drain=open_drain, pull=pull)
             return

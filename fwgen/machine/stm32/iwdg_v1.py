@@ -61,6 +61,9 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         self._carried.clear()
         self._start()
 
+    def standby(self, t_ps: int) -> None:
+        """It goes on, and resets the chip out of Standby (§15.3)."""
+
     def freeze(self, t_ps: int, *, frozen: bool) -> None:
         """Stand still, where DBG_IWDG_STOP asks for it (§23.16.4)."""
         dbgmcu = self.soc.peripherals.get("DBGMCU")

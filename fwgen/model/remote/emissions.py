@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeIs
 
+    from fwgen.board.types import Board
     from fwgen.image.emission import Emission
     from fwgen.model.protocol import Feedback, Reading
     from fwgen.model.remote.talk import Answer, Role
@@ -80,19 +81,10 @@ class Emitting:
             if text not in self._seen:
                 self._seen.add(text)
                 self._now = merged
-                return self._parsed(merged, reading)
+                return parsed(merged, reading.board, pure=self._pure)
             self._now, self._raw = None, ""
             self._fresh += 1
         raise ModelError("the model gives the same answer again and again, and it is wrong")
-
-    def _parsed(self, data: dict[str, Any], reading: Reading) -> Emission:
-        units = data.get("units")
-        lists = (u.get("lines") for u in units if isinstance(u, dict)) if _is_list(units) else ()
-        if sum(len(lines) for lines in lists if _is_list(lines)) > MOST_LINES:
-            raise UnsoundEmissionError((Problem("size", f"more than {MOST_LINES} lines"),))
-        own, blocks = (data, {}) if self._pure else taken_apart(data)
-        emission = parse_emission(json.dumps(own, ensure_ascii=False))
-        return put_in(aligned(emission), blocks, reading.board)
 
     def _next(self, reading: Reading, wrong: str) -> dict[str, Any]:
         answer = self._ask(
@@ -126,6 +118,20 @@ class Emitting:
             first = wrong[:600]
             messages[1] = ("user", f"{asked}\n\n{ANEW.format(wrong=first)}")
         return messages
+
+
+def parsed(data: dict[str, Any], board: Board, *, pure: bool = False) -> Emission:
+    """An emission from its JSON; the blocks that it names are put in unless ``pure``.
+
+    Raises UnsoundEmissionError.
+    """
+    units = data.get("units")
+    lists = (u.get("lines") for u in units if isinstance(u, dict)) if _is_list(units) else ()
+    if sum(len(lines) for lines in lists if _is_list(lines)) > MOST_LINES:
+        raise UnsoundEmissionError((Problem("size", f"more than {MOST_LINES} lines"),))
+    own, blocks = (data, {}) if pure else taken_apart(data)
+    emission = parse_emission(json.dumps(own, ensure_ascii=False))
+    return put_in(aligned(emission), blocks, board)
 
 
 def _is_list(value: Any) -> TypeIs[list[Any]]:

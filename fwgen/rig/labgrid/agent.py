@@ -6,6 +6,8 @@ standard library. One order comes in as a line of JSON, answers go out as lines 
     <- {"coordinator": "host:20408", "place": "p1", "tags": {}, "wait_s": 0}
     -> {"event": "waiting", "for": "p1", "holders": {"p1": "host/user"}}      when it has to
     -> {"event": "have", "place": "p1", "kept": false, "tags": {}, "resources": [...]}
+    <- {"output": "b1", "on": true}                          as often as wanted
+    -> {"event": "set"}                                      or {"event": "not set", "why": ...}
     <- end of input
     -> {"event": "released"}
 
@@ -53,6 +55,7 @@ class Agent:
 
         self.session, self.stub, self.messages = session, session.stub, messages
         self.order = order
+        self._outputs: dict[str, Any] = {}
         self.me = f"{session.gethostname()}/{session.getuser()}"
 
     # ------------------------------------------------------------------ choosing
@@ -203,6 +206,34 @@ class Agent:
             found.append(described)
         return found
 
+    def switch(self, place: Any, output: str, *, on: bool) -> None:
+        """Set a digital output of the place, through labgrid's own driver; it may take a while."""
+        if output not in self._outputs:
+            self._outputs[output] = self._driver(place, output)
+        self._outputs[output].set(on)
+
+    def _driver(self, place: Any, output: str) -> Any:
+        """The driver of a resource that is a digital output, made for it alone."""
+        from labgrid import Target
+        from labgrid.factory import target_factory
+
+        there = dict(self._all_resources())
+        found = {}
+        for path in map(tuple, place.acquired_resources):
+            entry = there.get(path)
+            if entry is not None and (driver := _output_driver(entry.cls)):
+                match = place.getmatch(path)
+                found[match.rename or path[3]] = (entry, driver)
+        if output not in found:
+            raise Refused("no output", place=place.name, output=output, outputs=sorted(found))
+        entry, driver = found[output]
+        target = Target(f"{place.name} {output}")
+        resource = target_factory.make_resource(target, entry.cls, output, dict(entry.args))
+        resource.avail, resource.extra = entry.avail, entry.extra
+        made = target_factory.make_driver(target, driver, None, {})
+        target.activate(made)
+        return made
+
     def _address(self, entry: Any) -> list[Any]:
         """Host and port; through ssh where the exporter says that it takes that."""
         from labgrid.resource.common import NetworkResource
@@ -229,10 +260,27 @@ def what_ssh_said(text: str) -> str:
     return " ".join(said[-1].split()) if said else "it fails"
 
 
-async def until_told(lines: asyncio.StreamReader) -> None:
-    """Until who started us closes our input, or is gone."""
-    while await lines.readline():
-        pass
+def _output_driver(resource: str) -> str | None:
+    """Labgrid's driver that makes a digital output of nothing but such a resource."""
+    import labgrid.driver  # noqa: F401 - that it knows its drivers
+    from labgrid.factory import target_factory
+    from labgrid.protocol import DigitalOutputProtocol
+
+    for name, driver in sorted(target_factory.drivers.items()):
+        if not issubclass(driver, DigitalOutputProtocol) or len(driver.bindings) != 1:
+            continue
+        (bound,) = driver.bindings.values()
+        kinds = bound if isinstance(bound, set) else {bound}
+        if resource in {kind if isinstance(kind, str) else kind.__name__ for kind in kinds if kind}:
+            return str(name)
+    return None
+
+
+async def until_told(lines: asyncio.StreamReader, orders: asyncio.Queue[dict[str, Any]]) -> None:
+    """Until who started us closes our input, or is gone; what he orders until then is queued."""
+    while line := await lines.readline():
+        with contextlib.suppress(ValueError):
+            orders.put_nowait(json.loads(line))
 
 
 async def work(lines: asyncio.StreamReader) -> None:
@@ -256,9 +304,10 @@ async def work(lines: asyncio.StreamReader) -> None:
         except Exception as error:
             raise Refused("unreachable", coordinator=address) from error
         agent = Agent(session, order)
-        asking = asyncio.ensure_future(until_told(lines))
+        orders: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        asking = asyncio.ensure_future(until_told(lines, orders))
         try:
-            await _serve(agent, asking)
+            await _serve(agent, asking, orders)
         except grpc.aio.AioRpcError as error:
             why = "unreachable" if error.code() is grpc.StatusCode.UNAVAILABLE else "server"
             raise Refused(why, coordinator=address, said=error.details()) from error
@@ -271,7 +320,9 @@ async def work(lines: asyncio.StreamReader) -> None:
             await asyncio.wait_for(session.close(), CLOSE_S)
 
 
-async def _serve(agent: Agent, asking: asyncio.Future[None]) -> None:
+async def _serve(
+    agent: Agent, asking: asyncio.Future[None], orders: asyncio.Queue[dict[str, Any]]
+) -> None:
     """Borrow, tell, wait, give back; who is no longer there to be told ends the waiting, too."""
     holding = agent.borrowed()
     entering = asyncio.ensure_future(holding.__aenter__())
@@ -285,10 +336,28 @@ async def _serve(agent: Agent, asking: asyncio.Future[None]) -> None:
     try:
         resources = agent.contents(place)
         say("have", place=place.name, kept=kept, tags=dict(place.tags), resources=resources)
+        obeying = asyncio.ensure_future(_obey(agent, place, orders))
         await asking
+        obeying.cancel()
+        await asyncio.wait((obeying,))  # an output that is being set will have been
     finally:
         await holding.__aexit__(None, None, None)
     say("released")
+
+
+async def _obey(agent: Agent, place: Any, orders: asyncio.Queue[dict[str, Any]]) -> None:
+    """Set outputs as they are asked for, one after the other."""
+    while True:
+        order = await orders.get()
+        setting = asyncio.to_thread(agent.switch, place, order["output"], on=bool(order["on"]))
+        try:
+            await asyncio.shield(setting)
+        except Refused as refused:
+            say("not set", **refused.facts)
+        except Exception as error:  # noqa: BLE001 - whatever a driver raises is told
+            say("not set", why="output", output=order["output"], said=str(error))
+        else:
+            say("set")
 
 
 async def main() -> int:

@@ -50,6 +50,20 @@ class NetworkDebugProbe(NetworkResource):  # type: ignore[misc]
     board = attr.ib(default="", validator=attr.validators.instance_of(str))
 
 
+@target_factory.reg_resource
+@attr.s(eq=False)
+class NetworkBoardAnalyser(NetworkResource):  # type: ignore[misc]
+    """The logic analyser of a virtual board, served over TCP.
+
+    Args:
+        host: where it is served
+        port: its TCP port
+
+    """
+
+    port = attr.ib(default=6001, validator=attr.validators.instance_of(int))
+
+
 @target_factory.reg_driver
 @attr.s(eq=False)
 class FwgenDriver(Driver, BootstrapProtocol):  # type: ignore[misc]
@@ -64,6 +78,7 @@ class FwgenDriver(Driver, BootstrapProtocol):  # type: ignore[misc]
     bindings = {  # noqa: RUF012 - as labgrid has it
         "probe": {"NetworkDebugProbe"},
         "port": {"NetworkSerialPort", None},
+        "analyser": {"NetworkBoardAnalyser", None},
     }
     board = attr.ib(default="", validator=attr.validators.instance_of(str))
     image = attr.ib(default="", validator=attr.validators.instance_of(str))
@@ -131,4 +146,6 @@ class FwgenDriver(Driver, BootstrapProtocol):  # type: ignore[misc]
                 f"socket://{host}:{number}" if raw else f"rfc2217://{host}:{number}?ign_set_control"
             )
         lines = {"board": board, "probe": self._probe(), "port": port}
+        if self.analyser is not None:
+            lines["analyser"] = "{}:{}".format(*proxymanager.get_host_and_port(self.analyser))
         return "".join(f"{key} = {json.dumps(value)}\n" for key, value in lines.items())

@@ -18,8 +18,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ SCHEME = "labgrid:"
 COORDINATOR = "127.0.0.1:20408"  # labgrid's own default
 HOME = "FWGEN_LABGRID"  # in the environment: where labgrid is installed
 PROBE, PORT = "NetworkDebugProbe", "NetworkSerialPort"
+ANALYSER = "NetworkBoardAnalyser"
 GOODBYE_S = 15.0  # for giving a place back
 AGAIN_S = 0.5  # between two tries to have a place that another fwgen of ours uses
 INSTALL = (
@@ -64,7 +66,8 @@ class Borrowed:
     """A place that is ours for now.
 
     ``board`` is the board's name, "" when the farm does not say. ``probe`` and ``port`` are what
-    ``choose_probe`` and ``open_port`` take, "" for one that the place lacks. ``kept``: its user had
+    ``choose_probe`` and ``open_port`` take, ``analyser`` what ``BoardAnalyser`` does; "" for one
+    that the place lacks. ``kept``: its user had
     acquired it before, and keeps it.
     """
 
@@ -73,6 +76,9 @@ class Borrowed:
     probe: str = ""
     port: str = ""
     kept: bool = False
+    analyser: str = ""
+    switch: Callable[[str, bool], None] | None = field(default=None, compare=False, repr=False)
+    """Sets a digital output of the place, by its name. Raises RigError."""
 
 
 def parse_place(text: str, *, coordinator: str = "") -> Wanted:
@@ -124,8 +130,8 @@ def borrowed(wanted: Wanted, say: Callable[[str], None] = lambda _: None) -> Ite
         while True:
             left = max(0.0, deadline - time.monotonic())
             trial = held.enter_context(contextlib.ExitStack())
-            answer = trial.enter_context(_asked(python, wanted, coordinator, left, say))
-            place = _read(answer, coordinator)
+            agent = trial.enter_context(_asked(python, wanted, coordinator, left, say))
+            place = replace(_read(agent.answer, coordinator), switch=agent.switch)
             name = f"labgrid {coordinator} {place.place}"
             try:
                 trial.enter_context(locked(name))
@@ -194,8 +200,8 @@ def _python_at(path: Path) -> Path | None:
 @contextlib.contextmanager
 def _asked(
     python: Path, wanted: Wanted, coordinator: str, wait_s: float, say: Callable[[str], None]
-) -> Iterator[dict[str, Any]]:
-    """The agent's answer; leaving gives the place back."""
+) -> Iterator[_Agent]:
+    """The agent, with its answer; leaving gives the place back."""
     agent = Path(__file__).with_name("agent.py")
     try:
         process = subprocess.Popen(
@@ -224,9 +230,53 @@ def _asked(
             with contextlib.suppress(BrokenPipeError):  # it says why
                 process.stdin.write(json.dumps(order) + "\n")
                 process.stdin.flush()
-            yield _answer(process, wanted, coordinator, say)
+            yield _Agent(process, _answer(process, wanted, coordinator, say), coordinator)
         finally:
             _end(process)
+
+
+class _Agent:
+    """Holds a place for us, and sets its outputs."""
+
+    def __init__(
+        self, process: subprocess.Popen[str], answer: dict[str, Any], coordinator: str
+    ) -> None:
+        self.answer = answer
+        self._process, self._coordinator = process, coordinator
+        self._lock = threading.Lock()
+
+    def switch(self, output: str, on: bool) -> None:
+        """Set an output; back when it is set. Raises RigError."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with self._lock:
+            with contextlib.suppress(OSError):  # it is gone: it does not answer
+                process.stdin.write(json.dumps({"output": output, "on": on}) + "\n")
+                process.stdin.flush()
+            for line in process.stdout:
+                try:
+                    said = json.loads(line)
+                except ValueError:
+                    continue
+                if said.get("event") == "set":
+                    return
+                raise _not_set(said, self._coordinator)
+        raise RigError("labgrid gave the place up", where=self._coordinator)
+
+
+def _not_set(said: Mapping[str, Any], coordinator: str) -> RigError:
+    if said.get("why") == "no output":
+        there = ", ".join(said["outputs"])
+        return RigError(
+            f"the place {said['place']} has no digital output {said['output']!r}",
+            where=coordinator,
+            hint=f"there is {there}" if there else "an exporter names it, and a match of the place",
+        )
+    return RigError(
+        f"the digital output {said.get('output')!r} cannot be set: {said.get('said', said)}",
+        where=coordinator,
+    )
 
 
 def _answer(
@@ -345,6 +395,7 @@ def _read(answer: Mapping[str, Any], coordinator: str) -> Borrowed:
     resources: Sequence[Mapping[str, Any]] = answer["resources"]
     probe = _one(place, "probe", [r for r in resources if r["cls"] == PROBE])
     console = _one(place, "console", [r for r in resources if r["cls"] == PORT])
+    analyser = _one(place, "analyser", [r for r in resources if r["cls"] == ANALYSER])
     if probe is None:
         usb = [r for r in resources if r["cls"].endswith("USBDebugger")]
         there = ", ".join(sorted({str(r["cls"]) for r in resources}))
@@ -364,6 +415,7 @@ def _read(answer: Mapping[str, Any], coordinator: str) -> Borrowed:
         f"remote:{host}:{port}",
         _url(console, place) if console is not None else "",
         bool(answer["kept"]),
+        "{}:{}".format(*_address(analyser, place)) if analyser is not None else "",
     )
 
 

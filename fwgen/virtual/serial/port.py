@@ -51,8 +51,17 @@ class SerialBoard(Protocol):
     def sleep(self, ps: int) -> None:
         """Let virtual time pass."""
 
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        """Hear trace events as they come."""
+    def catch_up(self) -> None:
+        """Where time follows the wall clock, it is now. The caller holds ``lock``."""
+
+    def listen(self, listener: Callable[[Event], None], *, watching: bool = True) -> None:
+        """Hear trace events as they come; not necessarily at once if not ``watching``."""
+
+    def watch(self, on: bool) -> None:
+        """Somebody wants to hear at once what the board does by itself, or no longer does."""
+
+    def wake(self) -> None:
+        """What the board will do by itself may have changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +107,18 @@ class VirtualPort:
         self._unplugged = False
         self.lost = 0  # bytes for which there was no room
         self.errors: dict[str, int] = {}  # framing and parity errors and breaks, counted
-        board.listen(self._hear)
+        board.listen(self._hear, watching=False)  # while nobody has it open, nobody waits
 
     # ------------------------------------------------------------------ the host
 
     def acquire(self, *, exclusive: bool = False) -> None:
         """Open the port. Raises BlockingIOError while somebody has it to himself."""
-        with self.board.lock:
-            self._follow()
-        with self._cond:
+        with self._touching(), self._cond:
             if self._holders and (self._exclusive or exclusive):
                 raise BlockingIOError(f"the port of {self.board.uid} is open elsewhere")
             self._holders += 1
             self._exclusive = exclusive
+        self.board.watch(True)
 
     def release(self) -> None:
         """Close the port; the last to close it leaves nothing behind."""
@@ -119,6 +127,7 @@ class VirtualPort:
             if self._holders <= 0:
                 self._holders, self._exclusive = 0, False
                 self._inbox.clear()
+        self.board.watch(False)
 
     def unplug(self) -> None:
         """The cable is pulled: whoever has the port open loses it."""
@@ -145,8 +154,7 @@ class VirtualPort:
         """Set rate and format from now on. The rate must be positive."""
         if framing.baud <= 0:
             raise ValueError(f"a rate of {framing.baud} baud is none")
-        with self.board.lock:
-            self._follow()
+        with self._touching():
             self._receiver.retune(framing, self._now)
 
     @property
@@ -192,14 +200,12 @@ class VirtualPort:
 
     def next_frame_in(self) -> int:
         """Picoseconds of the board's time until the host can next be told something."""
-        with self.board.lock:
-            self._follow()
+        with self._touching():
             return USB_FRAME_PS - self._now % USB_FRAME_PS
 
     def write(self, data: bytes) -> None:
         """Send bytes to the target's RX, after those that wait already."""
-        with self.board.lock:
-            soc = self._follow()
+        with self._touching() as soc:
             self._outbox.extend(data)
             self._start(soc)
 
@@ -220,8 +226,7 @@ class VirtualPort:
 
     def set_break(self, on: bool) -> None:
         """Hold the target's RX low, or let it rise, from the next USB frame on."""
-        with self.board.lock:
-            soc = self._follow()
+        with self._touching() as soc:
             self._break = on
             pad = soc.fabric.pads[self._console.rx]
             level = 0 if on else None
@@ -345,6 +350,14 @@ class VirtualPort:
     def _now(self) -> int:
         machine = self.board.machine  # its scheduler may lag behind the core, within a step
         return max(machine.soc.scheduler.now_ps, machine.core.now_ps)
+
+    @contextmanager
+    def _touching(self) -> Iterator[Soc]:
+        """The host does something, now: time has come so far."""
+        with self.board.lock:
+            self.board.catch_up()
+            yield self._follow()
+        self.board.wake()
 
     def _uart(self, soc: Soc) -> Any:
         return soc.peripherals.get(self._console.uart)

@@ -777,7 +777,7 @@ WRITES = st.tuples(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(plans=st.lists(WRITES, min_size=1, max_size=6), tail=st.integers(0, 400))
 def test_whatever_is_written_it_goes_on_and_comes_to_rest(
     plans: list[tuple[str, int, int, int, int, int, int, int]], tail: int
@@ -792,9 +792,10 @@ def test_whatever_is_written_it_goes_on_and_comes_to_rest(
         soc.run_until(soc.now_ps + tail * TICK)
         soc.write(dma, f"S{stream}CR", cr & known & ~EN)
         soc.run_until(soc.now_ps + tail * TICK)
-    for dma in ("DMA1", "DMA2"):
-        for stream in range(8):
-            soc.write(dma, f"S{stream}CR", 0)
-    soc.run_until(soc.now_ps + 200_000 * TICK)
+    for _ in range(3):  # a stream may have switched on another
+        for dma in ("DMA1", "DMA2"):
+            for stream in range(8):
+                soc.write(dma, f"S{stream}CR", 0)
+        soc.run_until(soc.now_ps + 10_000 * TICK)
     assert soc.scheduler.next_ps == NEVER
     assert not any(soc.read(d, f"S{n}CR") & EN for d in ("DMA1", "DMA2") for n in range(8))

@@ -14,13 +14,16 @@ from tests.machine.stm32.buses import MS, US, alternate, output, soc_with
 MSTR, SPE, SSI, SSM, LSB, DFF, RXONLY = 1 << 2, 1 << 6, 1 << 8, 1 << 9, 1 << 7, 1 << 11, 1 << 10
 CRCNEXT, CRCEN, BIDIOE, BIDIMODE = 1 << 12, 1 << 13, 1 << 14, 1 << 15
 CPHA, CPOL = 1, 2
+words = st.integers(0, 0xFFFF)
 SOFT = SSM | SSI
 RXNE, TXE, CRCERR, MODF, OVR, BSY = 1, 2, 1 << 4, 1 << 5, 1 << 6, 1 << 7
 FLASH = {"kind": "w25q32", "sck": "PA5", "miso": "PA6", "mosi": "PA7", "cs": "PB6"}
 LOOP = {
-    "W1": {"kind": "wire", "pins": ["PA5", "PB13"]}, "W2": {"kind": "wire", "pins": ["PA6", "PB14"]},
-    "W3": {"kind": "wire", "pins": ["PA7", "PB15"]}, "W4": {"kind": "wire", "pins": ["PA4", "PB12"]},
-}  # fmt: skip
+    f"W{n}": {"kind": "wire", "pins": [*pins]}
+    for n, pins in enumerate(
+        (("PA5", "PB13"), ("PA6", "PB14"), ("PA7", "PB15"), ("PA4", "PB12")), 1
+    )
+}
 
 
 def master(soc, *, nss: bool = False) -> None:
@@ -129,7 +132,7 @@ def wired():
 @settings(max_examples=25, deadline=None)
 @given(
     mode=st.integers(0, 3), lsb=st.booleans(), wide=st.booleans(), hard=st.booleans(),
-    data=st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF)), min_size=1, max_size=4),
+    data=st.lists(st.tuples(words, words), min_size=1, max_size=4),
 )  # fmt: skip
 def test_what_a_master_and_a_slave_on_one_wire_send_the_other_gets(mode, lsb, wide, hard, data):
     soc = wired()

@@ -10,11 +10,13 @@ import json
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from fwgen.board import load_board
 from fwgen.rig.targets import register
+from fwgen.virtual.analyser import AnalyserServer
 from fwgen.virtual.board import VirtualBoard
 from fwgen.virtual.serial.rfc2217 import Rfc2217Server
 from fwgen.virtual.server import Served
@@ -26,17 +28,27 @@ BOARD = "nucleo-f401"
 
 
 def serve(board: Board, target: str, told: int) -> None:
-    """One board, until a signal."""
+    """One board, until a signal, or until the input ends that we share with who started us."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    def leave() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=leave, daemon=True).start()
     with (
         VirtualBoard(board) as made,
         Rfc2217Server(made.serial) as console,
+        AnalyserServer(made) as analyser,
         Served(made, target=target, serial=console.url) as served,
     ):
         made.start_free_running()
         where: dict[str, Any] = {
             "uid": made.uid,
+            "pid": os.getpid(),
             "probe": served.remote,
+            "analyser": analyser.port,
             "console": int(console.url.rpartition(":")[2]),
         }
         os.write(told, json.dumps(where).encode())
@@ -61,6 +73,7 @@ def main(count: int) -> None:
         with open(reading, "rb") as told:  # noqa: PTH123 - a pipe
             found.append(json.loads(told.read()))
     print(json.dumps(found), flush=True)  # noqa: T201
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # our input ends, too: then we end in order
     sys.stdin.read()
     for child in children:
         os.kill(child, signal.SIGTERM)

@@ -24,8 +24,8 @@ def labgrid() -> None:
 
 @pytest.fixture(scope="session")
 def farm(labgrid: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
-    """Eight virtual boards in a farm: places p1 to p8."""
-    with farms.farm_of(tmp_path_factory.mktemp("farm"), 8) as made:
+    """Four virtual boards in a farm: places p1 to p4."""
+    with farms.farm_of(tmp_path_factory.mktemp("farm"), 4) as made:
         yield made
 
 
@@ -59,6 +59,8 @@ def lab(labgrid: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Far
 @pytest.fixture
 def at(lab: Farm, monkeypatch: pytest.MonkeyPatch, data_folder: Path) -> Farm:
     """The lab, as whoever calls sees it: where it is, who he is."""
+    for name, value in farms.COMPILED.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("LG_COORDINATOR", lab.coordinator)
     monkeypatch.setenv("LG_HOSTNAME", "desk")
     monkeypatch.setenv("LG_USERNAME", "me")

@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENT = ROOT / ".farm" / "labgrid"
 PATIENCE_S = 60
+COMPILED = {
+    # Programs are started by the dozen: what they import is compiled once, also where the
+    # environment says that nothing is to be kept beside its source.
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(ROOT / ".farm" / "compiled"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,17 @@ class Farm:
 
 def environment(*, user: str = "") -> dict[str, str]:
     """What labgrid's programs and their users see: who they are, on which computer."""
-    return {**os.environ, "LG_HOSTNAME": "desk", "LG_USERNAME": user or "me"}
+    return {**os.environ, **COMPILED, "LG_HOSTNAME": "desk", "LG_USERNAME": user or "me"}
 
 
 @contextmanager
 def process(*line: str | Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """A program while entered; the end of its input, then a signal, ends it."""
+    """A program while entered, on a leash: it ends with us, also when we are killed."""
+    leash = Path(__file__).with_name("leash.py")
+    options.setdefault("env", {**os.environ, **COMPILED})
     started = subprocess.Popen(
-        line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [sys.executable, "-I", "-S", leash, *line],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         cwd=options.pop("cwd", ROOT), **options,
     )  # fmt: skip
     try:
@@ -93,6 +102,19 @@ def boards(count: int) -> Iterator[list[dict[str, Any]]]:
     module = f"{__package__}.boards"
     with process(sys.executable, "-m", module, str(count)) as running:
         yield json.loads(said(running, "["))
+
+
+@contextmanager
+def held(farm: Farm) -> Iterator[Callable[[], int]]:
+    """While entered, counts; then gives how many places were acquired at once, at most."""
+    script = Path(__file__).with_name("held.py")
+    most = 0
+    with process(ENVIRONMENT / "bin" / "python", script, farm.coordinator) as running:
+        said(running, "watching")
+        yield lambda: most
+        assert running.stdin is not None
+        running.stdin.close()
+        most = int(said(running, ""))
 
 
 def fwgens(farm: Farm, *lines: tuple[object, ...], folder: Path) -> list[dict[str, Any]]:
@@ -160,6 +182,11 @@ def resources(board: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "NetworkDebugProbe": {"host": "127.0.0.1", "port": board["probe"], "board": "nucleo-f401"},
         "NetworkSerialPort": {"host": "127.0.0.1", "port": board["console"], "speed": 115200},
+        **(
+            {"NetworkBoardAnalyser": {"host": "127.0.0.1", "port": board["analyser"]}}
+            if "analyser" in board
+            else {}
+        ),
     }
 
 

@@ -1,4 +1,7 @@
-"""Virtual boards behind labgrid's coordinator and exporter, flashed and checked by many at once."""
+"""Virtual boards behind labgrid's coordinator and exporter, flashed and checked by many at once.
+
+bench/farm.py does the same with eight.
+"""
 
 from __future__ import annotations
 
@@ -7,43 +10,24 @@ from typing import TYPE_CHECKING
 
 import fwgen
 
-from .farm import fwgens
+from .farm import fwgens, held
+from .jobs import BOARD, verify
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .farm import Farm
 
-BOARD = "nucleo-f401"
-CONTRACT = """\
-title = "says who it is"
-board = "nucleo-f401"
-span = "4 s"
 
-[[expect]]
-says = "board {number} {{count}}"
-numbers.count = {{ first = 0, step = 1 }}
-"""
-
-
-def test_eight_boards_are_flashed_and_checked_at_once(farm: Farm, tmp_path: Path) -> None:
-    lines = []
-    for number in range(len(farm.boards)):
-        said = f'print "board {number}" and a count over serial every 1 s'
-        image, contract = tmp_path / f"{number}.hex", tmp_path / f"{number}.toml"
-        fwgen.write_hex(fwgen.generate(said, BOARD).proof.image, image)
-        contract.write_text(CONTRACT.format(number=number))
-        rig = f"labgrid:board={BOARD}"  # not queued for: each must find a board that is free
-        lines.append(("verify", image, "-c", contract, "-b", BOARD, "--rig", rig, "--json"))
-    assert len(lines) == 8
-    probes = set()
-    for number, ran in enumerate(fwgens(farm, *lines, folder=tmp_path / "data")):
-        report = json.loads(ran["out"])
-        (says,) = (f for f in report["rig"]["findings"] if f["about"] == "expectation")
-        assert (ran["code"], report["outcome"]) == (0, "pass"), report
-        assert f"board {number} 0" in says["text"]
-        probes.add(report["rig"]["means"])
-    assert len(probes) == 8
+def test_many_boards_are_flashed_and_checked_at_once(farm: Farm, tmp_path: Path) -> None:
+    rigs = [f"labgrid:{place}" for place in farm.boards]
+    with held(farm) as most:
+        ran = verify(farm, tmp_path, rigs)
+    assert len(ran) == 4
+    for one in ran:
+        assert one.passed, one.said
+    assert len({one.means for one in ran}) == 4
+    assert most() > 1
     assert farm.client("who").stdout.count("desk") == 0
 
 

@@ -57,7 +57,7 @@ def free_port() -> str:
 def names(tmp_path: Path) -> dict[str, str]:
     """What stands on the page, and what it is here."""
     return {
-        **{port: free_port() for port in ("20408", "5555", "4001")},
+        **{port: free_port() for port in ("20408", "5555", "4001", "6001")},
         "FWGEN": str(tmp_path / "bin" / "fwgen"),
     }
 

@@ -28,9 +28,8 @@ PEC_POLYNOMIAL = 0x07
 
 # What a master is doing: nothing; waiting for software after START, the first or the second address
 # byte; sending one of them; transmitting, receiving; refused.
-OFF, SB, HEADER, ADDRESS, ADDR, TX, RX, REFUSED = (
-    "", "sb", "header", "address", "addr", "tx", "rx", "refused",
-)  # fmt: skip
+OFF, SB, HEADER, ADDRESS = "", "sb", "header", "address"
+ADDR, TX, RX, REFUSED = "addr", "tx", "rx", "refused"
 
 
 class I2c(Peripheral, registers="stm32.i2c_v1"):
