@@ -306,7 +306,7 @@ address = 0x51
         ('X = { kind = "24c02", scl = "PB8", sda = "PQ9" }', "parts.X.sda", "no pin"),
         ('X = { kind = "wire", pins = ["PA1"] }', "parts.X.pins", "two pins"),
         ('LD2 = { kind = "wire", pins = ["PA1", "PA4"] }', "parts", "already"),
-        ('X = { kind = "w25q16", sck = "PA5", mosi = "PA7", miso = "PA6", cs = "PB6", content = "0" }',
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB9", content = "0" }',
          "parts.X.content", "hex"),
     ],
 )  # fmt: skip
