@@ -44,7 +44,8 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
     with anybody else there, every bit does.
 
     Not modelled (a Gap where firmware asks for it): SMBus with its alert, timeouts and ARP; PEC at
-    the end of a DMA transfer, and as a slave. FLTR is stored: there are no glitches to filter. Two masters whose
+    the end of a DMA transfer, and as a slave. FLTR is stored: there are no glitches to filter. Two
+    masters whose
     SCL differs do not synchronise while SCL is high.
     """
 

@@ -8,6 +8,7 @@ from fwgen.machine.buses.spi import ports_on
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
 from fwgen.machine.stm32.spi_v2.crc import crc, reversed_bits
 from fwgen.machine.stm32.spi_v2.frames import Lines, MasterFrame
+from fwgen.machine.stm32.spi_v2.i2s import I2s
 from fwgen.machine.stm32.spi_v2.slave import Slave
 from fwgen.machine.time import NEVER
 from fwgen.trace import SpiFrame
@@ -36,15 +37,17 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
     while somebody listens to them: a slave on the same wire, a timer, an EXTI line. RXNE rises
     with the end of a frame, half a bit later than on silicon.
 
-    Not modelled (a Gap where firmware asks for it): I2S, the TI frame format. What a slave shifts
+    I2S as a master: transmitter or receiver, all standards, from the PLLI2S, with MCK.
+
+    Not modelled (a Gap where firmware asks for it): I2S as a slave, full duplex (I2SxEXT), I2S_CKIN,
+    the TI frame format. What a slave shifts
     out when nothing was written to DR is not defined: here it is what it received last.
     """
 
     cr1 = Reg()
     cr2 = Reg(unmodelled=("FRF",))
     sr, dr, crcpr, rxcrcr, txcrcr = Reg(), Reg(), Reg(), Reg(), Reg()
-    i2scfgr = Reg(unmodelled=("I2SMOD", "I2SE"))
-    i2spr = Reg()
+    i2scfgr, i2spr = Reg(), Reg()
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
@@ -52,6 +55,7 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         self.slave = Slave(self)
         self.frame: MasterFrame | None = None
         self._unwatch: Callable[[], None] | None = None
+        self.i2s = I2s(self)
         self._start()
 
     def _start(self) -> None:
@@ -71,6 +75,7 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
             self.frame = None
         self.slave.stop()
         self._watch_nss(watch=False)
+        self.i2s.switched_off(t_ps)
         self._start()
         self.lines.release(t_ps)
         self.request(t_ps)
@@ -149,6 +154,29 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
             self.mode_fault(t_ps)
         self.request(t_ps)
 
+    @i2scfgr.on_write
+    def _i2s_configured(self, t_ps: int, _written: int, before: int) -> None:
+        cfg = self.i2scfgr
+        was_on = cfg.field("I2SE", before) and cfg.field("I2SMOD", before)
+        on = cfg.I2SE and cfg.I2SMOD
+        if on and not was_on:
+            if self._i2s_is_modelled():
+                self.i2s.switched_on(t_ps)
+        elif was_on and not on:
+            self.i2s.switched_off(t_ps)
+        self.request(t_ps)
+
+    def _i2s_is_modelled(self) -> bool:
+        address = self.spec.base + self.i2scfgr.spec.offset
+        rcc = self.soc.peripherals.get("RCC")
+        if self.i2scfgr.I2SCFG < 2:
+            self.soc.gap(self.name, "I2SCFGR.I2SCFG", "write", address, "I2S as a slave")
+        elif rcc is not None and rcc.states["CFGR"].I2SSRC:
+            self.soc.gap(self.name, "I2SCFGR.I2SE", "write", address, "the clock from I2S_CKIN")
+        else:
+            return True
+        return False
+
     @sr.on_read
     def _status(self, t_ps: int) -> int:
         # Firmware polls this: the bits are named in numbers.
@@ -188,8 +216,10 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
             )
         sr.set(RXNE=0)
         self._read_since_ovr |= bool(sr.OVR)
+        value = self.rx
+        self.i2s.read(t_ps)
         self.request(t_ps)
-        return self.rx
+        return value
 
     @dr.on_write
     def _data_written(self, t_ps: int, written: int, _before: int) -> None:
@@ -201,8 +231,9 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
                 section=f"{SECTION}.5",
                 cure="wait for TXE in SR before each write to DR",
             )
-        self.tx = written & ((1 << self.bits) - 1)
+        self.tx = written & (0xFFFF if self.i2scfgr.I2SMOD else (1 << self.bits) - 1)
         self.sr.set(TXE=0)
+        self.i2s.next(t_ps)
         self.next(t_ps)
         self.slave.present(t_ps)
         self.request(t_ps)
