@@ -96,6 +96,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
     def _control_1(self, t_ps: int, written: int, before: int) -> None:
         cr1, sr1 = self.cr1, self.sr1
         if cr1.SWRST:
+            self._check_cut("SWRST set")
             self.reset(t_ps)
             cr1.set(SWRST=1)
             return
@@ -122,14 +123,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.sr2.set(BUSY=int(not (self.lines.scl(t_ps) and self.lines.sda(t_ps))))
 
     def _switched_off(self, t_ps: int) -> None:
-        if self.phase != OFF:
-            self.soc.hazard(
-                "i2c-cut",
-                "error",
-                f"{self.name}: PE cleared within a transfer: the bus is left as it is",
-                section="RM0368 §18.6.1",
-                cure="set STOP, and wait until it falls, before clearing PE",
-            )
+        self._check_cut("PE cleared")
         self.log.cut(t_ps)
         self.talker.abort(t_ps)
         self.lines.listen(None)
@@ -138,6 +132,16 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.phase, self.tx, self.held = OFF, None, None
         self.sr1.value = self.sr2.value = 0
         self.lines.release(t_ps)
+
+    def _check_cut(self, what: str) -> None:
+        if self.phase != OFF:
+            self.soc.hazard(
+                "i2c-cut",
+                "error",
+                f"{self.name}: {what} within a transfer: a part that is sending may hold SDA low",
+                section="RM0368 §18.6.1, UM10204 §3.1.16",
+                cure="set STOP, and wait until it falls, before",
+            )
 
     @cr2.on_write
     def _control_2(self, t_ps: int, _written: int, _before: int) -> None:

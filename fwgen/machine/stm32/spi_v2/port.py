@@ -39,9 +39,9 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
 
     I2S as a master: transmitter or receiver, all standards, from the PLLI2S, with MCK.
 
-    Not modelled (a Gap where firmware asks for it): I2S as a slave, full duplex (I2SxEXT), I2S_CKIN,
-    the TI frame format. What a slave shifts
-    out when nothing was written to DR is not defined: here it is what it received last.
+    Not modelled (a Gap where firmware asks for it): I2S as a slave, its full duplex (I2SxEXT) and
+    I2S_CKIN; the TI frame format. What a slave shifts out when nothing was written to DR is not
+    defined: here it is what it received last.
     """
 
     cr1 = Reg()
