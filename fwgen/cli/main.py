@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
-    "boards", "hil", "models", "config", "mcp",
+    "boards", "hil", "score", "models", "config", "mcp",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -49,6 +49,7 @@ Commands:
   explain IMAGE   Show a firmware as an annotated listing.
   boards          List the boards; show one with its pins; check a file of your own.
   hil             Tests on boards: run them on rigs, list the rigs, report.
+  score           Have models do tasks, and tell how many of them pass.
   models          List the AI models that can be asked, and why one cannot.
   config          Providers, prices and keys of AI models.
   mcp             Serve fwgen to an editor's agent (Copilot, Cursor, Claude Code ...).
@@ -133,6 +134,7 @@ def build() -> typer.Typer:
         models,
         monitor,
         restore,
+        score,
         verify,
         virtual,
         watch,
@@ -158,6 +160,7 @@ def build() -> typer.Typer:
     app.command("explain")(explain.explain)
     app.add_typer(boards.app(), name="boards")
     app.add_typer(hil.app(), name="hil")
+    app.command("score")(score.score)
     app.command("models")(models.models)
     app.add_typer(config.app(), name="config")
     app.command("mcp")(mcp.mcp)

@@ -102,6 +102,16 @@ def test_models(printed: Callable[..., set[str]], monkeypatch: pytest.MonkeyPatc
     agrees(printed("models"), documented()["Models"])
 
 
+def test_a_score(printed: Callable[..., set[str]], tmp_path: Path) -> None:
+    score = ("score", "-t", "led-on", "-t", "analog-read", "-j", "1", "-o")
+    seen = printed(*score, "s")
+    old = (tmp_path / "s/results.jsonl").read_text().replace('"pass"', '"fail"')
+    (tmp_path / "old.jsonl").write_text(old)
+    seen |= printed(*score, "s", "--compare", "old.jsonl")
+    agrees(seen | {"left_out[]"}, documented()["A score"] | {"left_out"})
+    agrees(printed("score", "--list"), documented()["The tasks"] | {"tasks[].needs"})
+
+
 def test_an_error(printed: Callable[..., set[str]]) -> None:
     said = documented()["An error"]
     seen = printed("blink LED and make coffee", "--board", BOARD)
