@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
+from fwgen.contract.accept import check_accepted
 from fwgen.contract.lines import captures
 from fwgen.contract.sensing import VOLTAGE_UNITS
 from fwgen.contract.subjects import Subject, fitted, resolve
@@ -85,6 +86,7 @@ class _Checker:
             raise ContractError(
                 "nothing is expected", where=self.where, hint="add at least one [[expect]]"
             )
+        check_accepted(self.contract.accept, where=self.where)
         if self.contract.span_ps <= 0:
             raise ContractError("a run lasts more than nothing", where=f"{self.where}: span")
         for i, stimulus in enumerate(self.contract.stimuli, 1):

@@ -13,6 +13,7 @@ from fwgen.board.board_file import read_wired
 from fwgen.board.devices import check_devices
 from fwgen.board.sensors import parse_sensed
 from fwgen.board.table import Finding
+from fwgen.contract.accept import GAP, HAZARD, RESET, Accepted
 from fwgen.contract.checks import check_contract
 from fwgen.contract.sensing import VOLTAGE_UNITS, courses, threshold
 from fwgen.contract.subjects import Subject, find, fitted, resolve
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
     from fwgen.contract.types import Edge, Expectation, Stimulus
 
 _T = TypeVar("_T")
+
+_ACCEPT = '[[accept]] with hazard = "CODE" (or reset = "CAUSE", gap = "NAME") and because = "WHY"'
 
 _LONGEST = 60  # characters of a quantity: "1e999999999 s" is refused before it is computed
 _EXPONENT = re.compile(r"[0-9.][eE][+-]?[0-9]{2}")
@@ -227,7 +230,9 @@ class _Reader:
         title = top.text("title", "untitled")
         prompt = top.text("prompt", "")
         notes = top.names("notes") if "notes" in top else ()
-        accept = self._accept(top)
+        if isinstance(top.data.get("accept"), dict):
+            raise top.wrong("accept", "expected tables", hint=_ACCEPT)
+        accept = self._each(top, "accept", self._accepted)
         parts, devices = self._parts(top)
         self.board = fitted(self.board, parts, devices)
         stimuli = self._each(top, "do", self._stimulus)
@@ -252,6 +257,16 @@ class _Reader:
         )
         check_contract(made, self.board, where=self.where)
         return made
+
+    def _accepted(self, table: _Table) -> tuple[str, str]:
+        given = [what for what in (HAZARD, RESET, GAP) if what in table]
+        if len(given) != 1:
+            raise ContractError(
+                "one thing is accepted by a table: a hazard, a reset or a gap",
+                where=table.where, hint=_ACCEPT,
+            )  # fmt: skip
+        made = Accepted(given[0], table.text(given[0]), table.text("because"))
+        return made.key, made.because
 
     def _parts(self, top: _Table) -> tuple[tuple[Part, ...], tuple[Device, ...]]:
         """What is wired to the board for this contract."""
@@ -279,18 +294,6 @@ class _Reader:
             if taken:
                 raise top.wrong("parts", f"{name}: {taken[0]} is on {part.pin}")
         return tuple(parts.values()), tuple(devices.values())
-
-    def _accept(self, top: _Table) -> tuple[tuple[str, str], ...]:
-        if "accept" not in top:
-            return ()
-        table = _Table(top.get("accept"), top.place("accept"))
-        made = []
-        for code in table.data:
-            reason = table.text(code)
-            if not reason.strip():
-                raise table.wrong(code, "say why this is accepted here")
-            made.append((code, reason))
-        return tuple(made)
 
     def _each(self, top: _Table, key: str, read: Callable[[_Table], _T]) -> tuple[_T, ...]:
         tables = top.get(key) or []

@@ -349,7 +349,8 @@ class Contract:
     """What must be seen on a board.
 
     ``devices`` are on buses, wires and pull-ups (``subjects.fitted`` puts them on the board).
-    ``accept`` maps a hazard's code to the reason why it is accepted here.
+    ``accept`` has what is accepted here, each with the reason: a hazard's code, "reset:CAUSE",
+    "gap:PERIPHERAL" (``fwgen.contract.accept``).
     Implicit in every contract: no fault, no hazard, no gap that could matter.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.board.sensors import QUANTITIES
+from fwgen.contract.accept import accepted, say_accepted
 from fwgen.contract.sensing import UNIT_WORDS, VOLTAGE_UNITS
 from fwgen.contract.subjects import Subject, find, fitted
 from fwgen.contract.types import (
@@ -52,6 +53,11 @@ def describe(contract: Contract, board: Board) -> list[str]:
     board = fitted(board, contract.parts, contract.devices)
     stimuli = sorted(contract.stimuli, key=lambda stimulus: stimulus.at_ps)
     return [say(item, board) for item in (*stimuli, *contract.expectations)]
+
+
+def describe_accepted(contract: Contract) -> list[str]:
+    """One sentence for each thing that the contract accepts, with the reason."""
+    return [say_accepted(one) for one in accepted(contract.accept)]
 
 
 def say(item: Stimulus | Expectation, board: Board) -> str:

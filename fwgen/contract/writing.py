@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from fwgen.board.board_file import SENSOR_KINDS
+from fwgen.contract.accept import accepted
 from fwgen.contract.subjects import find, fitted
 from fwgen.contract.types import (
     ALWAYS,
@@ -65,8 +66,9 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
         made.append(f"prompt = {_text(contract.prompt)}")
     if contract.notes:
         made.append(f"notes = {_list(contract.notes)}")
-    if contract.accept:
-        made += ["", "[accept]", *(f"{_key(code)} = {_text(why)}" for code, why in contract.accept)]
+    for one in accepted(contract.accept):
+        made += ["", "[[accept]]", f"{one.what} = {_text(one.name)}"]
+        made.append(f"because = {_text(one.because)}")
     for part in contract.parts:
         made += ["", f"[parts.{_key(part.name)}]", *_lines(_part(part))]
     for device in contract.devices:

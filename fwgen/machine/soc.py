@@ -144,11 +144,8 @@ class Recorder:
 
     def fight(self, t_ps: int, pin: str, who: str) -> None:
         """Two strong drivers disagree on a pad."""
-        hazard = Hazard(
-            t_ps, "output-fight", "error", f"{pin} is driven both ways: {who}", 0,
-            cure="make the pin an input, or do not drive it from outside",
-        )  # fmt: skip
-        self.add_once(hazard, ("output-fight", pin))
+        message = f"{pin} is driven both ways: {who}"
+        self.add_once(Hazard.of("output-fight", message, t_ps), ("output-fight", pin))
 
 
 class Interrupts:
@@ -212,6 +209,8 @@ class Soc:
         self.core: Core | None = None
         self.memory: MemoryMap | None = None  # what masters other than the core reach
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
+        self.asked_ps = 0  # when the firmware last learned anything of time or the world outside
+        self.acting = False  # what happens now is the core's own store
         self.by_debugger = False  # what happens on the bus now is not the firmware's doing
         self.reset_cause = "PORRSTF"  # of the reset under way, or the last one
         self.in_standby = False
@@ -299,13 +298,15 @@ class Soc:
         """Where the firmware is; 0 without a core."""
         return self.core.pc if self.core is not None else 0
 
-    def hazard(
-        self, code: str, severity: str, message: str, *, section: str = "", cure: str = ""
-    ) -> None:
-        """Silicon would misbehave here. Told once per code, place and message."""
+    def hazard(self, code: str, message: str, *, section: str = "", cure: str = "") -> None:
+        """Silicon would misbehave here. Told once per code, place and message.
+
+        ``code`` stands in the register (``fwgen.hazards``), with severity, section and cure;
+        what is given here is more to the point.
+        """
         if self.by_debugger:
             return
-        event = Hazard(self.now_ps, code, severity, message, self.pc, section, cure)
+        event = Hazard.of(code, message, self.now_ps, self.pc, section=section, cure=cure)
         self.recorder.add_once(event, (code, message, event.pc))
 
     def gap(
@@ -322,6 +323,9 @@ class Soc:
     def bus_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
         """A core's read of a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
+        peripheral = self.peripherals.get(spec.name)
+        if peripheral is not None and peripheral.tells(offset):
+            self.asked_ps = t_ps
         return self.master_read(spec, offset, size, t_ps)
 
     def master_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
@@ -338,7 +342,9 @@ class Soc:
     ) -> None:
         """A core's write to a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
+        self.acting = self.core is not None and not self.by_debugger
         self.master_write(spec, offset, size, value, t_ps)
+        self.acting = False
 
     def master_write(
         self, spec: PeripheralSpec, offset: int, size: int, value: int, t_ps: int
@@ -382,17 +388,12 @@ class Soc:
             if self.settling and self.now_ps < self.settling.pop(spec.name, 0):
                 self.hazard(
                     "clock-settling",
-                    "warning",
                     f"{spec.name} touched right after enabling its clock: the access may be lost",
-                    section="ES0222, Delay after an RCC peripheral clock enabling",
-                    cure="do something else for a few cycles first, or read RCC back, or use DSB",
                 )
             return False
         self.hazard(
             "clock-off",
-            "error",
             f"{spec.name} touched while its clock is off: reads give 0, writes are lost",
-            section="RM0368 §6.3",
             cure=f"set bit {spec.gate.bit} of RCC_{spec.gate.register} first",
         )
         return True

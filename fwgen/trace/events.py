@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from math import pi, sin
 from typing import TYPE_CHECKING, ClassVar
 
+from fwgen.hazards import find_hazard
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from fractions import Fraction
@@ -321,8 +323,8 @@ class Fault(Event):
 class Hazard(Event):
     """Silicon would misbehave, though the CPU does not fault.
 
-    ``code`` is a stable name ("clock-off", "swd-remapped"); ``severity`` "error", "warning" or
-    "note"; ``section`` the manual's; ``cure`` what to do.
+    ``code`` is its name in the register (``fwgen.hazards``), "clock-off"; ``severity`` "error",
+    "warning" or "note"; ``section`` the manual's; ``cure`` what to do.
     """
 
     KIND: ClassVar[str] = "hazard"
@@ -332,6 +334,19 @@ class Hazard(Event):
     pc: int
     section: str = ""
     cure: str = ""
+
+    @classmethod
+    def of(
+        cls, code: str, message: str, t_ps: int, pc: int = 0, *, section: str = "", cure: str = ""
+    ) -> Hazard:
+        """One that occurred; ``section`` and ``cure`` only where the register's are too general.
+
+        Raises InputError for a code that the register does not have.
+        """
+        kind = find_hazard(code)
+        return cls(
+            t_ps, code, kind.severity.value, message, pc, section or kind.section, cure or kind.cure
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ from fwgen.contract.checks import check_contract
 from fwgen.contract.lines import compile_line
 from fwgen.contract.reading import _Reader
 from fwgen.errors import ContractError
+from fwgen.hazards import REGISTER
 
 BOARD = load_board("nucleo-f401")
 US, MS, S = 10**6, 10**9, 10**12
@@ -63,6 +64,9 @@ windows = st.one_of(
     st.integers(0, 1000 * S).map(Window),
     st.tuples(st.integers(0, 1000 * S), st.integers(2000 * S, SPAN)).map(lambda w: Window(*w)),
 )
+ACCEPTABLE = st.sampled_from(
+    sorted(code for code, kind in REGISTER.items() if kind.fails)
+) | st.builds("{}:{}".format, st.sampled_from(["reset", "gap"]), st.text(min_size=1))
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 line_texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12).map(
     lambda text: text.replace("{", "{{").replace("}", "}}")
@@ -267,7 +271,7 @@ def test_what_is_written_is_read_back(kind, data) -> None:
         SPAN,
         data.draw(stimuli),
         (data.draw(KINDS[kind]),),
-        data.draw(st.just(()) | st.tuples(st.tuples(texts, st.just("because")))),
+        data.draw(st.just(()) | st.tuples(st.tuples(ACCEPTABLE, st.just("because")))),
         data.draw(texts),
         tuple(data.draw(st.lists(texts, max_size=2))),
     )
@@ -432,6 +436,10 @@ def test_plain_words(table: str, words: str) -> None:
 BLINK = "[[expect]]\nblinks = 'LD2'\nrate = '2 Hz'\n"
 
 
+def _accepting(code: str) -> str:
+    return f"[[accept]]\nhazard = '{code}'\nbecause = 'so'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "where", "message"),
     [
@@ -445,7 +453,22 @@ BLINK = "[[expect]]\nblinks = 'LD2'\nrate = '2 Hz'\n"
         ("board = 'esp32'\n" + BLINK, "board", "this contract is for 'esp32'"),
         ("expect = 3\n", "expect", "expected tables"),
         ("expect = [3]\n", "expect[1]", "expected a table"),
-        ("accept = { x = '' }\n" + BLINK, "accept.x", "say why"),
+        ("accept = { x = '' }\n" + BLINK, "accept", "expected tables"),
+        (
+            "[[accept]]\nhazard = 'clock-off'\nbecause = ' '\n" + BLINK,
+            "accept[1].because",
+            "say why",
+        ),
+        ("[[accept]]\nhazard = 'clock-off'\n" + BLINK, "accept[1]", "'because' is missing"),
+        (_accepting("clock_off") + BLINK, "accept[1].hazard", "did you mean clock-off?"),
+        (_accepting("reserved-bits") + BLINK, "accept[1].hazard", "is a note, which fails nothing"),
+        (2 * _accepting("clock-off") + BLINK, "accept[2]", "accepted twice"),
+        (
+            "[[accept]]\nhazard = 'clock-off'\ngap = 'RTC'\nbecause = 'so'\n" + BLINK,
+            "accept[1]",
+            "a hazard, a reset or a gap",
+        ),
+        (_accepting("clock-off") + "why = 'x'\n" + BLINK, "accept[1]", "unknown key 'why'"),
         ("[[expect]]\nblink = 'LD2'\n", "expect[1]", "did you mean blinks?"),
         ("[[expect]]\nblinks = 'LD2'\ntone = 'PA8'\n", "expect[1]", "says both"),
         (BLINK + "frequency = '1 Hz'\n", "expect[1]", "unknown key 'frequency'"),

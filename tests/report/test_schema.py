@@ -125,6 +125,11 @@ def test_a_listing(printed: Callable[..., set[str]]) -> None:
     agrees(seen, documented()["A listing"])
 
 
+def test_hazards(printed: Callable[..., set[str]]) -> None:
+    agrees(printed("hazards"), documented()["Hazards"])
+    agrees(printed("hazards", "clock-off"), documented()["Hazards"])
+
+
 def test_boards(printed: Callable[..., set[str]], tmp_path: Path) -> None:
     page = documented()
     agrees(printed("boards"), page["Boards"])
@@ -137,7 +142,8 @@ def test_a_proof_of_firmware_that_does_everything_wrong(
     printed: Callable[..., set[str]], tmp_path: Path
 ) -> None:
     """Gaps, hazards, departures and faults: every key of a proof is printed by something."""
-    (tmp_path / "c.toml").write_text(CONTRACT)
+    accepting = '[[accept]]\nhazard = "output-fight"\nbecause = "it is a test"\n'
+    (tmp_path / "c.toml").write_text(CONTRACT + accepting)
     seen: set[str] = set()
     for name in ("overflow", "no-swd", "unmodelled"):
         (tmp_path / f"{name}.hex").write_bytes(hex_of(name))
