@@ -132,7 +132,6 @@ class SpiPort:
             bits, self._frame = bits % 8 if bits < count else 0, None
             self._soc.hazard(
                 "cs-within-frame",
-                "error",
                 f"{self.name} is deselected while a frame is still on its way",
                 section="RM0368 §20.3.8",
                 cure="wait until BSY is 0 before raising the chip select",

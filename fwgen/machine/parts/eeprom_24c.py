@@ -80,7 +80,7 @@ class Eeprom24c:
         self._pointer = self._pointer & ~(page - 1) | (self._pointer + 1) & (page - 1)
         if self._count == page + 1:
             self._hazard(
-                t_ps, "eeprom-page-wrap",
+                t_ps, "part-page-wrap",
                 f"more than the {page} bytes of a page are written at once: the first ones are"
                 " overwritten",
                 f"split what you write at multiples of {page}, and poll between",
@@ -102,7 +102,7 @@ class Eeprom24c:
             first, page = min(self._page), self._facts["page"]
             if self._count <= page and self._wrapped():
                 self._hazard(
-                    t_ps, "eeprom-page-wrap",
+                    t_ps, "part-page-wrap",
                     f"{self._count} bytes go past the end of a page of {page}, and come round to"
                     f" its beginning at {first:#x}",
                     f"split what you write at multiples of {page}",
@@ -122,12 +122,14 @@ class Eeprom24c:
         limit = self._facts["max_rate"]
         if hz > limit:
             self._hazard(
-                t_ps, "i2c-too-fast", f"clocked at {hz} Hz; its limit is {limit} Hz",
+                t_ps, "part-too-fast", f"clocked at {hz} Hz; its limit is {limit} Hz",
                 "raise CCR of the I2C port",
             )  # fmt: skip
 
     def _hazard(self, t_ps: int, code: str, message: str, cure: str) -> None:
-        event = Hazard(t_ps, code, "warning", f"{self.name}: {message}", self._soc.pc, SOURCE, cure)
+        event = Hazard.of(
+            code, f"{self.name}: {message}", t_ps, self._soc.pc, section=SOURCE, cure=cure
+        )
         self._soc.recorder.add_once(event, (code, event.message, event.pc))
 
 

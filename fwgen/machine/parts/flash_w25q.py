@@ -77,7 +77,7 @@ class FlashW25q:
             return
         if bits:
             self._hazard(
-                t_ps, "flash-cut-short",
+                t_ps, "part-cut-short",
                 f"deselected {bits} bits into a byte: instruction {self._taken[0]:02X}h is not"
                 " carried out",
                 "send whole bytes, and wait for BSY to fall before raising the chip select",
@@ -91,7 +91,7 @@ class FlashW25q:
         limit = self._facts["max_rate_read" if instruction == READ else "max_rate"]
         if hz > limit:
             self._hazard(
-                t_ps, "spi-too-fast", f"clocked at {hz} Hz; its limit here is {limit} Hz",
+                t_ps, "part-too-fast", f"clocked at {hz} Hz; its limit here is {limit} Hz",
                 "raise BR in CR1 of the SPI",
             )  # fmt: skip
 
@@ -145,12 +145,12 @@ class FlashW25q:
     def _begin(self, t_ps: int, instruction: int) -> None:
         self._taken, self._address, self._count = [instruction], 0, 0
         if self._asleep and instruction != RELEASE:
-            self._ignore(t_ps, "flash-asleep", "is in power-down", "send ABh and wait for tRES1")
+            self._ignore(t_ps, "part-asleep", "is in power-down", "send ABh and wait for tRES1")
         elif t_ps < self._awake_from:
-            self._ignore(t_ps, "flash-asleep", "is still waking up", "wait for tRES1 after ABh")
+            self._ignore(t_ps, "part-asleep", "is still waking up", "wait for tRES1 after ABh")
         elif t_ps < self._busy_until and instruction not in WHEN_BUSY:
             self._ignore(
-                t_ps, "flash-busy", "is busy", "poll BUSY in status register 1 (05h) before"
+                t_ps, "part-busy", "is busy", "poll BUSY in status register 1 (05h) before"
             )
         elif instruction not in KNOWN:
             self._ignored = True
@@ -161,7 +161,7 @@ class FlashW25q:
             writes = instruction in (PROGRAM, *ERASES, *CHIP_ERASES, *WRITE_STATUS)
             if writes and not self._status[0] & WEL:
                 self._ignore(
-                    t_ps, "flash-not-enabled", "has WEL at 0", "send Write Enable (06h) before"
+                    t_ps, "part-not-enabled", "has WEL at 0", "send Write Enable (06h) before"
                 )
         if instruction != RESET:
             self._reset_enabled = instruction == ENABLE_RESET
@@ -207,7 +207,7 @@ class FlashW25q:
         for at, byte in self._page.items():
             if byte & ~page[at - begin]:
                 self._hazard(
-                    t_ps, "flash-not-erased",
+                    t_ps, "part-not-erased",
                     f"{at:#x} is programmed to {byte:#04x}, but holds {page[at - begin]:#04x}: no"
                     " bit goes from 0 to 1 without an erase",
                     "erase the sector first (20h)",
@@ -216,7 +216,7 @@ class FlashW25q:
         sent = self._count - 3
         if sent > PAGE - (self._address & (PAGE - 1)):
             self._hazard(
-                t_ps, "flash-page-wrap",
+                t_ps, "part-page-wrap",
                 f"{sent} bytes from {self._address:#x} on go past the end of the"
                 " page, and come round to its beginning",
                 "split what you write at multiples of 256",
@@ -249,9 +249,9 @@ class FlashW25q:
             self._status[0] &= ~WEL
 
     def _hazard(self, t_ps: int, code: str, message: str, cure: str) -> None:
-        event = Hazard(t_ps, code, "error", f"{self.name}: {message}", self._soc.pc, SOURCE, cure)
-        if code == "flash-busy":  # polling by other means than 05h works on silicon, too
-            event = Hazard(t_ps, code, "warning", event.message, event.pc, SOURCE, cure)
+        event = Hazard.of(
+            code, f"{self.name}: {message}", t_ps, self._soc.pc, section=SOURCE, cure=cure
+        )
         self._soc.recorder.add_once(event, (code, event.message, event.pc))
 
 

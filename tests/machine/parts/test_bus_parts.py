@@ -62,7 +62,7 @@ def test_a_flash_takes_pins_that_firmware_moves_by_itself() -> None:
     assert spi.does(0x05, count=1) == [0]
     assert spi.does(0x03, 0, 0x12, 0xFE, count=2) == [0xA5, 0x5A]
     assert spi.does(0x0B, 0, 0x12, 0x00, 0, count=2) == [0x3C, 0xFF]
-    assert spi.codes() == ["flash-page-wrap"]
+    assert spi.codes() == ["part-page-wrap"]
 
 
 def test_erasing_takes_its_time_and_only_the_sector() -> None:
@@ -76,18 +76,18 @@ def test_erasing_takes_its_time_and_only_the_sector() -> None:
     spi.does(0x20, 0, 0x0F, 0xFF)
     assert 45 * MS <= spi.waits() < 46 * MS
     assert spi.does(0x03, 0, 0, 0, count=3) == [0xFF] * 3
-    assert spi.codes() == ["flash-not-erased"]
+    assert spi.codes() == ["part-not-erased"]
 
 
 @pytest.mark.parametrize(
     ("doing", "code"),
     [
-        (lambda s: s.does(0x20, 0, 0, 0), "flash-not-enabled"),
-        (lambda s: (s.does(0x06), s.does(0x20, 0, 0, 0), s.does(0x03, 0, 0, 0)), "flash-busy"),
-        (lambda s: (s.does(0xB9), s.does(0x9F, count=3)), "flash-asleep"),
+        (lambda s: s.does(0x20, 0, 0, 0), "part-not-enabled"),
+        (lambda s: (s.does(0x06), s.does(0x20, 0, 0, 0), s.does(0x03, 0, 0, 0)), "part-busy"),
+        (lambda s: (s.does(0xB9), s.does(0x9F, count=3)), "part-asleep"),
         (
             lambda s: (s.pin("GPIOB", 6, 0), s.byte(0x06), s.byte(0, 3), s.pin("GPIOB", 6, 1)),
-            "flash-cut-short",
+            "part-cut-short",
         ),
     ],
 )

@@ -526,7 +526,7 @@ def address_asks(soc, requests, byte: int) -> bool:
 
 @pytest.mark.parametrize(("cr2", "ccr", "code"), [
     (16, 40, "i2c-too-fast"), (8, 80, "i2c-freq"), (16, 1 << 15 | 10, "i2c-too-fast"),
-    (16, 0, "i2c-too-fast"),
+    (16, 0, "i2c-no-rate"),
 ])  # fmt: skip
 def test_wrong_timing_is_told(cr2: int, ccr: int, code: str) -> None:
     soc = soc_with(EE=EE)
@@ -556,4 +556,4 @@ def test_a_page_wraps_within_itself(at: int, data: bytes, listens: bool) -> None
     for n, byte in enumerate(data):
         wanted[(at + n) % 8] = byte
     assert soc.devices["EE"].memory[0x40:0x48] == wanted
-    assert ("eeprom-page-wrap" in codes(soc)) == (at + len(data) > 8)
+    assert ("part-page-wrap" in codes(soc)) == (at + len(data) > 8)

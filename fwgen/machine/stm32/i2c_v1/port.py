@@ -137,7 +137,6 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         if self.phase != OFF:
             self.soc.hazard(
                 "i2c-cut",
-                "error",
                 f"{self.name}: {what} within a transfer: a part that is sending may hold SDA low",
                 section="RM0368 §18.6.1, UM10204 §3.1.16",
                 cure="set STOP, and wait until it falls, before",
@@ -199,7 +198,6 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
             if not self._seen & sr1.mask(flag):
                 self.soc.hazard(
                     "i2c-sequence",
-                    "error",
                     f"{self.name}.DR written with {flag} set, without a read of SR1 before: the"
                     " address is not sent",
                     section="RM0368 §18.6.6",
@@ -218,7 +216,6 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         if self.phase != TX and not self.slave.transmits:
             self.soc.hazard(
                 "i2c-not-sending",
-                "warning",
                 f"{self.name}.DR written while nothing is being sent: the byte is lost",
                 section="RM0368 §18.6.5",
                 cure="wait for SB, or for TXE after the address, before writing DR",
@@ -227,7 +224,6 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         if self.tx is not None:
             self.soc.hazard(
                 "tx-overrun",
-                "warning",
                 f"{self.name}.DR written while TXE is 0: the byte that waited there is lost",
                 section="RM0368 §18.6.5",
                 cure="wait for TXE in SR1 before each write to DR",
@@ -303,6 +299,8 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         if self.phase == OFF:
             # Whoever starts at the same moment as another master finds out by arbitration.
             free = not self.sr2.BUSY or self.slave.start_ps == t_ps
+            if cr1.START and not free:
+                check_pins(self)  # lines that float look like a bus that is busy
             if cr1.START and free and not self.slave.selected:
                 if t_ps < self._free_from:
                     self.soc.scheduler.at(self._free_from, self._retry)
@@ -326,7 +324,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         low, high = scl_ticks(self)
         if not low or not self.clock.hz:
             self.soc.hazard(
-                "i2c-too-fast", "error", f"{self.name}: CCR gives no rate: the bus does not move",
+                "i2c-no-rate", f"{self.name}: CCR gives no rate: the bus does not move",
                 section="RM0368 §18.6.8", cure="write CCR before PE",
             )  # fmt: skip
             return
@@ -460,7 +458,6 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         if self.tx is not None:
             self.soc.hazard(
                 "i2c-data-lost",
-                "warning",
                 f"{self.name}: STOP comes before the byte in DR was sent",
                 section="RM0368 §18.3.3",
                 cure="wait for BTF before setting STOP",

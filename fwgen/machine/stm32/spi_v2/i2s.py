@@ -107,7 +107,7 @@ class I2s:
         port = self._port
         if self._timer is not None and self.transmits:
             self._hazard(
-                "spi-cut", "I2SE cleared while a sample was on its way: it is lost",
+                "i2s-cut", "I2SE cleared while a sample was on its way: it is lost",
                 "wait for TXE, then for BSY to fall, before clearing I2SE",
             )  # fmt: skip
         self.clear()
@@ -255,6 +255,4 @@ class I2s:
 
     def _hazard(self, code: str, message: str, cure: str) -> None:
         port = self._port
-        port.soc.hazard(
-            code, "error", f"{port.name} as I2S: {message}", section="RM0368 §20.4", cure=cure
-        )
+        port.soc.hazard(code, f"{port.name} as I2S: {message}", section="RM0368 §20.4", cure=cure)

@@ -208,7 +208,6 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
             pad = self.data_in.pad
             self.soc.hazard(
                 "floating-input",
-                "warning",
                 f"{self.name} reads what nothing gives:"
                 f" {pad.name if pad is not None else 'its data input'} floats",
                 section="RM0368 §8.3.9",
@@ -226,7 +225,6 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         if not self.sr.TXE:
             self.soc.hazard(
                 "tx-overrun",
-                "warning",
                 f"{self.name}.DR written while TXE is 0: the frame that waited there is lost",
                 section=f"{SECTION}.5",
                 cure="wait for TXE in SR before each write to DR",
@@ -297,7 +295,6 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         if self.frame is not None and not (self.cr1.MSTR and self._receives_only):
             self.soc.hazard(
                 "spi-cut",
-                "error",
                 f"{self.name}: SPE cleared while a frame was on its way: the frame is lost",
                 section=f"{SECTION}.8",
                 cure="wait for TXE, then for BSY to fall, before clearing SPE",
@@ -307,7 +304,6 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         elif self.slave.within_frame:
             self.soc.hazard(
                 "spi-cut",
-                "error",
                 f"{self.name}: SPE cleared while the master was clocking a frame: it is lost",
                 section=f"{SECTION}.8",
                 cure="wait until the master is done, and BSY has fallen",
@@ -326,7 +322,6 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         if changed:
             self.soc.hazard(
                 "spi-reconfigured",
-                "error",
                 f"{self.name}.CR1: bits {changed:#06x} changed while a frame is on its way",
                 section="RM0368 §20.5.1",
                 cure="wait until BSY is 0, and clear SPE first",
@@ -346,7 +341,6 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         self.lines.release(t_ps)
         self.soc.hazard(
             "spi-mode-fault",
-            "warning",
             f"{self.name} is master, and its NSS is low: it falls back to slave, and is off",
             section=f"{SECTION}.9",
             cure="set SSM and SSI in CR1, or SSOE in CR2, unless there is another master",
@@ -449,7 +443,6 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         if not (self.lines.sck.taken or self.lines.mosi.taken):
             self.soc.hazard(
                 "spi-not-connected",
-                "warning",
                 f"{self.name} clocks a frame, but no pin is set to {self.name}_SCK: nothing comes"
                 " out",
                 section="RM0368 §8.3.2",

@@ -101,7 +101,6 @@ class Slave:
             if empty and port.lines.miso.taken:
                 port.soc.hazard(
                     "spi-slave-empty",
-                    "note",
                     f"{port.name} is clocked as a slave, and nothing was written to its DR",
                     section="RM0368 §20.3.5",
                     cure="write DR before the master begins",
