@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fwgen.board.devices import known_devices, take_devices
 from fwgen.board.modules import check_modules, known_modules, take_modules
 from fwgen.board.sensors import QUANTITIES, parse_sensed
 from fwgen.board.table import Finding, Table, hertz, microvolts, ohms, suggest
-from fwgen.board.types import Board, Chip, Console, Module, Part, Sensor, fold_words
+from fwgen.board.types import Board, Chip, Console, Device, Module, Part, Sensor, fold_words
 from fwgen.errors import BoardError, UnitError, did_you_mean
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def read_board(
     probe_table.close()
     parts_table = top.table("parts", {})
     modules = _modules(parts_table, chip)
+    devices = _devices(parts_table, chip)
     parts = _parts(parts_table, chip)
     console_data = top.raw("console", None)
     console = None
@@ -95,6 +97,7 @@ def read_board(
         aliases=aliases,
         probe={key: value for key, value in probe.items() if value},
         path=where,
+        devices=devices,
     )
     check_modules(modules.values(), board, parts_table.complain)
     return replace(board, modules=modules)
@@ -132,10 +135,14 @@ def _pin_name(t: Table, key: str, chip: Chip) -> str:
     return name
 
 
+def _devices(table: Table, chip: Chip) -> dict[str, Device]:
+    return take_devices(table, lambda name: name if name in chip.pins else "")
+
+
 def _parts(table: Table, chip: Chip) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for name, t in table.tables():
-        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *known_modules()])
+        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *known_devices(), *known_modules()])
         pin = _pin_name(t, "pin", chip)
         if kind in SENSOR_KINDS:
             parts[name] = _sensor(t, name, kind, pin)
@@ -169,14 +176,14 @@ def _modules(table: Table, chip: Chip) -> dict[str, Module]:
     )
 
 
-def read_parts(
+def read_wired(
     data: object,
     where: str,
     find_pin: Callable[[str], str],
     five_volts_at: Callable[[str], bool],
     out: list[Finding],
-) -> tuple[dict[str, Part], dict[str, Module]]:
-    """Parts on one pin, and modules, wired to a board by someone who uses it.
+) -> tuple[dict[str, Part], dict[str, Device], dict[str, Module]]:
+    """Parts on one pin, devices and modules, wired to a board by someone who uses it.
 
     ``find_pin`` gives the pin of any name that the board has for it, or ""; ``five_volts_at`` says
     whether a pin stands 5 V.
@@ -184,8 +191,9 @@ def read_parts(
     table = Table(data, where, out)
     modules = take_modules(table, find_pin, five_volts_at)
     parts: dict[str, Part] = {}
+    devices = take_devices(table, find_pin)
     for name, t in table.tables():
-        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *known_modules()])
+        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *known_devices(), *known_modules()])
         said = t.text("pin")
         pin = find_pin(said)
         if said and not pin:
@@ -194,7 +202,7 @@ def read_parts(
             parts[name] = _sensor(t, name, kind, pin)
         elif kind in PART_KINDS and pin:
             parts[name] = _part(t, name, kind, pin)
-    return parts, modules
+    return parts, devices, modules
 
 
 def _sensor(t: Table, name: str, kind: str, pin: str) -> Part:

@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
-from fwgen.board.board_file import read_parts
+from fwgen.board.board_file import read_wired
+from fwgen.board.devices import check_devices
 from fwgen.board.modules import check_modules, load_module_kind
 from fwgen.board.quantities import QUANTITIES, parse_colours, parse_lines
 from fwgen.board.sensors import parse_sensed
 from fwgen.board.table import Finding, suggest
+from fwgen.contract.accept import GAP, HAZARD, RESET, Accepted
 from fwgen.contract.checks import check_contract
 from fwgen.contract.sensing import VOLTAGE_UNITS, courses, threshold
 from fwgen.contract.subjects import Subject, find, resolve, wired
@@ -44,6 +46,7 @@ from fwgen.contract.types import (
     Shows,
     Step,
     Tone,
+    Transfers,
     Trigger,
     Turn,
     Window,
@@ -62,16 +65,19 @@ from fwgen.units import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fwgen.board.types import Board, Module, Part
+    from fwgen.board.types import Board, Device, Module, Part
     from fwgen.contract.types import Edge, Expectation, Stimulus
 
 _T = TypeVar("_T")
 _N = TypeVar("_N", int, int | str)
 
+_ACCEPT = '[[accept]] with hazard = "CODE" (or reset = "CAUSE", gap = "NAME") and because = "WHY"'
+
 _LONGEST = 60  # characters of a quantity: "1e999999999 s" is refused before it is computed
 _EXPONENT = re.compile(r"[0-9.][eE][+-]?[0-9]{2}")
 _LONGEST_SPAN_PS = 24 * 3600 * 10**12
 
+_BYTE = re.compile(r"[0-9A-Fa-f]{2}|\?\?")
 _ON = frozenset(("on", "lit", "pressed"))
 _OFF = frozenset(("off", "dark", "released"))
 _TURNS: Mapping[str, Edge] = {"on": "rising", "off": "falling", "either": "both"}
@@ -230,9 +236,11 @@ class _Reader:
         title = top.text("title", "untitled")
         prompt = top.text("prompt", "")
         notes = top.names("notes") if "notes" in top else ()
-        accept = self._accept(top)
-        parts, modules = self._parts(top)
-        self.board = wired(self.board, parts, modules)
+        if isinstance(top.data.get("accept"), dict):
+            raise top.wrong("accept", "expected tables", hint=_ACCEPT)
+        accept = self._each(top, "accept", self._accepted)
+        parts, devices, modules = self._parts(top)
+        self.board = wired(self.board, parts, devices, modules)
         stimuli = self._each(top, "do", self._stimulus)
         expectations = self._each(top, "expect", self._expectation)
         span = top.duration("span")
@@ -241,35 +249,61 @@ class _Reader:
             span = required_span(expectations, stimuli)
         if not 0 < span <= _LONGEST_SPAN_PS:
             raise top.wrong("span", "a run lasts more than nothing and at most a day")
-        made = Contract(title, self.board.name, span, stimuli, expectations, accept, prompt, notes,
-            parts, modules,
-        )  # fmt: skip
+        made = Contract(
+            title,
+            self.board.name,
+            span,
+            stimuli,
+            expectations,
+            accept,
+            prompt,
+            notes,
+            parts,
+            devices,
+            modules,
+        )
         check_contract(made, self.board, where=self.where)
         return made
 
-    def _parts(self, top: _Table) -> tuple[tuple[Part, ...], tuple[Module, ...]]:
+    def _accepted(self, table: _Table) -> tuple[str, str]:
+        given = [what for what in (HAZARD, RESET, GAP) if what in table]
+        if len(given) != 1:
+            raise ContractError(
+                "one thing is accepted by a table: a hazard, a reset or a gap",
+                where=table.where, hint=_ACCEPT,
+            )  # fmt: skip
+        made = Accepted(given[0], table.text(given[0]), table.text("because"))
+        return made.key, made.because
+
+    def _parts(
+        self, top: _Table
+    ) -> tuple[tuple[Part, ...], tuple[Device, ...], tuple[Module, ...]]:
+        """What is wired to the board for this contract."""
         if "parts" not in top:
-            return (), ()
+            return (), (), ()
         board, findings = self.board, list[Finding]()
 
         def find_pin(name: str) -> str:
             pin = board.find_pin(name)
             return pin.name if pin is not None else ""
 
-        parts, modules = read_parts(
-            top.get("parts"), top.place("parts"), find_pin,
+        place = top.place("parts")
+
+        def complain(name: str, message: str, hint: str | None) -> None:
+            findings.append(Finding(f"{place}.{name}", message, hint))
+
+        parts, devices, modules = read_wired(
+            top.get("parts"), place, find_pin,
             lambda pin: board.chip.pins[pin].five_volt_tolerant, findings,
         )  # fmt: skip
+        check_devices((*board.devices.values(), *devices.values()), complain)
         check_modules(
-            modules.values(), wired(board, parts.values(), ()),
-            lambda name, message, hint: findings.append(
-                Finding(f"{top.place('parts')}.{name}", message, hint)
-            ),
-        )  # fmt: skip
+            modules.values(), wired(board, parts.values(), devices.values(), ()), complain
+        )
         for finding in findings:
             raise ContractError(finding.message, where=finding.where, hint=finding.hint)
-        for name in (*parts, *modules):
-            if find(name, board) is not None:
+        for name in (*parts, *devices, *modules):
+            if find(name, board) is not None or name in board.devices:
                 raise top.wrong("parts", f"{board.name} already has a {name!r}")
             if "." in name:
                 raise top.wrong("parts", f"{name!r}: a name has no dot in it")
@@ -277,19 +311,7 @@ class _Reader:
             taken = [other.name for other in board.parts.values() if other.pin == part.pin]
             if taken:
                 raise top.wrong("parts", f"{name}: {taken[0]} is on {part.pin}")
-        return tuple(parts.values()), tuple(modules.values())
-
-    def _accept(self, top: _Table) -> tuple[tuple[str, str], ...]:
-        if "accept" not in top:
-            return ()
-        table = _Table(top.get("accept"), top.place("accept"))
-        made = []
-        for code in table.data:
-            reason = table.text(code)
-            if not reason.strip():
-                raise table.wrong(code, "say why this is accepted here")
-            made.append((code, reason))
-        return tuple(made)
+        return tuple(parts.values()), tuple(devices.values()), tuple(modules.values())
 
     def _each(self, top: _Table, key: str, read: Callable[[_Table], _T]) -> tuple[_T, ...]:
         tables = top.get(key) or []
@@ -780,6 +802,31 @@ class _Reader:
             name, what, value, tolerance, 10**11 if within is None else within, self.window(table)
         )
 
+    def _transfer(self, table: _Table) -> Transfers:
+        found = self.subject(table, "transfer")
+        if not found.bus:
+            raise table.wrong("transfer", f"{found.name!r} is no I2C or SPI port", "such as I2C1")
+        exactly = table.count("times")
+        least, most = table.count("least"), table.count("most")
+        if exactly is not None and (least, most) != (None, None):
+            raise table.wrong("times", "say either times, or least and most")
+        low, high = (exactly, exactly) if exactly is not None else (least, most)
+        select = self.pin(table, "select") if "select" in table else None
+        return Transfers(
+            found.bus, table.count("address"), select, self._hex(table, "writes"),
+            self._hex(table, "reads"), table.flag("answered", default=True),
+            1 if low is None else low, high, self.window(table),
+        )  # fmt: skip
+
+    def _hex(self, table: _Table, key: str) -> tuple[int | None, ...] | None:
+        """Bytes as hexadecimal digits; ?? is any."""
+        if key not in table:
+            return None
+        words = table.text(key).split()
+        if not all(_BYTE.fullmatch(word) for word in words):
+            raise table.wrong(key, "expected hexadecimal bytes", hint='such as "9f ?? 40"')
+        return tuple(None if word == "??" else int(word, 16) for word in words)
+
     def _asleep(self, table: _Table) -> Asleep:
         least = table.quantity("asleep", parse_ratio)
         return Asleep(least or 0, self.window(table))
@@ -825,6 +872,7 @@ _VERBS: Mapping[str, Callable[[_Reader, _Table], Expectation]] = {
     "says": _Reader._says,
     "replies": _Reader._replies,
     "shows": _Reader._shows,
+    "transfer": _Reader._transfer,
     "asleep": _Reader._asleep,
     "quiet": _Reader._quiet,
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from fwgen.trace.events import (
     EVENTS,
+    Burst,
     ByHand,
     Clock,
     Edge,
@@ -18,12 +19,14 @@ from fwgen.trace.events import (
     Fault,
     Gap,
     Hazard,
+    I2cTransfer,
     Looked,
     NotDone,
     Reset,
     SerialByte,
     Shown,
     Sleep,
+    SpiFrame,
     Stimulated,
     Voltage,
     Wake,
@@ -35,6 +38,7 @@ from fwgen.trace.watched import Heard, Sampled, Watched
 
 __all__ = [
     "EVENTS",
+    "Burst",
     "ByHand",
     "Clock",
     "Edge",
@@ -43,6 +47,7 @@ __all__ = [
     "Gap",
     "Hazard",
     "Heard",
+    "I2cTransfer",
     "Looked",
     "NotDone",
     "Reset",
@@ -51,6 +56,7 @@ __all__ = [
     "SerialByte",
     "Shown",
     "Sleep",
+    "SpiFrame",
     "Stimulated",
     "Trace",
     "Voltage",

@@ -23,6 +23,7 @@ from fwgen.contract.types import (
     Says,
     Shows,
     Tone,
+    Transfers,
 )
 from fwgen.contract.words import say
 from fwgen.trace import Gap
@@ -46,6 +47,7 @@ from fwgen.verdict.relations import (
 )
 from fwgen.verdict.shown import judge_shows
 from fwgen.verdict.speech import judge_replies, judge_says
+from fwgen.verdict.transfers import judge_transfers
 from fwgen.verdict.types import Departure, Finding, Outcome, Verdict
 from fwgen.verdict.view import Seen, TooFastError, View, failed, passed, unsure
 from fwgen.verdict.watching import as_far_as_seen, judge_looked, unwatched
@@ -140,6 +142,7 @@ _JUDGES: Mapping[type, Callable[..., Seen]] = {
     Says: judge_says,
     Replies: judge_replies,
     Shows: judge_shows,
+    Transfers: judge_transfers,
     Asleep: judge_asleep,
     Quiet: judge_quiet,
 }
