@@ -109,13 +109,11 @@ class ModuleModel:
             self._shown[what] = value
             self.soc.recorder.add(Shown(t_ps, self.name, what, value))
 
-    def hazard(
-        self, t_ps: int, code: str, message: str, section: str, cure: str, severity: str = "error"
-    ) -> None:
+    def hazard(self, t_ps: int, code: str, message: str, section: str, cure: str) -> None:
         """It would misbehave; the same at the same place in the firmware is told once."""
-        event = Hazard(
-            t_ps, code, severity, f"{self.name}: {message}", self.soc.pc,
-            f"{self.source}, {section}", cure,
+        event = Hazard.of(
+            code, f"{self.name}: {message}", t_ps, self.soc.pc,
+            section=f"{self.source}, {section}", cure=cure,
         )  # fmt: skip
         self.soc.recorder.add_once(event, (code, self.name, event.pc))
 
