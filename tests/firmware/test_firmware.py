@@ -146,7 +146,7 @@ WRONG = [
     ("distance", "distance", ("-DLOW_US=900",), "expected 90°"),
     ("knob", "knob", ("-DGHOST",), "nothing that can be told"),
     ("knob", "knob", ("-DDIGIT_US=9000",), "nothing that can be told"),
-    ("modem", "modem", ("-DBAUD=9900",), "baud-error"),
+    ("modem", "modem", ("-DBAUD=9900",), "serial-baud"),
     ("modem", "modem", ("-DPERIOD_US=100",), "motor-pwm"),
     ("window", "window", ("-DEARLY",), "watchdog-early"),
     ("window", "window", ("-DSTARVE",), "watchdog-expired"),
