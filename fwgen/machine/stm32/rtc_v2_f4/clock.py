@@ -701,6 +701,7 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
             "STAMP": isr.TSF & cr.TSIE | isr.TAMP1F & self.tafcr.TAMPIE,
             "WAKEUP": isr.WUTF & cr.WUTIE,
         }
+        self.soc.fabric.output("RTC_WAKEUP").drive(t_ps, int(bool(levels["WAKEUP"])))  # to TIM5
         exti: Any = self.soc.peripherals.get("EXTI")
         pwr: Any = self.soc.peripherals.get("PWR")
         for name, level in levels.items():

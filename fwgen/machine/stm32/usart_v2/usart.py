@@ -359,7 +359,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
     # ------------------------------------------------------------------ flow control
 
     def _flow_control(self, t_ps: int) -> None:
-        """Listen to CTS and drive RTS as CR3 says. §19.3.12."""
+        """Listen to CTS and drive RTS as CR3 says. §19.3.14."""
         if not self._has_flow:
             return
         if self._unlisten_cts is not None:
@@ -392,7 +392,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
                 f"{self.name} waits for its CTS, but no pin is set to {self._cts.name}"
                 if unwired
                 else f"{self._cts.name} decides what {self.name} sends, yet nothing drives it",
-                section="RM0368 §19.3.12",
+                section="RM0368 §19.3.14",
                 cure=f"set a pin to {self._cts.name}, or clear CTSE"
                 if unwired
                 else "wire the pin, or set its pull",
@@ -459,7 +459,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
             # An idle frame, after "a 1 bit-time delay before the transmission starts" (CR1.TE).
             self._preamble = False
             content, halves = IDLE, 2 * (how.word + 2) + 2
-        elif cr1.SBK:  # "the transmitter does not check the nCTS input" for a break (§19.3.12)
+        elif cr1.SBK:  # "the transmitter does not check the nCTS input" for a break (§19.3.14)
             low = LIN_BREAK if self.cr2.LINEN else how.word + 2
             content, halves = BREAK, 2 * low + 2
         elif not self._clear_to_send(t_ps):
