@@ -6,13 +6,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fwgen.board import load_board
 from fwgen.machine.signals import SquareWave
 from fwgen.machine.soc import Soc
 from fwgen.machine.stm32.tim_v1.outputs import Idle, stages
+from fwgen.machine.stm32.tim_v1.timer import Tim
 from tests.machine.stm32.alone import MHZ, US, Wire, gaps, hazards, soc_with
 from tests.machine.stm32.test_tim import TICK, TRG, Requests, after, pulse, write
 
@@ -631,30 +632,59 @@ WRITE = st.one_of(
     st.tuples(st.just("DIER"), st.sampled_from([0, 1, 2, 0x60, 0x80])),
     st.tuples(st.just("SR"), st.just(0)),
 )
-EDGE = st.tuples(st.sampled_from(["ETR", "BKIN", "CH1", "CH2", "CH3"]), st.integers(0, 1))
-PROGRAM = st.lists(st.tuples(st.integers(0, 40), st.one_of(WRITE, EDGE)), min_size=4, max_size=30)
+EDGE = st.tuples(
+    st.sampled_from(["ETR", "ETR", "BKIN", "BKIN", "CH1", "CH2", "CH3"]), st.integers(0, 1)
+)
+BEGIN = st.fixed_dictionaries(  # something is going on from the start
+    {
+        "ARR": st.integers(5, 30),
+        "CCR1": st.integers(1, 25),
+        "CCR2": st.integers(1, 25),
+        "CCMR1": st.sampled_from([0xE0E0, 0x60B0, 0xF830, 0xE074, 0x6060]),
+        "CR2": st.sampled_from([0, 0x100, 0xA00, 5]),
+        "SMCR": st.sampled_from([0, 0, 0, 0x76, 0x75]),
+        "CCER": st.sampled_from([0x55, 0x11, 0x1F]),
+        "BDTR": st.sampled_from([MOE | BKE | BKP | OSSI | 5, MOE | 3, MOE, AOE | MOE | BKE | BKP]),
+        "CR1": st.sampled_from([1, 1, 0x81, 0x61, 9]),
+    }
+)
+PROGRAM = st.lists(
+    st.tuples(st.integers(0, 40), st.one_of(EDGE, EDGE, WRITE)), min_size=2, max_size=16
+)
 
 
 @settings(max_examples=250, deadline=None)
-@given(program=PROGRAM)
+@given(begin=BEGIN, program=PROGRAM, listens=st.booleans())
+@example(  # cleared by a pulse on ETR, and let go by an update that nobody asked for
+    begin={"ARR": 20, "CCR1": 10, "CCMR1": 0xE0E0, "CCER": 0x55, "BDTR": MOE, "CR1": 1},
+    program=[(4, ("ETR", 1)), (3, ("ETR", 0)), (30, ("CH3", 0))],
+    listens=True,
+)
 def test_a_timer_left_alone_equals_one_that_is_watched_each_tick(
-    program: list[tuple[int, tuple[str, int]]],
+    begin: dict[str, int], program: list[tuple[int, tuple[str, int]]], listens: bool
 ) -> None:
     """Break, commutation, clearing, triggers and captures: jumps change nothing of them."""
     names = [f"TIM1_CH{n}" for n in ("1", "2", "1N", "2N")]
     lazy, watched = soc_with("TIM1"), soc_with("TIM1")
-    for name in names:
-        Wire(watched, name)
+    timer = watched.peripherals["TIM1"]
+    assert isinstance(timer, Tim)
+    wires = [Wire(watched, name) for name in names]
+    lazy_wires = [Wire(lazy, name) for name in names] if listens else []
+    for soc in (lazy, watched):
+        soc.fabric.input("TIM1_BKIN").drive(0, 0)
+        write(soc, "TIM1", **begin)
     tick = 0
     for wait, (what, value) in [*program, (90, ("SR", 0))]:
         for _ in range(wait):
             tick += 1
             watched.run_until(tick * TICK)
-            watched.read("TIM1", "CNT")
+            timer.slave_listens(tick * TICK, 0)  # looks at everything anew
         lazy.run_until(tick * TICK)
         for name in names:
             got = (lazy.fabric.output(name).level(tick * TICK), level(watched, name))
             assert got[0] == got[1], (tick, name)
+        for one_wire, other_wire in zip(lazy_wires, wires, strict=False):
+            assert one_wire.edges == other_wire.edges
         for soc in (lazy, watched):
             if what in ("ETR", "BKIN", "CH1", "CH2", "CH3"):
                 soc.fabric.input(f"TIM1_{what}").drive(tick * TICK, value)
