@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from fwgen.image.types import Image
     from fwgen.machine.confined import ConfinedMachine
     from fwgen.model.protocol import Feedback, Model, Reading
-    from fwgen.trace import Event, Trace
+    from fwgen.trace import Event, Hazard, Trace
     from fwgen.verdict import Outcome, Verdict
     from fwgen.verdict.both import Joint
     from fwgen.verdict.compare import Difference
@@ -64,6 +64,15 @@ class Proof:
     def passed(self) -> bool:
         """Whether everything was seen as asked."""
         return self.verdict.passed
+
+    @property
+    def locks(self) -> Hazard | None:
+        """The first hazard that may lock the board, accepted or not; None when there is none."""
+        from fwgen.hazards import REGISTER
+        from fwgen.trace import Hazard
+
+        locking = {code for code, kind in REGISTER.items() if kind.locks}
+        return next((h for h in self.trace.of(Hazard) if h.code in locking), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +238,7 @@ def _tried(
     unsound: EmissionError | BenchError | None = None
     stopped = ""
     attempt = 0
-    with _confined(model, reading.board, bench) as confined:
+    with _confined(model, reading.board, reading.contract, bench) as confined:
         while attempt < attempts:
             emission: Emission | None = None
             try:
@@ -274,14 +283,15 @@ def _tried(
 
 
 def _confined(
-    model: Model, board: Board, bench: Bench | None
+    model: Model, board: Board, contract: Contract, bench: Bench | None
 ) -> ConfinedMachine | nullcontext[None]:
     """A worker for a model that nobody vouches for."""
     if bench is not None or getattr(model, "trusted", False):
         return nullcontext()
+    from fwgen.contract.subjects import fitted
     from fwgen.machine.confined import ConfinedMachine
 
-    confined = ConfinedMachine(board)
+    confined = ConfinedMachine(fitted(board, contract.parts, contract.devices))
     confined.start()  # it is up before the model has answered
     return confined
 
@@ -422,9 +432,11 @@ def prove(
     the RAM's contents at power-on, what floating inputs read, how contacts chatter. When it fails
     then, it passed by luck: the Proof is that of the second run, with a Hazard that says so.
     """
+    from fwgen.contract.subjects import fitted
     from fwgen.machine.machine import Machine
     from fwgen.verdict import judge
 
+    wired = fitted(board, contract.parts, contract.devices)
     if bench is not None:
         trace = bench.run(image, contract.stimuli, contract.span_ps)
         return Proof(board, contract, image, trace, judge(contract, trace, board))
@@ -432,7 +444,7 @@ def prove(
         return _proved(image, board, contract, confined.run_by_chance)
 
     def run(chance: int, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
-        return Machine(board, chance=chance).run(image, stimuli, span_ps)
+        return Machine(wired, chance=chance).run(image, stimuli, span_ps)
 
     return _proved(image, board, contract, run)
 
@@ -458,15 +470,32 @@ def _proved(
     return Proof(board, contract, image, trace, judge(contract, trace, board))
 
 
-def confirm(proof: Proof, rig: Bench) -> Confirmed:
+def refuse_locking(proof: Proof) -> None:
+    """Refuse to flash what may lock the board, also where the contract accepts it.
+
+    Raises InputError.
+    """
+    hazard = proof.locks
+    if hazard is not None:
+        raise InputError(
+            f"not flashed: {hazard.message} [{hazard.code}]",
+            hint=f"it may lock you out of the board; {hazard.cure}; "
+            "--force flashes it all the same",
+        )
+
+
+def confirm(proof: Proof, rig: Bench, *, force: bool = False) -> Confirmed:
     """Run on a rig what the machine has run, judge it by the same contract, and compare.
 
     Where a person did what was to be done at a time, it was done at another one: then the machine
     runs once more, with what was done when it was done, and the contract's times are counted from
-    there (``fwgen.contract.retime``). Raises BenchError when the rig cannot do its work.
+    there (``fwgen.contract.retime``). Raises BenchError when the rig cannot do its work, and
+    InputError for what may lock the board (``refuse_locking``), unless ``force``.
     """
     from fwgen.trace import ByHand
 
+    if not force:
+        refuse_locking(proof)
     contract = proof.contract
     trace = rig.run(proof.image, contract.stimuli, contract.span_ps)
     if any(trace.of(ByHand)):
@@ -543,12 +572,11 @@ def _by_luck(trace: Trace, verdict: Verdict) -> Trace:
 
     first = verdict.first_departure
     at_ps = min(first.t_ps, trace.span_ps) if first is not None else 0
-    hazard = Hazard(
-        at_ps, "by-luck", "error",
+    said = (
         "it passes or fails by what RAM holds at power-on, what a floating input reads, or how "
-        "a contact chatters",
-        0, cure="set every variable before it is read, pull every input, debounce every contact",
-    )  # fmt: skip
+        "a contact chatters"
+    )
+    hazard = Hazard.of("by-luck", said, at_ps)
     events = sorted((*trace.events, hazard), key=lambda event: event.t_ps)
     return replace(trace, events=tuple(events))
 

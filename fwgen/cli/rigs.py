@@ -44,24 +44,39 @@ FlashOption = Annotated[
 ]
 
 
+ForceOption = Annotated[
+    bool,
+    typer.Option("--force", help="Flash also what may lock the board, if the contract accepts it."),
+]
+
+
 def check_rig(board: Board, rig: str) -> None:
     """Refuse now, not after the work, a rig that there is not. Raises InputError."""
     spec_of(rig, board)
 
 
 def confirmed_on(
-    proof: Proof, rig: str, *, probe: str = "", console: Console | None = None
+    proof: Proof,
+    rig: str,
+    *,
+    probe: str = "",
+    force: bool = False,
+    console: Console | None = None,
 ) -> Confirmed:
     """Flash and check on a rig what has passed in the machine.
 
     With a ``console`` the flash is shown there as ``fwgen flash`` shows it, before the board is
     watched, and a person at the terminal presses what nothing is wired to. Raises RigError for what
-    is not there or does not answer, InputError for a rig file.
+    is not there or does not answer, InputError for a rig file, and for what may lock the board
+    unless ``force``.
     """
     from fwgen.cli.output import screen
     from fwgen.cli.person import Person, somebody
     from fwgen.cli.plugged import progress, show_programmed
-    from fwgen.pipeline import confirm
+    from fwgen.pipeline import confirm, refuse_locking
+
+    if not force:
+        refuse_locking(proof)  # before anything is touched
 
     with (
         progress(screen(stderr=True)) as bar,
@@ -82,7 +97,7 @@ def confirmed_on(
 
         bench.flashed = flashed
         bench.backup = None  # what was on the board is kept, as "fwgen flash" keeps it
-        return confirm(proof, bench)
+        return confirm(proof, bench, force=force)
 
 
 @contextmanager

@@ -36,6 +36,7 @@ from fwgen.contract.types import (
     Step,
     Stimulus,
     Tone,
+    Transfers,
     Trigger,
     Window,
 )
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from fwgen.contract.checks import check_contract
     from fwgen.contract.reading import load_contract, read_contract
     from fwgen.contract.timing import required_span
-    from fwgen.contract.words import describe, say
+    from fwgen.contract.words import describe, describe_accepted, say
     from fwgen.contract.writing import dump_contract
 
 __all__ = [
@@ -75,10 +76,12 @@ __all__ = [
     "Step",
     "Stimulus",
     "Tone",
+    "Transfers",
     "Trigger",
     "Window",
     "check_contract",
     "describe",
+    "describe_accepted",
     "dump_contract",
     "load_contract",
     "read_contract",
@@ -89,6 +92,7 @@ __all__ = [
 _LAZY = {
     "check_contract": "checks",
     "describe": "words",
+    "describe_accepted": "words",
     "dump_contract": "writing",
     "load_contract": "reading",
     "read_contract": "reading",

@@ -295,10 +295,8 @@ class Peripheral:
         if reserved and not state.inverts:
             self.soc.hazard(
                 "reserved-bits",
-                "note",
                 f"{self.name}.{state.name}: reserved bits {reserved:#x} written",
                 section=self.MAP.source,
-                cure="read, change only the fields you mean, and write back",
             )
         for name in declared.unmodelled:
             if name not in state.spec.fields:
@@ -326,6 +324,10 @@ class Peripheral:
         else:
             value, until = state.value, NEVER
         return Peek(((value & state.readable) >> (8 * lane)) & ((1 << (8 * size)) - 1), until)
+
+    def tells(self, offset: int) -> bool:
+        """Whether a read may tell the firmware anything of time, or of the world outside."""
+        return True
 
     def latch(self, offset: int) -> Latch | None:
         """What a write would do, purely; None when it does more than move pins."""

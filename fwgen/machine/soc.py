@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 from fwgen.errors import BoardError
 from fwgen.machine.armv7m.exceptions import Exceptions
 from fwgen.machine.dma import DmaRequests
-from fwgen.machine.signals import Fabric, Pad
+from fwgen.machine.signals import Fabric, Pad, Pulses
 from fwgen.machine.time import NEVER, ClockDomain, Scheduler
-from fwgen.trace import Edge, Event, Gap, Hazard, Wave
+from fwgen.trace import Burst, Edge, Event, Gap, Hazard, Wave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board, PeripheralSpec
     from fwgen.machine.armv7m.comparators import Break
     from fwgen.machine.memory import MemoryMap
+    from fwgen.machine.parts.devices import Fitted
     from fwgen.machine.peripheral import Latch, Peripheral
     from fwgen.machine.signals import SquareWave
 
@@ -131,20 +132,20 @@ class Recorder:
         else:
             self.initial[pin] = level
 
-    def wave(self, pin: str, wave: SquareWave) -> None:
-        """A pad repeats, until its next edge or wave."""
-        if self.started:
+    def wave(self, pin: str, wave: SquareWave | Pulses) -> None:
+        """A pad repeats, or goes through pulses, until its next edge or wave."""
+        if self.started and isinstance(wave, Pulses):
+            self.add(Burst(wave.t_ps, pin, wave.level, wave.after_ps))
+        elif self.started:
+            assert not isinstance(wave, Pulses)
             self.add(Wave(wave.t_ps, pin, wave.level, wave.first_ps, wave.second_ps))
         else:
             self.initial[pin] = wave.level
 
     def fight(self, t_ps: int, pin: str, who: str) -> None:
         """Two strong drivers disagree on a pad."""
-        hazard = Hazard(
-            t_ps, "output-fight", "error", f"{pin} is driven both ways: {who}", 0,
-            cure="make the pin an input, or do not drive it from outside",
-        )  # fmt: skip
-        self.add_once(hazard, ("output-fight", pin))
+        message = f"{pin} is driven both ways: {who}"
+        self.add_once(Hazard.of("output-fight", message, t_ps), ("output-fight", pin))
 
 
 class Interrupts:
@@ -208,6 +209,8 @@ class Soc:
         self.core: Core | None = None
         self.memory: MemoryMap | None = None  # what masters other than the core reach
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
+        self.asked_ps = 0  # when the firmware last learned anything of time or the world outside
+        self.acting = False  # what happens now is the core's own store
         self.by_debugger = False  # what happens on the bus now is not the firmware's doing
         self.reset_cause = "PORRSTF"  # of the reset under way, or the last one
         self.in_standby = False
@@ -215,6 +218,7 @@ class Soc:
         self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
         for name in self.chip.pins:
             self.fabric.pads[name] = Pad(name, self.recorder, self.scheduler, board.supply_uv)
+        self.devices: dict[str, Fitted] = {}  # on the board, by name
         self.peripherals: dict[str, Peripheral] = {}
         for spec in self.chip.peripherals.values():
             if spec.kind is not None:
@@ -294,13 +298,15 @@ class Soc:
         """Where the firmware is; 0 without a core."""
         return self.core.pc if self.core is not None else 0
 
-    def hazard(
-        self, code: str, severity: str, message: str, *, section: str = "", cure: str = ""
-    ) -> None:
-        """Silicon would misbehave here. Told once per code, place and message."""
+    def hazard(self, code: str, message: str, *, section: str = "", cure: str = "") -> None:
+        """Silicon would misbehave here. Told once per code, place and message.
+
+        ``code`` stands in the register (``fwgen.hazards``), with severity, section and cure;
+        what is given here is more to the point.
+        """
         if self.by_debugger:
             return
-        event = Hazard(self.now_ps, code, severity, message, self.pc, section, cure)
+        event = Hazard.of(code, message, self.now_ps, self.pc, section=section, cure=cure)
         self.recorder.add_once(event, (code, message, event.pc))
 
     def gap(
@@ -317,6 +323,9 @@ class Soc:
     def bus_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
         """A core's read of a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
+        peripheral = self.peripherals.get(spec.name)
+        if peripheral is not None and peripheral.tells(offset):
+            self.asked_ps = t_ps
         return self.master_read(spec, offset, size, t_ps)
 
     def master_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
@@ -333,7 +342,9 @@ class Soc:
     ) -> None:
         """A core's write to a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
+        self.acting = self.core is not None and not self.by_debugger
         self.master_write(spec, offset, size, value, t_ps)
+        self.acting = False
 
     def master_write(
         self, spec: PeripheralSpec, offset: int, size: int, value: int, t_ps: int
@@ -377,17 +388,12 @@ class Soc:
             if self.settling and self.now_ps < self.settling.pop(spec.name, 0):
                 self.hazard(
                     "clock-settling",
-                    "warning",
                     f"{spec.name} touched right after enabling its clock: the access may be lost",
-                    section="ES0222, Delay after an RCC peripheral clock enabling",
-                    cure="do something else for a few cycles first, or read RCC back, or use DSB",
                 )
             return False
         self.hazard(
             "clock-off",
-            "error",
             f"{spec.name} touched while its clock is off: reads give 0, writes are lost",
-            section="RM0368 §6.3",
             cure=f"set bit {spec.gate.bit} of RCC_{spec.gate.register} first",
         )
         return True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from fwgen.contract import describe
+from fwgen.contract import describe, describe_accepted
 from fwgen.report.data import asleep_ppm, awake_per_second
 from fwgen.report.layout import Paragraph, folded
 from fwgen.trace import Fault
@@ -87,8 +87,7 @@ def show_contract(console: Console, contract: Contract, board: Board) -> None:
     if len(says) > MOST_CLAIMS:
         lines.append(f"… and {len(says) - MOST_CLAIMS} more (contract.toml has them all)")
     lines.append(f"No fault, no hazard, nothing unknown, over {show_duration(contract.span_ps)}")
-    for code, reason in contract.accept:
-        lines.append(f"Hazard {code} is accepted: {reason}")
+    lines += describe_accepted(contract)
     console.print(section("contract", *lines))
 
 

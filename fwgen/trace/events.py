@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from math import pi, sin
 from typing import TYPE_CHECKING, ClassVar
 
+from fwgen.hazards import find_hazard
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from fractions import Fraction
@@ -45,6 +47,60 @@ class Wave(Event):
     level: int
     first_ps: Fraction
     second_ps: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Burst(Event):
+    """From ``t_ps`` a pin is at ``level`` and goes the other way at each of ``after_ps``.
+
+    These count from ``t_ps``, in ascending order; then the pin rests. It ends early at the next
+    Edge, Wave or Burst of the same pin. What a bus does within a byte, in one event.
+    """
+
+    KIND: ClassVar[str] = "burst"
+    pin: str
+    level: int
+    after_ps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpiFrame(Event):
+    """One frame on an SPI or I2S bus; ``t_ps`` is its end, ``start_ps`` its beginning.
+
+    ``sent`` and ``heard`` are what the chip's own port shifted out and in, as DR holds them; None
+    where it drives no line, or listens to none. ``role`` is "master" or "slave"; ``bits`` how many.
+    """
+
+    KIND: ClassVar[str] = "spi"
+    port: str
+    role: str
+    sent: int | None
+    heard: int | None
+    bits: int
+    start_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class I2cTransfer(Event):
+    """What one START began, up to the STOP or the repeated START that ends it at ``t_ps``.
+
+    ``role`` is the chip's own ("master", "slave"), ``direction`` the master's ("write", "read"),
+    ``data`` the bytes as hexadecimal digits, ``address`` without the R/W bit (10 bits where
+    ``ten_bit``). ``answered``: the address was acknowledged; ``acked``: how many of the bytes were.
+    ``end`` is "stop", "restart", "lost" (arbitration) or "cut" (the port was switched off).
+    """
+
+    KIND: ClassVar[str] = "i2c"
+    port: str
+    role: str
+    address: int
+    direction: str
+    data: str
+    answered: bool
+    acked: int
+    start_ps: int
+    end: str
+    ten_bit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +323,8 @@ class Fault(Event):
 class Hazard(Event):
     """Silicon would misbehave, though the CPU does not fault.
 
-    ``code`` is a stable name ("clock-off", "swd-remapped"); ``severity`` "error", "warning" or
-    "note"; ``section`` the manual's; ``cure`` what to do.
+    ``code`` is its name in the register (``fwgen.hazards``), "clock-off"; ``severity`` "error",
+    "warning" or "note"; ``section`` the manual's; ``cure`` what to do.
     """
 
     KIND: ClassVar[str] = "hazard"
@@ -278,6 +334,19 @@ class Hazard(Event):
     pc: int
     section: str = ""
     cure: str = ""
+
+    @classmethod
+    def of(
+        cls, code: str, message: str, t_ps: int, pc: int = 0, *, section: str = "", cure: str = ""
+    ) -> Hazard:
+        """One that occurred; ``section`` and ``cure`` only where the register's are too general.
+
+        Raises InputError for a code that the register does not have.
+        """
+        kind = find_hazard(code)
+        return cls(
+            t_ps, code, kind.severity.value, message, pc, section or kind.section, cure or kind.cure
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +365,7 @@ class Gap(Event):
 EVENTS: Mapping[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        Edge, Wave, Voltage, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, ByHand,
-        Looked, Fault, Hazard, Gap,
+        Edge, Wave, Burst, Voltage, SpiFrame, I2cTransfer, SerialByte, Sleep, Wake, Reset, Clock,
+        Stimulated, NotDone, ByHand, Looked, Fault, Hazard, Gap,
     )
 }  # fmt: skip

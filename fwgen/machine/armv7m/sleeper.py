@@ -124,6 +124,7 @@ class Sleeper:
         core = self._core
         core.asleep_cycles += self._at.cycle + self._at.cost - core.asleep_since
         core.asleep = core.locked = False
+        self._soc.asked_ps = core.now_ps
         if told is not None:
             self._soc.recorder.add(Wake(core.now_ps, told))
 

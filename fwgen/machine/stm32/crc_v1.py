@@ -44,10 +44,7 @@ class Crc(Peripheral, registers="stm32.crc_v1"):
         if offset < 4 and size != 4:
             self.soc.hazard(
                 "access-size",
-                "error",
                 f"{8 * size} bits written to {self.name}.DR: it takes whole words",
-                section="RM0368 §4.4.1",
-                cure="write 32 bits at a time",
             )
         super().write(offset, size, value, t_ps)
 

@@ -185,11 +185,9 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
             pad = self.soc.fabric.pads.get(name)
             if live >> line & 1 and pad is not None and pad.level is None:
                 why = "nothing drives or pulls" if pad.voltage is None else "is between VIL and VIH"
-                hazard = Hazard(
-                    t_ps, "floating-input", "warning",
-                    f"EXTI line {line} listens to {name}, which {why}", pc,
-                    section="RM0368 §8.3.9", cure=f"set a pull in GPIO{name[1]}_PUPDR",
-                )  # fmt: skip
+                said = f"EXTI line {line} listens to {name}, which {why}"
+                cure = f"set a pull in GPIO{name[1]}_PUPDR"
+                hazard = Hazard.of("floating-input", said, t_ps, pc, cure=cure)
                 self.soc.recorder.add_once(hazard, ("floating-input", name))
 
 

@@ -93,10 +93,7 @@ class Pwr(Peripheral, registers="stm32.pwr_f4", also=("stm32.pwr_f411",)):
             what = f"RTC_ISR has {' and '.join(flags)} set"
         self.soc.hazard(
             "stop-refused",
-            "warning",
             f"Stop is not entered: {what}",
-            section="RM0368 §5.3.5",
-            cure="clear the flags of what woke the chip before going back to Stop",
         )
         return True
 
@@ -199,10 +196,7 @@ class Pwr(Peripheral, registers="stm32.pwr_f4", also=("stm32.pwr_f411",)):
             self.cr.set(VOS=self.cr.field("VOS", before))
             self.soc.hazard(
                 "vos-locked",
-                "warning",
                 "PWR_CR.VOS written while the PLL is on: the write is lost",
-                section="RM0368 §5.4.1",
-                cure="set VOS before the PLL is switched on",
             )
         self._check_scale()
 
@@ -224,10 +218,8 @@ class Pwr(Peripheral, registers="stm32.pwr_f4", also=("stm32.pwr_f411",)):
         if limit is not None and hclk > limit:
             self.soc.hazard(
                 "regulator-scale",
-                "error",
                 f"HCLK runs at {show_frequency(round(hclk * MHZ_PER_HZ))}; the regulator's scale "
                 f"(VOS {vos}) carries {show_frequency(limit * MHZ_PER_HZ)}",
-                section="RM0368 §5.1.3",
                 cure=_cure(clocks.vos_hclk_hz, hclk),
             )
 

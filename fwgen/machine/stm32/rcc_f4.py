@@ -335,10 +335,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             register.value = before
             self.soc.hazard(
                 "pll-running",
-                "warning",
                 f"{register.name} written while {pll.upper()} is on: the write is lost",
-                section="RM0368 §6.3.2",
-                cure="switch the PLL off first, and the system clock away from it",
             )
 
     @cfgr.on_write
@@ -347,10 +344,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
         if self.cfgr.SW == 3:
             self.soc.hazard(
                 "clock-select",
-                "error",
                 "CFGR.SW selects no clock",
-                section="RM0368 §6.3.3",
-                cure="SW is 0 (HSI), 1 (HSE) or 2 (PLL)",
             )
         elif self._switch is None or self.cfgr.field("SW", before) != self.cfgr.SW:
             self._begin_switch(t_ps)
@@ -414,10 +408,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             if lost:
                 self.soc.hazard(
                     "backup-locked",
-                    "warning",
                     "RCC_BDCR written while the backup domain is locked: the write is lost",
-                    section="RM0368 §5.1.2",
-                    cure="set PWR_CR.DBP first",
                 )
             return
         if self.bdcr.BDRST:
@@ -442,10 +433,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             self.bdcr.set(RTCSEL=chosen)
             self.soc.hazard(
                 "rtc-source",
-                "warning",
                 "RCC_BDCR.RTCSEL written after a clock was chosen: the write is lost",
-                section="RM0368 §6.3.20",
-                cure="reset the backup domain first: BDRST to 1, then to 0",
             )
 
     def _reset_backup_domain(self, t_ps: int, *, begins: bool) -> None:
@@ -458,22 +446,15 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
         if self.bdcr.RTCSEL == 3 and hz > RTC_MOST_HZ:
             self.soc.hazard(
                 "rtc-clock",
-                "error",
                 f"RTCCLK is {_show(hz)}: from the HSE it may be {_show(Fraction(RTC_MOST_HZ))}",
-                section="RM0368 §6.3.3",
-                cure="set CFGR.RTCPRE before RTCSEL",
             )
 
     def _check_lse(self) -> None:
         if self.soc.board.lse_hz is None:
-            self._source_hazard(
-                "lse-absent", "the board has no LSE: LSERDY never rises", "use the LSI"
-            )
+            self.soc.hazard("lse-absent", "the board has no LSE: LSERDY never rises")
         elif self.bdcr.LSEBYP:
-            self._source_hazard(
-                "lse-mode",
-                "the board has a crystal, yet LSEBYP is 1: LSERDY never rises",
-                "leave LSEBYP at 0",
+            self.soc.hazard(
+                "lse-mode", "the board has a crystal, yet LSEBYP is 1: LSERDY never rises"
             )
 
     @csr.on_write
@@ -687,7 +668,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             divider = prescaler - 2 if prescaler & 4 else 1
             half = Fraction(PS_PER_S * divider, 2) / hz
             wave = output.wave
-            if wave is None or wave.first_ps != half:
+            if not isinstance(wave, SquareWave) or wave.first_ps != half:
                 output.drive_wave(SquareWave(t_ps, 1, half, half))
 
     # ------------------------------------------------------------------ limits
@@ -700,10 +681,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             if hz > limit:
                 self.soc.hazard(
                     "clock-limit",
-                    "error",
                     f"{name} runs at {_show(hz)}; its limit is {_show(Fraction(limit))}",
-                    section="DS10086 §6.3.1, RM0368 §6.2",
-                    cure="set the prescalers (HPRE, PPRE1, PPRE2) before switching the clock",
                 )
 
     def _check_source(self, name: str) -> None:
@@ -716,15 +694,15 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
     def _check_hse(self) -> None:
         board, clocks = self.soc.board, self.soc.chip.clocks
         if board.hse_hz is None:
-            self._source_hazard("hse-absent", "the board has no HSE: HSERDY never rises")
+            self.soc.hazard("hse-absent", "the board has no HSE: HSERDY never rises")
         elif board.hse_bypass and not self.cr.HSEBYP:
-            self._source_hazard(
+            self.soc.hazard(
                 "hse-mode",
                 "the board feeds OSC_IN with a clock, yet HSEBYP is 0: HSE may not start",
                 cure="set HSEBYP before HSEON",
             )
         elif self.cr.HSEBYP and not board.hse_bypass:
-            self._source_hazard(
+            self.soc.hazard(
                 "hse-mode",
                 "the board has a crystal, yet HSEBYP is 1: HSERDY never rises",
                 cure="leave HSEBYP at 0",
@@ -732,13 +710,10 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
         else:
             low, high = clocks.hse_bypass_hz if self.cr.HSEBYP else clocks.hse_hz
             if high and not low <= board.hse_hz <= high:
-                self._source_hazard(
+                self.soc.hazard(
                     "hse-range",
                     f"HSE is {_show(Fraction(board.hse_hz))}, outside {_range(low, high)}",
                 )
-
-    def _source_hazard(self, code: str, message: str, cure: str = "use the HSI") -> None:
-        self.soc.hazard(code, "warning", message, section="RM0368 §6.2.1", cure=cure)
 
     def _check_pll(self, name: str) -> None:
         ranges = self.soc.chip.clocks.pll
@@ -761,11 +736,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             if not low <= value <= high:
                 self.soc.hazard(
                     "pll-range",
-                    "error",
                     f"{name.upper()}: {what} is {show(value)}, "
                     f"outside {show(Fraction(low))} to {show(Fraction(high))}",
-                    section="RM0368 §6.3.2, DS10086 §6.3.10",
-                    cure="choose PLLM for a VCO input of 1 to 2 MHz, then PLLN, then PLLP",
                 )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PRESCALER = 4096  # cycles of PCLK1 for each step, before WDGTB (§16.4)
 EARLY = 0x40  # the last count before the reset: T6 falls with the next step
 SET_UP_PS = 10 * PS_PER_MS  # a write this soon after the start belongs to setting it up
+SECTION = "RM0368 §16.3"
 
 
 class Wwdg(Peripheral, registers="stm32.wwdg_v1"):
@@ -64,10 +65,10 @@ class Wwdg(Peripheral, registers="stm32.wwdg_v1"):
         if due >= NEVER:
             return ()
         left = show_duration(max(0, due - t_ps), 3)
-        hazard = Hazard(
-            max(0, t_ps - 1), "watchdog-unfed", "warning",
-            f"{self.name} was started and never fed: it resets the chip {left} after this run",
-            0, section="RM0368 §16.3", cure="write CR.T again and again, within the window",
+        said = f"{self.name} was started and never fed: it resets the chip {left} after this run"
+        hazard = Hazard.of(
+            "watchdog-unfed", said, max(0, t_ps - 1), section=SECTION,
+            cure="write CR.T again and again, within the window",
         )  # fmt: skip
         return (hazard,)
 
@@ -217,7 +218,7 @@ class Wwdg(Peripheral, registers="stm32.wwdg_v1"):
 
     def _bite(self, t_ps: int, code: str, message: str, cure: str) -> None:
         self._stop_reset_alarm()
-        self.soc.hazard(code, "error", message, section="RM0368 §16.3", cure=cure)
+        self.soc.hazard(code, message, section=SECTION, cure=cure)
         self.soc.request_reset(t_ps, "WWDGRSTF")
 
 

@@ -677,7 +677,7 @@ def test_a_start_without_adon_is_told_and_does_nothing() -> None:
 
 
 @pytest.mark.parametrize(("mhz", "pre", "found"), [(84, 0, ["adc-clock"]), (84, 1, []), (72, 0, []),
-                                                   (2, 3, ["adc-clock"])])  # fmt: skip
+                                                   (2, 3, ["adc-clock-slow"])])  # fmt: skip
 def test_the_clock_of_the_converter_has_limits(mhz: int, pre: int, found: list[str]) -> None:
     soc = converter(hz=mhz * MHZ)
     hold(soc, "PA0", 1_000_000)

@@ -421,7 +421,7 @@ def test_the_small_timers_have_no_encoder() -> None:
     write(soc, "TIM9", SMCR=3, CR1=1)
     after(soc, 11)
     assert soc.read("TIM9", "CNT") == 10
-    assert hazards(soc, "reserved-value")
+    assert hazards(soc, "timer-slave-mode")
 
 
 def test_the_capture_prescaler_starts_again_when_the_channel_is_switched_off() -> None:

@@ -380,7 +380,7 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
             self.sr.set(OVR=1)
             self._regular_at = 0
             self._tell(t_ps, Flaw(
-                "adc-overrun", "note",
+                "adc-overrun",
                 f"{self.name}: a result was not read before the next one: the regular group stops",
                 "RM0368 §11.8.2", "read DR in time, or clear OVR and start again",
             ))  # fmt: skip
@@ -589,20 +589,20 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         shown = show_frequency(int(hz * MHZ_PER_HZ))
         if most and hz > most:
             self._tell(t_ps, Flaw(
-                "adc-clock", "error",
+                "adc-clock",
                 f"ADCCLK is {shown}: at most {show_frequency(most * MHZ_PER_HZ)} at this supply",
                 "DS10086, ADC characteristics", "raise ADCPRE in ADC_CCR",
             ))  # fmt: skip
         if hz < self._clock_min:
             least = show_frequency(self._clock_min * MHZ_PER_HZ)
             self._tell(t_ps, Flaw(
-                "adc-clock", "warning", f"ADCCLK is {shown}: at least {least}",
+                "adc-clock-slow", f"ADCCLK is {shown}: at least {least}",
                 "DS10086, ADC characteristics", "lower ADCPRE in ADC_CCR",
             ))  # fmt: skip
         started = self.adcclk.time_of(now.start)
         if self._on_ps is not None and started < self._on_ps + STABLE_PS:
             self._tell(t_ps, Flaw(
-                "adc-stabilising", "warning",
+                "adc-stabilising",
                 f"{self.name} converts {show_duration(started - self._on_ps, 4)} after ADON was "
                 f"set: it takes {show_duration(STABLE_PS)} to be accurate",
                 "RM0368 §11.3.5", "wait after setting ADON",
@@ -615,13 +615,13 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
 
     def _tell(self, t_ps: int, flaw: Flaw, channel: int | None = None) -> None:
         """A hazard at the moment it happens, where the group was started, whenever it is found."""
-        hazard = Hazard(
-            t_ps, flaw.code, flaw.severity, flaw.message, self._pc, flaw.section, flaw.cure
+        hazard = Hazard.of(
+            flaw.code, flaw.message, t_ps, self._pc, section=flaw.section, cure=flaw.cure
         )
         self.soc.recorder.add_once(hazard, (self.name, flaw.code, channel, self._pc))
 
     def _warn(self, code: str, message: str, section: str, cure: str) -> None:
-        self.soc.hazard(code, "warning", message, section=section, cure=cure)
+        self.soc.hazard(code, message, section=section, cure=cure)
 
     def _gap_in(self, register: str, field: str, detail: str) -> None:
         offset = self.MAP.registers[register].offset

@@ -37,7 +37,6 @@ class Flaw(NamedTuple):
     """Why a sample is not what it seems."""
 
     code: str
-    severity: str
     message: str
     section: str
     cure: str
@@ -112,14 +111,14 @@ class Inputs:
         port = self._soc.peripherals.get(f"GPIO{pin.port}")
         if isinstance(port, Gpio) and port.mode(pin.index) != ANALOG:
             found.append(Flaw(
-                "adc-pin-mode", "warning",
+                "adc-pin-mode",
                 f"{pin.name} is converted (channel {channel}) but is not in analog mode: its input "
                 "stage, pull or output acts on what is measured",
                 "RM0368 §8.3.12", f"set MODER of {pin.name} to 11",
             ))  # fmt: skip
         if uv is None:
             found.append(Flaw(
-                "floating-input", "warning",
+                "floating-input",
                 f"{pin.name} is converted (channel {channel}), yet nothing holds it at a voltage",
                 "RM0368 §8.3.12", "wire the pin, or convert the channel that is wired",
             ))  # fmt: skip
@@ -127,14 +126,14 @@ class Inputs:
         supply = self._soc.board.supply_uv
         if uv > supply + OVER_SUPPLY_UV or uv < -OVER_SUPPLY_UV:
             found.append(Flaw(
-                "over-voltage", "error",
+                "over-voltage",
                 f"{pin.name} is at {show_voltage(uv)}: in analog mode a pin stands VDDA and "
                 f"{show_voltage(OVER_SUPPLY_UV)} more",
                 "DS10086, absolute maximum ratings", "divide the voltage",
             ))  # fmt: skip
         if ohm and ohm > (most := most_ohm(cycles, hz, bits)):
             found.append(Flaw(
-                "adc-sampling", "warning",
+                "adc-sampling",
                 f"{pin.name} is sampled for {cycles} cycles ({show_duration(sampled_ps, 4)}), too "
                 f"short for a source of {ohm} ohm: at most {most} ohm are sampled to 1/4 LSB",
                 "DS10086, ADC characteristics, equation 1", f"raise SMP{channel}, or slow ADCCLK",
@@ -145,7 +144,7 @@ class Inputs:
         section = "RM0368 §11.9"
         if channel not in (REFERENCE, SENSOR):
             return [Flaw(
-                "adc-channel", "warning", f"channel {channel} is connected to nothing",
+                "adc-channel", f"channel {channel} is connected to nothing",
                 "RM0368 §11.3.3", "choose a channel that a pin has, or 17 or 18",
             )]  # fmt: skip
         if channel == SENSOR and switches.vbat:
@@ -153,7 +152,7 @@ class Inputs:
         elif switches.since_ps is None:
             bit = "TSVREFE" if channel == REFERENCE else "TSVREFE or VBATE"
             return [Flaw(
-                "adc-source-off", "warning", f"channel {channel} is converted while it is off",
+                "adc-source-off", f"channel {channel} is converted while it is off",
                 section, f"set {bit} in ADC_CCR",
             )]  # fmt: skip
         else:
@@ -161,7 +160,7 @@ class Inputs:
             what = "VREFINT" if channel == REFERENCE else "the temperature sensor"
             if t_ps - sampled_ps < switches.since_ps + INTERNAL_START_PS:
                 return [Flaw(
-                    "adc-source-starting", "warning",
+                    "adc-source-starting",
                     f"{what} is sampled before it is up: it takes "
                     f"{show_duration(INTERNAL_START_PS)} after TSVREFE is set",
                     "DS10086, temperature sensor characteristics", "wait before the conversion",
@@ -169,7 +168,7 @@ class Inputs:
         if sampled_ps >= least:
             return []
         return [Flaw(
-            "adc-sampling", "warning",
+            "adc-sampling",
             f"{what} is sampled for {show_duration(sampled_ps, 4)}: it takes "
             f"{show_duration(least)}",
             section, f"raise SMP{channel}",

@@ -144,7 +144,6 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
     def _lost(self, name: str, why: str, cure: str, code: str = "rtc-write") -> None:
         self.soc.hazard(
             code,
-            "warning",
             f"{self.name}.{name} written {why}: the write is lost",
             section="RM0368 §17.3.5",
             cure=cure,
@@ -275,9 +274,7 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
     def _stale(self, name: str, when: str, cure: str) -> None:
         self.soc.hazard(
             "rtc-shadow",
-            "warning",
             f"{self.name}.{name} read {when}: it need not be the time",
-            section="RM0368 §17.3.6",
             cure=cure,
         )
 
@@ -382,18 +379,12 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         for what in wrong:
             self.soc.hazard(
                 "rtc-no-time",
-                "error",
                 f"{self.name} is set to what is no time: {what}",
-                section="RM0368 §17.6.1",
-                cure="write TR and DR in BCD, in the format that CR.FMT says",
             )
         if self._prescaled == 1:
             self.soc.hazard(
                 "rtc-prescalers",
-                "note",
                 f"{self.name}.PRER was written once; the manual asks for two writes",
-                section="RM0368 §17.3.5",
-                cure="write PREDIV_S, then PREDIV_A",
             )
         self._held = (self.tr.value, self.dr.value, self.prer.PREDIV_S)
         self._dividers = replace(
@@ -455,9 +446,10 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
             self._pins.configure(t_ps, enabled=False)
         elif cr.TSE and cr.field("TSEDGE", changed):
             self.soc.hazard(
-                "rtc-edge", "warning", f"{self.name}.CR.TSEDGE changed while TSE is set: TSF may "
-                "be set by that", section="RM0368 §17.6.3", cure="clear TSE first",
-            )  # fmt: skip
+"rtc-edge",
+f"{self.name}.CR.TSEDGE changed while TSE is set: TSF may "
+                "be set by that",
+)  # fmt: skip
         if not self.isr.INITF and (cr.field("ADD1H", written) or cr.field("SUB1H", written)):
             hours = cr.field("ADD1H", written) - cr.field("SUB1H", written)
             self._at_next_second("HOUR", lambda _: self._shift_hour(hours))
@@ -505,9 +497,10 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
             return
         if sub >> 15:
             self.soc.hazard(
-                "rtc-shift", "error", f"{self.name}.SHIFTR written while SSR is {sub:#x}: it may "
-                "overflow", section="RM0368 §17.3.8", cure="check that bit 15 of SSR is 0",
-            )  # fmt: skip
+"rtc-shift",
+f"{self.name}.SHIFTR written while SSR is {sub:#x}: it may "
+                "overflow",
+)  # fmt: skip
         self.isr.set(SHPF=1, RSF=0)
         self._hold()
         self.waits.cancel("COPY")
@@ -535,9 +528,9 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
 
     def _both_calibrations(self) -> None:
         self.soc.hazard(
-            "rtc-calibrations", "warning", f"{self.name}: coarse and smooth calibration together",
-            section="RM0368 §17.3.10", cure="leave CR.DCE or CALR at 0",
-        )  # fmt: skip
+"rtc-calibrations",
+f"{self.name}: coarse and smooth calibration together",
+)  # fmt: skip
 
     def _await_calibration(self) -> None:
         there = self._dividers.moved(max(self.tick, self._dividers.tick))
@@ -562,10 +555,10 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
             self.isr.set(**{f"ALR{alarm}WF": 0})
             if self.prer.PREDIV_S < 3 and not self.states[f"ALRM{alarm}R"].MSK1:
                 self.soc.hazard(
-                    "rtc-alarm", "warning", f"alarm {alarm} compares seconds, and PREDIV_S is "
-                    f"{self.prer.PREDIV_S}: it may not go off", section="RM0368 §17.3.3",
-                    cure="choose PREDIV_S of at least 3",
-                )  # fmt: skip
+"rtc-alarm",
+f"alarm {alarm} compares seconds, and PREDIV_S is "
+                    f"{self.prer.PREDIV_S}: it may not go off",
+)  # fmt: skip
         else:
             flag = {f"ALR{alarm}WF": 1}
             self.waits.after(f"ALR{alarm}WF", SYNC, lambda _: self.isr.set(**flag))
@@ -627,9 +620,9 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         self._wake_from = self._spre if self.cr.WUCKSEL & 4 else self.tick
         if on and self.cr.WUCKSEL == 3 and self.wutr.WUT == 0:
             self.soc.hazard(
-                "rtc-wakeup", "error", f"{self.name}.WUTR is 0 with RTCCLK/2, which is forbidden",
-                section="RM0368 §17.6.6", cure="choose WUT of at least 1",
-            )  # fmt: skip
+"rtc-wakeup",
+f"{self.name}.WUTR is 0 with RTCCLK/2, which is forbidden",
+)  # fmt: skip
         after = int(not on)
         self.waits.after("WUTWF", SYNC, lambda _: self.isr.set(WUTWF=after))
         self._arm_wakeup()

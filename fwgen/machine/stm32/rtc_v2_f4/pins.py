@@ -56,7 +56,6 @@ class Pins:
         if self._pad is not None and self._pad.level is None and not self._pulled:
             self._soc.hazard(
                 "floating-input",
-                "warning",
                 f"tamper detection watches {self._pad.name}, which nothing drives or pulls",
                 section="RM0368 §17.3.13",
                 cure="tie the pin to the level that is not detected",

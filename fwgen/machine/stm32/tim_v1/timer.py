@@ -168,7 +168,6 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             return super()._gap(offset, access)
         self.soc.hazard(
             "reserved-bits",
-            "note",
             f"{self.name} has no {spec.name}: {access} of a reserved register",
             section=self.spec.section,
             cure=f"use a timer that has {spec.name}",
@@ -185,10 +184,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         if self.instance.updown and cr1.CMS and before & cr1.mask("CMS", "CEN") == 1:
             self.soc.hazard(
                 "timer-mode",
-                "warning",
                 f"{self.name}: from edge-aligned to centre-aligned mode while the counter runs",
-                section="RM0368 §13.4.1",
-                cure="clear CEN in CR1 first",
             )
         if cr1.CEN and not cr1.field("CEN", before):
             self._begin(t_ps)
@@ -240,10 +236,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             state.value = state.value & ~mask | before & mask
             self.soc.hazard(
                 "timer-locked",
-                "warning",
                 f"{self.name}.{state.name}: bits {mask:#x} are locked until reset (LOCK = {lock})",
-                section="RM0368 §12.4.18",
-                cure="write them before, or together with, the first write of BDTR",
             )
 
     @dier.on_write
@@ -312,9 +305,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
                 state.value = state.value & ~(3 << lane) | before & 3 << lane
                 self.soc.hazard(
                     "timer-direction",
-                    "warning",
                     f"{self.name}.{state.name}.CC{i + 1}S cannot change while CC{i + 1}E is set",
-                    section="RM0368 §13.4.7",
                     cure=f"clear CC{i + 1}E in CCER first",
                 )
         self._configure(t_ps)
@@ -398,11 +389,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             return offset
         self.soc.hazard(
             "timer-burst",
-            "error",
             f"{self.name}: a burst of {self.dcr.DBL + 1} registers from DBA = {self.dcr.DBA} goes"
             " beyond the last one",
-            section="RM0368 §12.4.19",
-            cure="let DBA + DBL be at most 17",
         )
         return None
 
@@ -493,11 +481,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         sms = self.smcr.SMS
         if sms in _ENCODERS and not self.instance.updown:
             self.soc.hazard(
-                "reserved-value",
-                "warning",
+                "timer-slave-mode",
                 f"{self.name} has no encoder modes: SMS = {sms} is reserved there",
-                section="RM0368 §14.4.2",
-                cure="use a timer that counts down (TIM1 to TIM5, TIM8)",
             )
             return 0
         return sms
@@ -520,10 +505,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         if smcr.ETPS or smcr.ECE:
             self.soc.hazard(
                 "timer-clear",
-                "warning",
                 f"{self.name}: OCxCE with {'ETPS' if smcr.ETPS else 'ECE'} set",
-                section="RM0368 §12.3.13",
-                cure="keep the prescaler of ETR off and external clock mode 2 disabled",
             )
         self._counter.clear(channels, held=bool(self._wires["ETR"].level ^ smcr.ETP))
 
@@ -1023,10 +1005,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         if not idle.moe and idle.ossi and has_n and idle.both_active(bits):
             self.soc.hazard(
                 "timer-idle",
-                "warning",
                 f"{self.name}: OIS{i + 1} and OIS{i + 1}N make both outputs active: they stay off",
-                section="RM0368 §12.4.9",
-                cure="choose idle levels of which at most one is active",
             )
         return stages(bits, idle, has_n=has_n)
 

@@ -23,9 +23,7 @@ def check_rate(usart: Usart, ticks: int, *, over8: bool, synchronous: bool) -> N
     if not ticks:
         soc.hazard(
             "baud-error",
-            "error",
             f"{name}.BRR gives no baud rate: nothing is sent or received",
-            section="RM0368 §19.3.4",
             cure=f"write BRR, for example {round(hz / 115_200):#x} for 115200 baud",
         )
         return
@@ -41,11 +39,9 @@ def check_rate(usart: Usart, ticks: int, *, over8: bool, synchronous: bool) -> N
     error = (rate - standard) / standard
     if abs(error) > _TOLERATED:
         soc.hazard(
-            "baud-error",
-            "error" if abs(error) > _LOST else "warning",
+            "baud-error" if abs(error) > _LOST else "baud-off",
             f"{name} runs at {float(rate):.0f} baud, {float(error) * 100:+.1f} % from"
             f" {standard}: BRR is {usart.brr.value:#x} with a clock of {float(hz):.0f} Hz",
-            section="RM0368 §19.3.4",
             cure=_better_brr(hz, standard, over8=over8),
         )
 

@@ -205,7 +205,6 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
             if clash:
                 self.soc.hazard(
                     "serial-mode",
-                    "error",
                     f"{self.name}: {other} must be clear while {one} is set",
                     section=f"RM0368 {section}",
                     cure=f"clear {other} before UE is set",
@@ -257,10 +256,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         if not sr.TXE:
             self.soc.hazard(
                 "tx-overrun",
-                "warning",
                 f"{self.name}.DR written while TXE is 0: the byte that waited there is lost",
-                section="RM0368 §19.3.2",
-                cure="wait for TXE in SR before each write to DR",
             )
         self._tdr = written & 0x1FF
         sr.set(TXE=0)
@@ -305,18 +301,12 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
             cr1.set(RWU=cr1.field("RWU", before))
             self.soc.hazard(
                 "serial-mute",
-                "warning",
                 f"{self.name}: RWU cannot change while RXNE is set: the write is lost",
-                section="RM0368 §19.6.4",
-                cure="read DR first",
             )
         elif cr1.RWU and not cr1.WAKE and not self._heard_any:
             self.soc.hazard(
                 "serial-mute",
-                "warning",
                 f"{self.name}: RWU set before any byte came: an idle line will not wake it",
-                section="RM0368 §19.6.4",
-                cure="receive one byte first, or wake on an address (WAKE)",
             )
 
     def _force_oversampling(self) -> None:
@@ -333,7 +323,6 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
             if (cr2.value ^ before) & shape and cr1.UE and (cr1.TE or cr1.RE):
                 self.soc.hazard(
                     "serial-mode",
-                    "warning",
                     f"{self.name}: the clock's shape changes while TE or RE is set",
                     section="RM0368 §19.3.9",
                     cure="write CLKEN, CPOL, CPHA and LBCL while the port is off",
@@ -388,7 +377,6 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
             unwired = self._cts.pad is None
             self.soc.hazard(
                 "cts-not-connected" if unwired else "floating-input",
-                "warning",
                 f"{self.name} waits for its CTS, but no pin is set to {self._cts.name}"
                 if unwired
                 else f"{self._cts.name} decides what {self.name} sends, yet nothing drives it",
@@ -492,10 +480,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         else:
             self.soc.hazard(
                 "ck-not-connected",
-                "warning",
                 f"{self.name} clocks its data, but no pin is set to {self._ck.name}",
-                section="RM0368 §19.3.9",
-                cure=f"set MODER to alternate function and AFR of a pin with {self._ck.name}",
             )
         if not cr1.RE:
             return
@@ -537,9 +522,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         if not self._tx.taken:
             self.soc.hazard(
                 "tx-not-connected",
-                "warning",
                 f"{self.name} sends, but no pin is set to {self.name}_TX: nothing comes out",
-                section="RM0368 §8.3.2",
                 cure=f"set MODER to alternate function and AFR of a pin with {self.name}_TX",
             )
             return
@@ -558,14 +541,9 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
 
     def _warn_of_format(self, how: Format) -> None:
         self.soc.hazard(
-            "serial-format",
-            "warning" if how.data == 7 else "note",
+            "serial-seven-bits" if how.data == 7 else "serial-format",
             f"{self.name} sends {how.data} data bits, parity {how.parity}: a terminal set to 8N1"
             " reads other bytes",
-            section="RM0368 §19.3.7",
-            cure="set M together with PCE: the parity bit counts as one of the data bits"
-            if how.data == 7
-            else "set the terminal to the same format",
         )
 
     def _cut(self, t_ps: int) -> None:
@@ -574,10 +552,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         if self._frame.content != IDLE:
             self.soc.hazard(
                 "tx-cut",
-                "error",
                 f"{self.name}: TE cleared while a frame was on its way: the frame is lost",
-                section="RM0368 §19.3.2",
-                cure="wait for TC in SR before clearing TE",
             )
         for timer in (self._sending, self._bit, self._pulse):
             if timer is not None:
