@@ -165,6 +165,12 @@ class Machine:
                 soc.fabric.pads[part.pin].set_resistor(0, part.pull)
             if part.sensor is not None:
                 rest(part, soc)
+            if part.kind == "switch":
+                soc.fabric.pads[part.pin].drive_outside(0, part.name, 1 - part.active)
+        if self.board.modules:
+            from fwgen.machine.parts.module import fit as fit_modules
+
+            soc.modules = fit_modules(soc)
         soc.devices = fit(soc)
         console = self.board.console
         if console is not None:  # what is wired there idles high
@@ -175,6 +181,8 @@ class Machine:
     def power_cycle(self) -> None:
         """Take the supply away and give it back, now: what is programmed survives, RAM does not."""
         self.core.power_cycle()
+        for module in self.soc.modules.values():
+            module.power_on(self.soc.now_ps)
         for device in self.soc.devices.values():
             device.power_on(self.soc.now_ps)
 

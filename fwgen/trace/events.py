@@ -230,6 +230,20 @@ class SerialByte(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown(Event):
+    """From ``t_ps`` a part shows a value of ``what``, until its next one.
+
+    A number is in the unit of what is shown (an angle: thousandths of a degree; a share: parts per
+    million); None where nothing can be told (a servo without pulses).
+    """
+
+    KIND: ClassVar[str] = "shown"
+    part: str
+    what: str
+    value: int | str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep(Event):
     """The core stopped executing: ``mode`` "sleep", "stop" or "standby"."""
 
@@ -365,7 +379,7 @@ class Gap(Event):
 EVENTS: Mapping[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        Edge, Wave, Burst, Voltage, SpiFrame, I2cTransfer, SerialByte, Sleep, Wake, Reset, Clock,
-        Stimulated, NotDone, ByHand, Looked, Fault, Hazard, Gap,
+        Edge, Wave, Burst, Voltage, SpiFrame, I2cTransfer, SerialByte, Shown, Sleep, Wake, Reset,
+        Clock, Stimulated, NotDone, ByHand, Looked, Fault, Hazard, Gap,
     )
 }  # fmt: skip

@@ -17,6 +17,7 @@ from fwgen.trace.events import (
     NotDone,
     Reset,
     SerialByte,
+    Shown,
     Sleep,
     SpiFrame,
     Stimulated,
@@ -61,7 +62,8 @@ def dump_vcd(trace: Trace, board: _Board) -> str:
     """The trace as VCD text in picoseconds; the same trace, the same text.
 
     Scopes: ``pins`` (z where nothing drives), ``parts`` (1 is lit or pressed), ``volts`` (what
-    holds a pin at a voltage from outside; NaN where nothing does), ``ports`` (each byte when its
+    holds a pin at a voltage from outside; NaN where nothing does), ``shown`` (what parts
+    show), ``ports`` (each byte when its
     frame ends, as a number and as text; SPI frames out and in; I2C transfers), ``core`` (asleep,
     clock, what happened).
     """
@@ -100,6 +102,7 @@ def dump_vcd(trace: Trace, board: _Board) -> str:
                 put(t, variable, level if level in ("x", "z") else int(level == part.active))
         _voltages(trace, declare, put)
         _ports(trace, declare, put)
+        _shown(trace, declare, put)
         _buses(trace, declare, put)
         _core(trace, declare, put)
         for t, _, variable, value in sorted(changes, key=lambda change: change[:2]):
@@ -169,6 +172,15 @@ def _ports(trace: Trace, declare: _Declare, put: _Put) -> None:
         number, text = variables[event.port, event.direction]
         put(event.t_ps, number, event.byte)
         put(event.t_ps, text, event.error or _glyph(event.byte))
+
+
+def _shown(trace: Trace, declare: _Declare, put: _Put) -> None:
+    variables: dict[tuple[str, str], object] = {}
+    for event in trace.of(Shown):
+        key = event.part, event.what
+        if key not in variables:
+            variables[key] = declare(f"shown.{_word(event.part)}", event.what, "string", None, "")
+        put(event.t_ps, variables[key], "" if event.value is None else _line(str(event.value)))
 
 
 def _buses(trace: Trace, declare: _Declare, put: _Put) -> None:

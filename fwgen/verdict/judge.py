@@ -21,6 +21,7 @@ from fwgen.contract.types import (
     Replies,
     Responds,
     Says,
+    Shows,
     Tone,
     Transfers,
 )
@@ -44,6 +45,7 @@ from fwgen.verdict.relations import (
     judge_quiet,
     judge_responds,
 )
+from fwgen.verdict.shown import judge_shows
 from fwgen.verdict.speech import judge_replies, judge_says
 from fwgen.verdict.transfers import judge_transfers
 from fwgen.verdict.types import Departure, Finding, Outcome, Verdict
@@ -71,7 +73,7 @@ def judge(
     UNSURE, too.
     Raises ContractError when the contract names what the board lacks.
     """
-    board = fitted(board, contract.parts, contract.devices)
+    board = fitted(board, contract)
     view = View(contract, trace, board, beside)
     gaps = tuple(gap for gap in trace.of(Gap) if not accepted_gap(gap, view))
     findings = tuple(_find(e, view, gaps) for e in contract.expectations)
@@ -139,6 +141,7 @@ _JUDGES: Mapping[type, Callable[..., Seen]] = {
     Exclusive: judge_exclusive,
     Says: judge_says,
     Replies: judge_replies,
+    Shows: judge_shows,
     Transfers: judge_transfers,
     Asleep: judge_asleep,
     Quiet: judge_quiet,

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from fwgen.contract.subjects import bus_pins, port_pins
-from fwgen.contract.types import Follows, Press, Send
+from fwgen.contract.types import Follows, Press, Send, Sense
 from fwgen.contract.words import listed, moment
 from fwgen.units import show_duration
 from fwgen.verdict.levels import duration, in_doubt, number, outside
@@ -349,13 +349,18 @@ def judge_exclusive(e: Exclusive, view: View) -> Seen:
 def _pins_of(subject: Subject, board: Board) -> tuple[str, ...]:
     if subject.port:
         return port_pins(subject.port, board)
-    return bus_pins(subject.bus, board) if subject.bus else (subject.pin,)
+    return bus_pins(subject.bus, board) if subject.bus else subject.pins
 
 
 def judge_quiet(e: Quiet, view: View) -> Seen:
     """No pin moves but those named, those that the contract moves, and a named port's own."""
     span = Span(0, view.contract.span_ps, view.zero)
-    free = {view.subject(stimulus.subject).pin for stimulus in view.contract.stimuli}
+    free = {
+        pin
+        for stimulus in view.contract.stimuli
+        if not isinstance(stimulus, Sense)  # that moves no pin by itself
+        for pin in view.subject(stimulus.subject).pins
+    }
     for name in e.but:
         subject = view.subject(name)
         free |= set(_pins_of(subject, view.board))

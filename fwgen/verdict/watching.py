@@ -23,6 +23,7 @@ from fwgen.contract.types import (
     Replies,
     Responds,
     Says,
+    Shows,
     Tone,
     Transfers,
 )
@@ -62,7 +63,7 @@ def subjects_of(e: Expectation) -> tuple[str, ...]:
             return (e.port,)
         case Blinks() if e.phase is not None:
             return e.subject, e.phase.reference
-        case Asleep() | Quiet() | Transfers():
+        case Asleep() | Quiet() | Transfers() | Shows():
             return ()
         case _:
             return (e.subject,)
@@ -75,6 +76,8 @@ def unwatched(e: Expectation, view: View) -> Seen | None:
         return None
     if isinstance(e, Asleep) and not watched.asleep:
         return unsure("this bench did not look whether the core sleeps")
+    if isinstance(e, Shows):
+        return unsure(f"this bench does not see what {e.subject} shows")
     if isinstance(e, Transfers):
         return unsure(f"this bench does not listen to {e.port}")
     for name in subjects_of(e):

@@ -130,6 +130,7 @@ MADE = {
     "Fraction": st.fractions(min_value=0, max_denominator=999),
     "int": ints,
     "int | None": st.none() | st.integers(0, 1),
+    "int | str | None": st.none() | st.integers() | st.text(max_size=9),
     "bool": st.booleans(),
     "tuple[int, ...]": st.lists(ints, max_size=4).map(tuple),
     "str": texts,

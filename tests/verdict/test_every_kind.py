@@ -33,6 +33,7 @@ from fwgen.contract import (
     Responds,
     Says,
     Send,
+    Shows,
     Step,
     Tone,
     Transfers,
@@ -735,6 +736,41 @@ CASES = [
         unsure=frozenset({"port", "text", "window"}),
     ),
     Case(
+        "a display shows",
+        Shows("LCD", "text", "hello", within_ps=100 * MS, window=Window(S, 2 * S)),
+        Painter().shows("LCD", "text", (0, ""), (S + 100 * MS, "hello")),
+        {
+            "subject": "SERVO",
+            "what": "picture",
+            "value": "hell",
+            "within_ps": 100 * MS - 1,
+            "window": Window(S - 1, 2 * S),
+        },
+        (
+            Bad(
+                "a picosecond late",
+                Painter().shows("LCD", "text", (0, ""), (S + 100 * MS + 1, "hello")),
+                S + 100 * MS,
+                'shows the text "" at 1.1 s; expected "hello"',
+            ),
+            Bad(
+                "another text for a moment",
+                Painter().shows(
+                    "LCD", "text", (S, "hello"), (1500 * MS, "hullo"), (1500 * MS + 1, "hello")
+                ),
+                1500 * MS,
+                'shows the text "hullo" at 1.5 s',
+            ),
+            Bad("nothing", Painter(), S + 100 * MS, "nothing that can be told"),
+            Bad(
+                "another line",
+                Painter().shows("LCD", "text", (S, "hello\n.")),
+                S + 100 * MS,
+                '"hello\\n."',
+            ),
+        ),
+    ),
+    Case(
         "a transfer on I2C",
         Transfers(
             "I2C1", 0x50, writes=(0x10,), reads=(0xA1, None), least=1, most=2, window=Window(0, S)
@@ -777,6 +813,40 @@ CASES = [
                 .i2c(21 * MS, 0x50, writes="10", reads="a1a2"),
                 21 * MS,
                 "the one too many",
+            ),
+        ),
+    ),
+    Case(
+        "a servo shows",
+        Shows("SERVO", "angle", 90_000, 2_000, 0, Window(S, 2 * S)),
+        Painter().shows("SERVO", "angle", (0, None), (S, 92_000)),
+        {"tolerance": 1_999, "value": 89_999},
+        (
+            Bad(
+                "a little further",
+                Painter().shows("SERVO", "angle", (S, 92_001)),
+                S,
+                "shows the angle 92.001° at 1 s; expected 90°",
+            ),
+            Bad(
+                "no pulses",
+                Painter().shows("SERVO", "angle", (S, 90_000), (1800 * MS, None)),
+                1800 * MS,
+                "nothing that can be told",
+            ),
+        ),
+    ),
+    Case(
+        "a colour is shown",
+        Shows("RGB", "colour", "#ff8000", 10, 0, Window(S, 2 * S)),
+        Painter().shows("RGB", "colour", (S, "#f5760a")),
+        {"tolerance": 9},
+        (
+            Bad(
+                "too blue",
+                Painter().shows("RGB", "colour", (S, "#ff800b")),
+                S,
+                "#ff800b",
             ),
         ),
     ),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 from fwgen.board import load_board
-from fwgen.contract import Contract
+from fwgen.contract import Contract, load_contract
 from fwgen.trace import (
     Edge,
     I2cTransfer,
     SerialByte,
+    Shown,
     Sleep,
     SpiFrame,
     Stimulated,
@@ -24,6 +25,30 @@ US, MS, S = 10**6, 10**9, 10**12
 SETUP = 20 * US  # when firmware has its pins set up
 
 BOARD = load_board("nucleo-f401")
+MODULES = load_contract(
+    """
+    [parts.LCD]
+    kind = "hd44780"
+    rs = "PC0"
+    e = "PC1"
+    d4 = "PC2"
+    d5 = "PC3"
+    d6 = "PC4"
+    d7 = "PC5"
+    [parts.SERVO]
+    kind = "servo"
+    signal = "PB0"
+    [parts.RGB]
+    kind = "rgb-led"
+    red = "PC8"
+    green = "PC9"
+    blue = "PC10"
+    [[expect]]
+    level = "LD2"
+    is = "off"
+    """,
+    BOARD,
+).modules
 
 
 class Painter:
@@ -76,6 +101,10 @@ class Painter:
     def hears(self, t, text):
         return self.says(t, text, direction="rx")
 
+    def shows(self, part, what, *values):
+        """What a part shows, as (t_ps, value)."""
+        return self.at(*(Shown(t, part, what, value) for t, value in values))
+
     def does(self, t, subject, what="done"):
         return self.at(Stimulated(t, subject, what))
 
@@ -126,7 +155,10 @@ class Painter:
 
 
 def contract(*expectations, span_ps=2 * S, stimuli=(), accept=()):
-    return Contract("t", BOARD.name, span_ps, tuple(stimuli), tuple(expectations), tuple(accept))
+    return Contract(
+        "t", BOARD.name, span_ps, tuple(stimuli), tuple(expectations), tuple(accept),
+        modules=MODULES,
+    )  # fmt: skip
 
 
 def found(expectation, painter, stimuli=()):
