@@ -238,7 +238,7 @@ def _tried(
     unsound: EmissionError | BenchError | None = None
     stopped = ""
     attempt = 0
-    with _confined(model, reading.board, bench) as confined:
+    with _confined(model, reading.board, reading.contract, bench) as confined:
         while attempt < attempts:
             emission: Emission | None = None
             try:
@@ -283,14 +283,15 @@ def _tried(
 
 
 def _confined(
-    model: Model, board: Board, bench: Bench | None
+    model: Model, board: Board, contract: Contract, bench: Bench | None
 ) -> ConfinedMachine | nullcontext[None]:
     """A worker for a model that nobody vouches for."""
     if bench is not None or getattr(model, "trusted", False):
         return nullcontext()
+    from fwgen.contract.subjects import on_bench
     from fwgen.machine.confined import ConfinedMachine
 
-    confined = ConfinedMachine(board)
+    confined = ConfinedMachine(on_bench(board, contract))
     confined.start()  # it is up before the model has answered
     return confined
 
@@ -431,17 +432,20 @@ def prove(
     the RAM's contents at power-on, what floating inputs read, how contacts chatter. When it fails
     then, it passed by luck: the Proof is that of the second run, with a Hazard that says so.
     """
+    from fwgen.contract.subjects import on_bench
     from fwgen.machine.machine import Machine
     from fwgen.verdict import judge
 
+    wired = on_bench(board, contract)
     if bench is not None:
         trace = bench.run(image, contract.stimuli, contract.span_ps)
         return Proof(board, contract, image, trace, judge(contract, trace, board))
     if confined is not None:
+        confined.board = wired
         return _proved(image, board, contract, confined.run_by_chance)
 
     def run(chance: int, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
-        return Machine(board, chance=chance).run(image, stimuli, span_ps)
+        return Machine(wired, chance=chance).run(image, stimuli, span_ps)
 
     return _proved(image, board, contract, run)
 
@@ -521,6 +525,7 @@ def _as_done(proof: Proof, trace: Trace) -> Proof:
     the contract has no meaning with the presses that there were.
     """
     from fwgen.contract.retime import readings
+    from fwgen.contract.subjects import on_bench
     from fwgen.machine.machine import Machine
     from fwgen.trace import ByHand, NotDone
     from fwgen.verdict import Outcome, judge
@@ -529,7 +534,8 @@ def _as_done(proof: Proof, trace: Trace) -> Proof:
     if left is not None:
         raise ContractError(f"{left.what} at {show_duration(left.t_ps)} was not done: {left.why}")
     contract, both = readings(proof.contract, list(trace.of(ByHand)))
-    seen = Machine(proof.board).run(proof.image, contract.stimuli, contract.span_ps)
+    wired = on_bench(proof.board, contract)
+    seen = Machine(wired).run(proof.image, contract.stimuli, contract.span_ps)
     kept: list[Expectation] = []
     for ways in both:
         asked = replace(contract, expectations=ways)

@@ -44,6 +44,8 @@ _VOLTAGE = {"uV": 1, "µV": 1, "μV": 1, "mV": 10**3, "V": 10**6}
 _RATIO = {"%": 10_000, "ppm": 1}
 _TEMPERATURE = {"°C": 1000, "degC": 1000, "C": 1000}
 _ILLUMINANCE = {"lx": 1000, "lux": 1000, "klx": 1_000_000}
+_DISTANCE = {"um": 1, "µm": 1, "μm": 1, "mm": 1000, "cm": 10_000, "m": 1_000_000}
+_ANGLE = {"°": 1000, "deg": 1000}
 _RESISTANCE = {"ohm": 1, "Ω": 1, "kohm": 1000, "kΩ": 1000, "Mohm": 10**6, "MΩ": 10**6}
 
 _QUANTITY = re.compile(
@@ -96,6 +98,16 @@ def parse_temperature(text: str) -> int:
 def parse_illuminance(text: str) -> int:
     """Millilux in a text such as "300 lx". Raises UnitError."""
     return _parse(text, _ILLUMINANCE, "illuminance")
+
+
+def parse_distance(text: str) -> int:
+    """Micrometres in a text such as "40 cm". Raises UnitError."""
+    return _parse(text, _DISTANCE, "distance")
+
+
+def parse_angle(text: str) -> int:
+    """Thousandths of a degree in a text such as "90°". Raises UnitError."""
+    return _parse(text, _ANGLE, "angle")
 
 
 def parse_resistance(text: str) -> int:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from fwgen.board.devices import known_devices, take_devices
+from fwgen.board.modules import check_modules, known_modules, take_modules
 from fwgen.board.sensors import QUANTITIES, parse_sensed
 from fwgen.board.table import Finding, Table, hertz, microvolts, ohms, suggest
-from fwgen.board.types import Board, Chip, Console, Part, Sensor, fold_words
+from fwgen.board.types import Board, Chip, Console, Device, Module, Part, Sensor, fold_words
 from fwgen.errors import BoardError, UnitError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 #: Kinds of part -> (the key that says at which level it is active, further keys).
 PART_KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "led": ("lit", ("colour", "title")),
     "button": ("pressed", ("pull", "colour", "title")),
+    "switch": ("closed", ("title",)),
+    "buzzer": ("sounds", ("title",)),
+    "speaker": ("sounds", ("title",)),
 }
 
 #: Kinds of part that give a voltage -> (the key of its resistance, the key of its curve).
@@ -64,16 +70,19 @@ def read_board(
     probe_table = top.table("probe", {})
     probe = {key: probe_table.text(key, "") for key in ("board_id", "target", "usb_id")}
     probe_table.close()
-    parts = _parts(top.table("parts", {}), chip)
+    parts_table = top.table("parts", {})
+    modules = _modules(parts_table, chip)
+    devices = _devices(parts_table, chip)
+    parts = _parts(parts_table, chip)
     console_data = top.raw("console", None)
     console = None
     if console_data is not None:
         console = _console(Table(console_data, top.at("console"), out), chip)
     headers = _headers(top.table("headers", {}), chip)
-    words = _words(top.table("words", {}), chip, parts, headers, console)
+    words = _words(top.table("words", {}), chip, [*parts, *modules], headers, console)
     top.close()
     _check_pin_clashes(top, chip, parts, console)
-    return Board(
+    board = Board(
         name=name,
         title=title,
         chip=chip,
@@ -88,7 +97,10 @@ def read_board(
         aliases=aliases,
         probe={key: value for key, value in probe.items() if value},
         path=where,
+        devices=devices,
     )
+    check_modules(modules.values(), board, parts_table.complain)
+    return replace(board, modules=modules)
 
 
 def _chip_of(name: str, find_chip: Callable[[str], Chip], top: Table) -> Chip | None:
@@ -123,49 +135,74 @@ def _pin_name(t: Table, key: str, chip: Chip) -> str:
     return name
 
 
+def _devices(table: Table, chip: Chip) -> dict[str, Device]:
+    return take_devices(table, lambda name: name if name in chip.pins else "")
+
+
 def _parts(table: Table, chip: Chip) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for name, t in table.tables():
-        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS])
+        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *known_devices(), *known_modules()])
         pin = _pin_name(t, "pin", chip)
         if kind in SENSOR_KINDS:
             parts[name] = _sensor(t, name, kind, pin)
-            continue
-        if not kind:
-            continue
-        active_key, further = PART_KINDS[kind]
-        active = _level(t, active_key)
-        pull = None
-        if "pull" in further and (text := t.text("pull", "")):
-            if text not in ("up", "down"):
-                t.complain("pull", f"{text!r} is not 'up' or 'down'")
-            pull = 1 if text == "up" else 0
-        colour = t.take("colour", str, "") or None
-        title = t.text("title", "")
-        t.close()
-        if kind == "button" and pull == active:
-            t.complain("pull", "pulls the pin to the level that means pressed")
-        parts[name] = Part(name, kind, pin, active, colour, pull, title)
+        elif kind in PART_KINDS:
+            parts[name] = _part(t, name, kind, pin)
     return parts
 
 
-def read_sensors(
-    data: object, where: str, find_pin: Callable[[str], str], out: list[Finding]
-) -> dict[str, Part]:
-    """Parts that give a voltage, wired to a board by someone who uses it.
+def _part(t: Table, name: str, kind: str, pin: str) -> Part:
+    """A part on one pin that is on or off."""
+    active_key, further = PART_KINDS[kind]
+    active = _level(t, active_key)
+    pull = None
+    if "pull" in further and (text := t.text("pull", "")):
+        if text not in ("up", "down"):
+            t.complain("pull", f"{text!r} is not 'up' or 'down'")
+        pull = 1 if text == "up" else 0
+    colour = (t.take("colour", str, "") or None) if "colour" in further else None
+    title = t.text("title", "")
+    t.close()
+    if kind == "button" and pull == active:
+        t.complain("pull", "pulls the pin to the level that means pressed")
+    return Part(name, kind, pin, active, colour, pull, title)
 
-    ``find_pin`` gives the pin of any name that the board has for it, or "".
+
+def _modules(table: Table, chip: Chip) -> dict[str, Module]:
+    return take_modules(
+        table,
+        lambda name: name if name in chip.pins else "",
+        lambda pin: chip.pins[pin].five_volt_tolerant,
+    )
+
+
+def read_wired(
+    data: object,
+    where: str,
+    find_pin: Callable[[str], str],
+    five_volts_at: Callable[[str], bool],
+    out: list[Finding],
+) -> tuple[dict[str, Part], dict[str, Device], dict[str, Module]]:
+    """Parts on one pin, devices and modules, wired to a board by someone who uses it.
+
+    ``find_pin`` gives the pin of any name that the board has for it, or ""; ``five_volts_at`` says
+    whether a pin stands 5 V.
     """
+    table = Table(data, where, out)
+    modules = take_modules(table, find_pin, five_volts_at)
     parts: dict[str, Part] = {}
-    for name, t in Table(data, where, out).tables():
-        kind = t.one_of("kind", SENSOR_KINDS)
+    devices = take_devices(table, find_pin)
+    for name, t in table.tables():
+        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *known_devices(), *known_modules()])
         said = t.text("pin")
         pin = find_pin(said)
         if said and not pin:
             t.complain("pin", f"the board has no pin {said!r}")
-        if kind and pin:
+        if kind in SENSOR_KINDS and pin:
             parts[name] = _sensor(t, name, kind, pin)
-    return parts
+        elif kind in PART_KINDS and pin:
+            parts[name] = _part(t, name, kind, pin)
+    return parts, devices, modules
 
 
 def _sensor(t: Table, name: str, kind: str, pin: str) -> Part:
@@ -240,7 +277,7 @@ def _headers(table: Table, chip: Chip) -> dict[str, dict[str, str]]:
 def _words(
     t: Table,
     chip: Chip,
-    parts: Mapping[str, Part],
+    parts: Collection[str],
     headers: Mapping[str, Mapping[str, str]],
     console: Console | None,
 ) -> dict[str, str]:

@@ -205,6 +205,45 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """Something wired to several pins: a chip on a bus, a wire between pins, a pull-up.
+
+    ``kind`` is what its maker calls it ("24c256": a file of boards/parts), "wire" or "resistor";
+    ``model`` how it behaves (a module of fwgen.machine.parts; "" for wire and resistor). ``pins``
+    maps its own pins ("scl", "cs") to the chip's. ``facts`` are its data sheet's, times in
+    picoseconds; ``content`` is what its memory holds when the board is new.
+    """
+
+    name: str
+    kind: str
+    model: str
+    bus: str  # "i2c", "spi" or ""
+    pins: Mapping[str, str]
+    address: int | None = None  # on I2C, without the R/W bit
+    pull: int | None = None  # what a resistor on the board pulls its lines to
+    facts: Mapping[str, int] = field(default_factory=dict)
+    content: bytes = b""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A part with a behaviour of its own: a display, a sensor, a motor driver.
+
+    ``kind`` names a file of boards/modules, which says what it shows and senses; ``model`` how it
+    behaves (a module of fwgen.machine.parts). ``pins`` maps its own pins ("trig") to the chip's;
+    ``settings`` are in the units of ``fwgen.board.quantities``.
+    """
+
+    name: str
+    kind: str
+    model: str
+    pins: Mapping[str, str]
+    settings: Mapping[str, int | str] = field(default_factory=dict)
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Console:
     """The serial port that a user sees when the board is plugged in."""
 
@@ -232,6 +271,8 @@ class Board:
     aliases: tuple[str, ...] = ()  # other names of the board: "NUCLEO-F401RE"
     probe: Mapping[str, str] = field(default_factory=dict)  # "target", "board_id"
     path: str = ""  # the file it came from, as the user knows it
+    modules: Mapping[str, Module] = field(default_factory=dict)  # parts with a behaviour
+    devices: Mapping[str, Device] = field(default_factory=dict)  # on buses, wires, pull-ups
 
     def find_pin(self, name: str) -> Pin | None:
         """The pin that a pin name, header name or part name ("PA5", "D13", "LD2") means."""
@@ -245,6 +286,17 @@ class Board:
                     return self.chip.pins.get(pin_name)
         part = self.find_part(name)
         return self.chip.pins[part.pin] if part else None
+
+    def find_module(self, name: str) -> Module | None:
+        """The module that a name or one of people's words means."""
+        if not self.modules:
+            return None
+        folded = fold_words(name)
+        for module in self.modules.values():
+            if module.name.casefold() == folded:
+                return module
+        meant = self.words.get(folded)
+        return self.modules.get(meant) if meant else None
 
     def find_part(self, name: str) -> Part | None:
         """The part that a name or one of people's words means ("LD2", "the LED")."""

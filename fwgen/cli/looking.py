@@ -373,7 +373,7 @@ class Looking:
         self._plan(Press(part.name, at, TAP_PS))
 
     def _plan(self, stimulus: Stimulus) -> None:
-        from fwgen.contract import Analog, Send
+        from fwgen.contract import Analog, Send, Sense, Turn
         from fwgen.rig.wires import moves_of, pin_of
 
         if isinstance(stimulus, Send):
@@ -381,6 +381,8 @@ class Looking:
                 raise InputError("there is no serial port to send to", hint="leave --send out")
             self._later(stimulus.at_ps, lambda: self._send(stimulus.data))
             return
+        if isinstance(stimulus, (Sense, Turn)):
+            raise InputError("nothing here does that", where=stimulus.subject)
         if isinstance(stimulus, Analog):
             raise InputError("nothing here gives a voltage", where=stimulus.subject)
         pin = pin_of(stimulus, self.board)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
+from fwgen.board.modules import load_module_kind
 from fwgen.contract.accept import check_accepted
 from fwgen.contract.lines import captures
 from fwgen.contract.sensing import VOLTAGE_UNITS
@@ -37,7 +38,11 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Send,
+    Sense,
+    Shows,
     Tone,
+    Transfers,
+    Turn,
 )
 from fwgen.contract.words import rate_words
 from fwgen.errors import ContractError, did_you_mean
@@ -60,7 +65,7 @@ def check_contract(contract: Contract, board: Board, *, where: str = "contract")
 
     Raises ContractError whose ``where`` is the file and the table ("contract: expect[2]").
     """
-    _Checker(contract, fitted(board, contract.parts), where).check()
+    _Checker(contract, fitted(board, contract), where).check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,8 @@ class _Checker:
     def pin(self, name: str, place: str) -> Subject:
         found = self.subject(name, place)
         if not found.pin:
-            raise ContractError(f"{name!r} is a port, not a pin or a part", where=place)
+            what = "a port" if found.port else "a module with several pins"
+            raise ContractError(f"{name!r} is {what}, not a pin or a part", where=place)
         return found
 
     def port(self, name: str, place: str) -> Subject:
@@ -129,6 +135,19 @@ class _Checker:
 
     def _stimulus(self, s: Stimulus, place: str) -> None:
         match s:
+            case Press() if (keyed := self.subject(s.subject, place)).module is not None:
+                if keyed.item not in load_module_kind(keyed.module.kind).keys:
+                    raise ContractError(
+                        f"{s.subject!r} is no key", where=place,
+                        hint=f"such as {keyed.module.name}.5" if "5" in
+                        load_module_kind(keyed.module.kind).keys else "name a button",
+                    )  # fmt: skip
+                if s.hold_ps is not None and s.hold_ps <= s.bounce_ps:
+                    raise ContractError("it bounces for as long as it is pressed", where=place)
+            case Sense():
+                self._sense_of(s, place)
+            case Turn():
+                self._turn(s, place)
             case Press():
                 found = self.pin(s.subject, place)
                 if found.part is not None and found.part.kind != "button":
@@ -158,6 +177,33 @@ class _Checker:
                 hint="make the span longer",
             )
 
+    def _sense_of(self, s: Sense, place: str) -> None:
+        found = self.subject(s.subject, place)
+        senses = load_module_kind(found.module.kind).senses if found.module is not None else {}
+        if found.item not in senses:
+            raise ContractError(f"{s.subject!r} senses nothing", where=place)
+        others = (
+            other
+            for other in self.contract.stimuli
+            if isinstance(other, Sense) and s.at_ps < other.at_ps < end_of(s)
+        )
+        for other in others:
+            if self.subject(other.subject, place).key == found.key:
+                raise ContractError(
+                    f"another value comes at {show_duration(other.at_ps)}, before it is over",
+                    where=place,
+                )
+
+    def _turn(self, s: Turn, place: str) -> None:
+        found = self.subject(s.subject, place)
+        if found.module is None or not load_module_kind(found.module.kind).turns:
+            raise ContractError(f"{s.subject!r} cannot be turned", where=place)
+        if not s.steps or s.step_ps <= 0 or 4 * s.bounce_ps >= s.step_ps:
+            raise ContractError(
+                "a step takes longer than its four contacts chatter", where=place,
+                hint='such as every = "20 ms", bounce = "2 ms"',
+            )  # fmt: skip
+
     def _analog(self, s: Analog, place: str) -> None:
         """Its shape makes sense, and no other voltage comes upon its way."""
         key = self.pin(s.subject, place).key
@@ -181,7 +227,7 @@ class _Checker:
                         f"another voltage comes at {show_duration(other.at_ps)}, before it is over",
                         where=place,
                     )
-            elif isinstance(other, Drive | Press) and self.pin(other.subject, place).key == key:
+            elif isinstance(other, Drive | Press) and self.subject(other.subject, place).key == key:
                 raise ContractError(
                     f"{s.subject} is given a voltage and a level", where=place,
                     hint="set it to 0 V and to the supply instead",
@@ -226,8 +272,44 @@ class _Checker:
             case Quiet():
                 for name in e.but:
                     self.subject(name, place)
+            case Transfers():
+                self._bus(e, place)
+            case Shows():
+                self._shown(e, place)
             case Asleep():
                 pass
+
+    def _shown(self, e: Shows, place: str) -> None:
+        module = self.subject(e.subject, place).module
+        if module is None or e.what not in load_module_kind(module.kind).shows:
+            raise ContractError(f"{e.subject} shows no {e.what}", where=place)
+        measure = load_module_kind(module.kind).shows[e.what]
+        if isinstance(e.value, str) != (measure.quantity in ("text", "word", "colour")):
+            raise ContractError(f"{e.value!r} is no {measure.quantity}", where=place)
+        stop = self.contract.span_ps if e.window.stop_ps is None else e.window.stop_ps
+        if e.within_ps < 0 or e.window.start_ps + e.within_ps >= stop:
+            raise ContractError(
+                f"the window is over before the {show_duration(e.within_ps)} are, within which it "
+                "may come about", where=place, hint='state a shorter within, such as "10 ms"',
+            )  # fmt: skip
+
+    def _bus(self, e: Transfers, place: str) -> None:
+        bus = self.subject(e.port, place).bus
+        if not bus:
+            raise ContractError(f"{e.port!r} is no I2C or SPI port", where=place)
+        if e.select is not None:
+            self.pin(e.select, place)
+        i2c = bus.startswith("I2C")
+        if i2c and (e.address is None or not 0 <= e.address < 1 << 10):
+            raise ContractError(
+                "a transfer on I2C goes to an address", where=place, hint="such as address = 0x50"
+            )
+        if i2c == (e.select is not None) and e.select is not None:
+            raise ContractError("nothing is selected by a pin on I2C", where=f"{place}.select")
+        if not i2c and (e.address is not None or not e.answered):
+            raise ContractError("there are no addresses on SPI", where=place)
+        if not e.answered and (e.writes or e.reads):
+            raise ContractError("nothing is transferred if nobody answers", where=place)
 
     def _threshold(self, e: Follows, place: str) -> None:
         """The voltage is given by the contract, and goes to both sides of the threshold."""
@@ -292,7 +374,7 @@ class _Checker:
                     )  # fmt: skip
             case Pattern():
                 self._pattern(e, place)
-            case Counts():
+            case Counts() | Transfers():
                 if e.least < 0 or (e.most is not None and e.most < e.least):
                     raise ContractError(f"{e.least} to {e.most} is no range", where=place)
             case Pwm() | Tone():
@@ -306,6 +388,8 @@ class _Checker:
                     f"not before {show_duration(e.after_ps)}, yet within "
                     f"{show_duration(e.within_ps)}", where=place,
                 )  # fmt: skip
+            case Shows() if e.tolerance < 0:
+                raise ContractError("a tolerance is not less than nothing", where=place)
             case Asleep() if not 0 <= e.least_ppm <= PPM:
                 raise ContractError(f"asleep {show_ratio(e.least_ppm)} of the time", where=place)
             case Says() | Replies():
@@ -508,6 +592,7 @@ class _Checker:
                 continue
             free = {self.subject(name, place).key for name in e.but}
             free |= {self.subject(s.subject, place).key for s in self.contract.stimuli}
+            free |= {pin for name in e.but for pin in self.subject(name, place).pins}
             for claim in claims:
                 if _moves(claim.expectation) and claim.subject.key not in free:
                     raise ContractError(
@@ -516,6 +601,15 @@ class _Checker:
                         where=place,
                         hint=f'add "{claim.subject.name}" to but',
                     )
+            for other, transfers in placed:
+                if isinstance(transfers, Transfers) and transfers.most != 0:
+                    bus = self.subject(transfers.port, other)
+                    if bus.key not in free:
+                        raise ContractError(
+                            f"{transfers.port} must keep quiet, yet in {_short(other)} it is used",
+                            where=place,
+                            hint=f'add "{transfers.port}" to but',
+                        )
             for other, says in placed:
                 if isinstance(says, Says | Replies) and getattr(says, "times", 1) != 0:
                     port = self.port(says.port, other)

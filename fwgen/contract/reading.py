@@ -9,13 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
-from fwgen.board.board_file import read_sensors
+from fwgen.board.board_file import read_wired
+from fwgen.board.devices import check_devices
+from fwgen.board.modules import check_modules, load_module_kind
+from fwgen.board.quantities import QUANTITIES, parse_colours, parse_lines
 from fwgen.board.sensors import parse_sensed
-from fwgen.board.table import Finding
+from fwgen.board.table import Finding, suggest
 from fwgen.contract.accept import GAP, HAZARD, RESET, Accepted
 from fwgen.contract.checks import check_contract
 from fwgen.contract.sensing import VOLTAGE_UNITS, courses, threshold
-from fwgen.contract.subjects import Subject, find, fitted, resolve
+from fwgen.contract.subjects import Subject, find, resolve, wired
 from fwgen.contract.timing import required_span
 from fwgen.contract.types import (
     Analog,
@@ -38,10 +41,14 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Send,
+    Sense,
     Sensed,
+    Shows,
     Step,
     Tone,
+    Transfers,
     Trigger,
+    Turn,
     Window,
 )
 from fwgen.errors import ContractError, UnitError, did_you_mean
@@ -58,10 +65,11 @@ from fwgen.units import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fwgen.board.types import Board, Part
+    from fwgen.board.types import Board, Device, Module, Part
     from fwgen.contract.types import Edge, Expectation, Stimulus
 
 _T = TypeVar("_T")
+_N = TypeVar("_N", int, int | str)
 
 _ACCEPT = '[[accept]] with hazard = "CODE" (or reset = "CAUSE", gap = "NAME") and because = "WHY"'
 
@@ -69,6 +77,7 @@ _LONGEST = 60  # characters of a quantity: "1e999999999 s" is refused before it 
 _EXPONENT = re.compile(r"[0-9.][eE][+-]?[0-9]{2}")
 _LONGEST_SPAN_PS = 24 * 3600 * 10**12
 
+_BYTE = re.compile(r"[0-9A-Fa-f]{2}|\?\?")
 _ON = frozenset(("on", "lit", "pressed"))
 _OFF = frozenset(("off", "dark", "released"))
 _TURNS: Mapping[str, Edge] = {"on": "rising", "off": "falling", "either": "both"}
@@ -174,15 +183,15 @@ class _Table:
             raise self.wrong(key, "expected names", hint='such as ["LD2", "PA6"]')
         return tuple(value)
 
-    def quantity(self, key: str, parse: Callable[[str], int]) -> int | None:
+    def quantity(self, key: str, parse: Callable[[str], _N]) -> _N | None:
         value = self.get(key)
         if value is None:
             return None
         return self.parsed(key, value, parse)
 
     def parsed(
-        self, key: str, value: object, parse: Callable[[str], int], *, signed: bool = False
-    ) -> int:
+        self, key: str, value: object, parse: Callable[[str], _N], *, signed: bool = False
+    ) -> _N:
         if not isinstance(value, str):
             raise self.wrong(
                 key, f"{value!r} has no unit", hint='write a quantity as text, such as "250 ms"'
@@ -193,7 +202,7 @@ class _Table:
             made = parse(value)
         except UnitError as error:
             raise self.wrong(key, error.message, error.hint) from None
-        if made < 0 and not signed:
+        if isinstance(made, int) and made < 0 and not signed:
             raise self.wrong(key, f"{value!r} is negative")
         return made
 
@@ -230,8 +239,8 @@ class _Reader:
         if isinstance(top.data.get("accept"), dict):
             raise top.wrong("accept", "expected tables", hint=_ACCEPT)
         accept = self._each(top, "accept", self._accepted)
-        parts = self._parts(top)
-        self.board = fitted(self.board, parts)
+        parts, devices, modules = self._parts(top)
+        self.board = wired(self.board, parts, devices, modules)
         stimuli = self._each(top, "do", self._stimulus)
         expectations = self._each(top, "expect", self._expectation)
         span = top.duration("span")
@@ -240,9 +249,19 @@ class _Reader:
             span = required_span(expectations, stimuli)
         if not 0 < span <= _LONGEST_SPAN_PS:
             raise top.wrong("span", "a run lasts more than nothing and at most a day")
-        made = Contract(title, self.board.name, span, stimuli, expectations, accept, prompt, notes,
+        made = Contract(
+            title,
+            self.board.name,
+            span,
+            stimuli,
+            expectations,
+            accept,
+            prompt,
+            notes,
             parts,
-        )  # fmt: skip
+            devices,
+            modules,
+        )
         check_contract(made, self.board, where=self.where)
         return made
 
@@ -256,25 +275,43 @@ class _Reader:
         made = Accepted(given[0], table.text(given[0]), table.text("because"))
         return made.key, made.because
 
-    def _parts(self, top: _Table) -> tuple[Part, ...]:
+    def _parts(
+        self, top: _Table
+    ) -> tuple[tuple[Part, ...], tuple[Device, ...], tuple[Module, ...]]:
+        """What is wired to the board for this contract."""
         if "parts" not in top:
-            return ()
+            return (), (), ()
         board, findings = self.board, list[Finding]()
 
         def find_pin(name: str) -> str:
             pin = board.find_pin(name)
             return pin.name if pin is not None else ""
 
-        parts = read_sensors(top.get("parts"), top.place("parts"), find_pin, findings)
+        place = top.place("parts")
+
+        def complain(name: str, message: str, hint: str | None) -> None:
+            findings.append(Finding(f"{place}.{name}", message, hint))
+
+        parts, devices, modules = read_wired(
+            top.get("parts"), place, find_pin,
+            lambda pin: board.chip.pins[pin].five_volt_tolerant, findings,
+        )  # fmt: skip
+        check_devices((*board.devices.values(), *devices.values()), complain)
+        check_modules(
+            modules.values(), wired(board, parts.values(), devices.values(), ()), complain
+        )
         for finding in findings:
             raise ContractError(finding.message, where=finding.where, hint=finding.hint)
-        for name, part in parts.items():
-            if find(name, board) is not None:
+        for name in (*parts, *devices, *modules):
+            if find(name, board) is not None or name in board.devices:
                 raise top.wrong("parts", f"{board.name} already has a {name!r}")
+            if "." in name:
+                raise top.wrong("parts", f"{name!r}: a name has no dot in it")
+        for name, part in parts.items():
             taken = [other.name for other in board.parts.values() if other.pin == part.pin]
             if taken:
                 raise top.wrong("parts", f"{name}: {taken[0]} is on {part.pin}")
-        return tuple(parts.values())
+        return tuple(parts.values()), tuple(devices.values()), tuple(modules.values())
 
     def _each(self, top: _Table, key: str, read: Callable[[_Table], _T]) -> tuple[_T, ...]:
         tables = top.get(key) or []
@@ -296,6 +333,8 @@ class _Reader:
 
     def pin(self, table: _Table, key: str, name: str | None = None) -> str:
         found = self.subject(table, key, name)
+        if found.module is not None:
+            raise table.wrong(key, f"{found.name!r} has several pins", "name one of the board's")
         if not found.pin:
             raise table.wrong(key, f"{found.name!r} is a port, not a pin or a part")
         return found.name
@@ -328,21 +367,27 @@ class _Reader:
     # ------------------------------------------------------------------------ stimuli
 
     def _stimulus(self, table: _Table) -> Stimulus:
-        verb = _verb(table, ("press", "drive", "set", "ramp", "sine", "send", "send_hex"))
+        verb = _verb(table, ("press", "turn", "drive", "set", "ramp", "sine", "send", "send_hex"))
         at = table.duration("at")
         if at is None:
             raise ContractError("'at' is missing", where=table.where, hint='such as at = "1 s"')
         if verb == "press":
-            return Press(
-                self.pin(table, "press"), at, table.duration("for"), table.duration("bounce") or 0
-            )
+            pressed = self.subject(table, "press")
+            if pressed.module is None:
+                self.pin(table, "press")
+            return Press(pressed.name, at, table.duration("for"), table.duration("bounce") or 0)
         if verb == "drive":
             name = self.pin(table, "drive")
             to = table.text("to")
             if to == "floating":
                 return Drive(name, at, None)
             return Drive(name, at, self.level(table, "to", name, to))
+        if verb == "turn":
+            return self._turn(table, at)
         if verb in ("set", "ramp", "sine"):
+            found = self.subject(table, verb)
+            if found.module is not None:
+                return self._sense(table, verb, at, found)
             return self._analog(table, verb, at)
         baud = table.count("baud")
         if baud == 0:
@@ -355,6 +400,48 @@ class _Reader:
         except ValueError:
             raise table.wrong(verb, f"{text!r} is not hex bytes", hint='"0d 0a"') from None
         return Send(self.port(table, "to", "console"), at, data, baud)
+
+    def _turn(self, table: _Table, at_ps: int) -> Turn:
+        name = self.subject(table, "turn").name
+        steps = table.whole("steps")
+        if not steps:
+            raise ContractError("'steps' is missing", where=table.where,
+                                hint="steps = 3 to the right, -3 to the left")  # fmt: skip
+        each = table.duration("every")
+        bounce = table.duration("bounce") or 0
+        return Turn(name, at_ps, steps, 20 * 10**9 if each is None else each, bounce)
+
+    def _sense(self, table: _Table, verb: str, at_ps: int, found: Subject) -> Sense:
+        """What a module senses, at once or along a ramp."""
+        module = found.module
+        assert module is not None
+        senses = load_module_kind(module.kind).senses
+        if found.item not in senses or verb == "sine":
+            names = " or ".join(f"{module.name}.{name}" for name in senses)
+            raise table.wrong(
+                verb, f"{found.name!r} cannot be {'given a sine' if verb == 'sine' else 'set'}",
+                f"set {names}" if names else f"a {module.kind} senses nothing",
+            )  # fmt: skip
+        measure = senses[found.item]
+
+        def value(key: str) -> int:
+            if table.get(key) is None:
+                raise ContractError(f"{key!r} is missing", where=table.where)
+            made = table.parsed(key, table.get(key), measure.parse, signed=True)
+            return int(made)
+
+        to = value("to")
+        start, over = to, 0
+        if verb == "ramp":
+            start = value("from")
+            over = self._required(table, "over", parse_duration)
+            if not over:
+                raise table.wrong("over", "a ramp takes its time", hint="use set")
+        noise = table.quantity("noise", QUANTITIES[measure.quantity].parse) or 0
+        return Sense(
+            f"{module.name}.{found.item}", at_ps, start, to, over, int(noise),
+            table.count("seed") or 0,
+        )  # fmt: skip
 
     def _analog(self, table: _Table, verb: str, at_ps: int) -> Analog:
         """A voltage at a pin, or what makes a part give one."""
@@ -672,6 +759,74 @@ class _Reader:
             made.append((name, bound))
         return tuple(made)
 
+    def _shows(self, table: _Table) -> Shows:
+        inner = _Table(table.get("shows"), table.place("shows"))
+        found = self.subject(inner, "part")
+        if found.module is None:
+            raise inner.wrong("part", f"{found.name!r} shows nothing of its own")
+        known = load_module_kind(found.module.kind).shows
+        given = [key for key in inner.data if key != "part"]
+        if len(given) != 1 or given[0] not in known:
+            raise ContractError(
+                f"say one thing that {found.name} shows", where=inner.where,
+                hint=f"known: {', '.join(known)}" if known else "it shows nothing",
+            )  # fmt: skip
+        measure, what = known[given[0]], given[0]
+        quantity = QUANTITIES[measure.quantity]
+        raw = inner.get(what)
+        if measure.quantity in ("text", "word"):
+            text = inner.text(what)
+            value: int | str = parse_lines(text) if measure.quantity == "text" else text
+            if measure.choices and text not in measure.choices:
+                raise inner.wrong(what, f"{text!r} is none", suggest(text, measure.choices))
+        elif measure.quantity == "colour":
+            try:
+                value = parse_colours(inner.text(what))
+            except UnitError as error:
+                raise inner.wrong(what, error.message, error.hint) from None
+        else:
+            counted = measure.quantity == "count" and type(raw) is int
+            value = inner.parsed(what, str(raw) if counted else raw, measure.parse, signed=True)
+        inner.close()
+        tolerance = measure.tolerance
+        if "tolerance" in table:
+            if measure.quantity == "colour":
+                tolerance = table.count("tolerance") or 0
+            elif isinstance(value, str) or measure.quantity == "count":
+                raise table.wrong("tolerance", f"there is none for {what}")
+            else:
+                tolerance = int(table.quantity("tolerance", quantity.parse) or 0)
+        within = table.duration("within")
+        name = found.module.name
+        return Shows(
+            name, what, value, tolerance, 10**11 if within is None else within, self.window(table)
+        )
+
+    def _transfer(self, table: _Table) -> Transfers:
+        found = self.subject(table, "transfer")
+        if not found.bus:
+            raise table.wrong("transfer", f"{found.name!r} is no I2C or SPI port", "such as I2C1")
+        exactly = table.count("times")
+        least, most = table.count("least"), table.count("most")
+        if exactly is not None and (least, most) != (None, None):
+            raise table.wrong("times", "say either times, or least and most")
+        low, high = (exactly, exactly) if exactly is not None else (least, most)
+        select = self.pin(table, "select") if "select" in table else None
+        return Transfers(
+            found.bus, table.count("address"), select, self._hex(table, "writes"),
+            self._hex(table, "reads"), table.flag("answered", default=True),
+            1 if low is None else low, high, self.window(table),
+        )  # fmt: skip
+
+    def _hex(self, table: _Table, key: str) -> tuple[int | None, ...] | None:
+        """Bytes as hexadecimal digits; ?? is any."""
+        if key not in table:
+            return None
+        words = table.text(key).split()
+        if not all(_BYTE.fullmatch(word) for word in words):
+            raise table.wrong(key, "expected hexadecimal bytes", hint='such as "9f ?? 40"')
+        return tuple(None if word == "??" else int(word, 16) for word in words)
+
     def _asleep(self, table: _Table) -> Asleep:
         least = table.quantity("asleep", parse_ratio)
         return Asleep(least or 0, self.window(table))
@@ -716,6 +871,8 @@ _VERBS: Mapping[str, Callable[[_Reader, _Table], Expectation]] = {
     "exclusive": _Reader._exclusive,
     "says": _Reader._says,
     "replies": _Reader._replies,
+    "shows": _Reader._shows,
+    "transfer": _Reader._transfer,
     "asleep": _Reader._asleep,
     "quiet": _Reader._quiet,
 }

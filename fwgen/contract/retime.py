@@ -23,6 +23,8 @@ from fwgen.contract.types import (
     Quiet,
     Says,
     Send,
+    Sense,
+    Turn,
     Window,
 )
 from fwgen.errors import ContractError
@@ -129,7 +131,7 @@ def _done(
         case Analog():
             points = ((line.start(stimulus.at_ps + t) - at, uv) for t, uv in stimulus.points)
             return replace(stimulus, at_ps=at, points=tuple(points))
-        case Press() | Drive() | Send():
+        case Press() | Drive() | Send() | Sense() | Turn():
             return replace(stimulus, at_ps=at)
 
 

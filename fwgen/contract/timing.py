@@ -22,7 +22,10 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Send,
+    Sense,
+    Shows,
     Tone,
+    Turn,
     Window,
 )
 from fwgen.units import PPM, PS_PER_MS, PS_PER_S, period_ps
@@ -96,6 +99,10 @@ def end_of(stimulus: Stimulus) -> int:
             return stimulus.at_ps + (stimulus.points[-1][0] if stimulus.points else 0)
         case Drive():
             return stimulus.at_ps
+        case Sense():
+            return stimulus.at_ps + stimulus.over_ps
+        case Turn():
+            return stimulus.at_ps + abs(stimulus.steps) * stimulus.step_ps + stimulus.bounce_ps
 
 
 def required_span(expectations: Iterable[Expectation], stimuli: Iterable[Stimulus] = ()) -> int:
@@ -130,5 +137,7 @@ def _needed(expectation: Expectation, last_stimulus: int) -> int:
         case Blinks() | Pwm() | Tone() | Pattern() | Says() if cycle is not None:
             first = getattr(expectation, "first_on_by_ps", None) or start
             return max(start, first) + ENOUGH_PERIODS * cycle + cycle // 10 + STARTUP_PS
+        case Shows():
+            return max(start, last_stimulus) + 2 * expectation.within_ps + STARTUP_PS
         case Level() | Counts() | Never() | Exclusive() | Asleep() | Quiet() | _:
             return start + 2 * STARTUP_PS

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from fwgen.board.types import Part
+    from fwgen.board.types import Device, Module, Part
 
 Edge = Literal["rising", "falling", "both"]
 
@@ -80,7 +80,38 @@ class Analog:
     sensed: Sensed | None = None
 
 
-Stimulus = Press | Drive | Send | Analog
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """A module senses a ``value`` from ``at_ps`` on, or goes evenly to ``to`` within ``over_ps``.
+
+    ``subject`` is "part.quantity"; values are in the quantity's unit (fwgen.board.quantities). A
+    noise of up to ``noise`` either way rides on it; another ``seed``, another noise.
+    """
+
+    subject: str
+    at_ps: int
+    value: int
+    to: int
+    over_ps: int = 0
+    noise: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Turn a rotary encoder by ``steps`` (to the right; less than 0: to the left).
+
+    Each takes ``step_ps``; each contact chatters for ``bounce_ps`` when it moves.
+    """
+
+    subject: str
+    at_ps: int
+    steps: int
+    step_ps: int = 20 * 10**9
+    bounce_ps: int = 0
+
+
+Stimulus = Press | Drive | Send | Analog | Sense | Turn
 
 # ---------------------------------------------------------------------------- expectations
 
@@ -303,6 +334,43 @@ class Replies:
 
 
 @dataclass(frozen=True, slots=True)
+class Shows:
+    """A module shows a value all the time, from ``within_ps`` after the window's start on.
+
+    ``what`` is one of the things that its kind shows ("text", "angle", "colour"); ``value`` and
+    ``tolerance`` are in that quantity's unit (a colour's tolerance: levels of 255, per channel).
+    """
+
+    subject: str
+    what: str
+    value: int | str
+    tolerance: int = 0
+    within_ps: int = 10**11
+    window: Window = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """Between ``least`` and ``most`` transfers on a bus of the chip that look like this.
+
+    On I2C a transfer lasts from a START to the STOP, repeated STARTs included, and goes to
+    ``address`` (``answered`` False: nobody acknowledges it). On SPI it lasts while the pin
+    ``select`` is low, or without one for the whole window. ``writes`` and ``reads`` are all the
+    bytes that the master sends and gets in it; a byte None, or None for all: whatever.
+    """
+
+    port: str
+    address: int | None = None
+    select: str | None = None
+    writes: tuple[int | None, ...] | None = None
+    reads: tuple[int | None, ...] | None = None
+    answered: bool = True
+    least: int = 1
+    most: int | None = None
+    window: Window = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
 class Asleep:
     """The core sleeps at least this share of the window."""
 
@@ -319,7 +387,7 @@ class Quiet:
 
 Expectation = (
     Level | Blinks | Pattern | Counts | Pwm | Tone | Follows | Responds
-    | Never | Exclusive | Says | Replies | Asleep | Quiet
+    | Never | Exclusive | Says | Replies | Transfers | Shows | Asleep | Quiet
 )  # fmt: skip
 
 
@@ -327,6 +395,7 @@ Expectation = (
 class Contract:
     """What must be seen on a board.
 
+    ``devices`` are on buses, wires and pull-ups (``subjects.fitted`` puts them on the board).
     ``accept`` has what is accepted here, each with the reason: a hazard's code, "reset:CAUSE",
     "gap:PERIPHERAL" (``fwgen.contract.accept``).
     Implicit in every contract: no fault, no hazard, no gap that could matter.
@@ -340,4 +409,6 @@ class Contract:
     accept: tuple[tuple[str, str], ...] = ()
     prompt: str = ""
     notes: tuple[str, ...] = field(default_factory=tuple)
-    parts: tuple[Part, ...] = ()  # that give a voltage, wired to the board for this
+    parts: tuple[Part, ...] = ()  # on one pin, wired to the board for this
+    devices: tuple[Device, ...] = ()  # on buses, wires and pull-ups, wired for this
+    modules: tuple[Module, ...] = ()  # with a behaviour, likewise

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.board.modules import load_module_kind
+from fwgen.board.quantities import QUANTITIES as QUANTITY
 from fwgen.board.sensors import QUANTITIES
 from fwgen.contract.accept import accepted, say_accepted
 from fwgen.contract.sensing import UNIT_WORDS, VOLTAGE_UNITS
@@ -26,7 +28,11 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Send,
+    Sense,
+    Shows,
     Tone,
+    Transfers,
+    Turn,
     Window,
 )
 from fwgen.units import (
@@ -41,7 +47,7 @@ from fwgen.units import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fwgen.board.types import Board
     from fwgen.contract.types import Bound, Contract, Expectation, Step, Stimulus, Trigger
@@ -49,7 +55,7 @@ if TYPE_CHECKING:
 
 def describe(contract: Contract, board: Board) -> list[str]:
     """One sentence for each stimulus in order of time, then one for each expectation."""
-    board = fitted(board, contract.parts)
+    board = fitted(board, contract)
     stimuli = sorted(contract.stimuli, key=lambda stimulus: stimulus.at_ps)
     return [say(item, board) for item in (*stimuli, *contract.expectations)]
 
@@ -66,10 +72,16 @@ def say(item: Stimulus | Expectation, board: Board) -> str:
             return _stimulus(item, board)
         case Analog():
             return _analog(item, board)
+        case Sense() | Turn():
+            return _acted(item, board)
+        case Shows():
+            return _shows(item, board)
         case Follows() | Responds() | Never() | Exclusive() | Replies():
             return _relation(item, board)
         case Says() | Asleep() | Quiet():
             return _whole(item, board)
+        case Transfers():
+            return _transfers(item)
         case _:
             return _signal(item, board)
 
@@ -120,8 +132,10 @@ def _stimulus(item: Press | Drive | Send, board: Board) -> str:
                 if item.bounce_ps
                 else ""
             )
-            part = named(item.subject, board).part
-            what = item.subject if part else f"a button from {item.subject} to ground"
+            subject = named(item.subject, board)
+            what = item.subject if subject.part else f"a button from {item.subject} to ground"
+            if subject.module is not None:
+                what = f"{subject.item} of {subject.module.name}"
             return f"{at} {what} is pressed {long}{chatter}"
         case Drive(level=None):
             return f"{at} {item.subject} is left floating"
@@ -157,6 +171,59 @@ def _analog(item: Analog, board: Board) -> str:
         text = f"{at} {name} is set to {stop}"
     source = f", through {show_resistance(item.ohm)}" if item.ohm and item.sensed is None else ""
     return text + source + noise
+
+
+def _acted(item: Sense | Turn, board: Board) -> str:
+    at = f"At {show_duration(item.at_ps)}"
+    if isinstance(item, Turn):
+        count = abs(item.steps)
+        steps = "1 step" if count == 1 else f"{count} steps"
+        side = "right" if item.steps > 0 else "left"
+        chatter = (
+            f", its contacts bouncing for {show_duration(item.bounce_ps)}" if item.bounce_ps else ""
+        )
+        return (
+            f"{at} {item.subject} is turned {steps} to the {side}, one every "
+            f"{show_duration(item.step_ps)}{chatter}"
+        )
+    subject = named(item.subject, board)
+    name = item.subject
+    show: Callable[[int | str], str] = str
+    if subject.module is not None:
+        measure = load_module_kind(subject.module.kind).senses[subject.item]
+        show = QUANTITY[measure.quantity].show
+        name = f"the {subject.item} at {subject.module.name}"
+    noise = f", with a noise of {show(item.noise)} either way" if item.noise else ""
+    if item.over_ps:
+        return (
+            f"{at} {name} goes evenly from {show(item.value)} to {show(item.to)} within "
+            f"{show_duration(item.over_ps)}{noise}"
+        )
+    return f"{at} {name} is set to {show(item.to)}{noise}"
+
+
+def value_words(item: Shows, value: int | str | None, board: Board) -> str:
+    """A value of what a module shows, as people write it."""
+    module = named(item.subject, board).module
+    if value is None:
+        return "nothing that can be told"
+    measure = load_module_kind(module.kind).shows.get(item.what) if module is not None else None
+    return str(value) if measure is None else QUANTITY[measure.quantity].show(value)
+
+
+def _shows(item: Shows, board: Board) -> str:
+    give = ""
+    if item.tolerance:
+        per = isinstance(item.value, str)
+        shown = f"{item.tolerance} per channel" if per else (
+            value_words(item, item.tolerance, board)
+        )  # fmt: skip
+        give = f", give or take {shown}"
+    what = value_words(item, item.value, board)
+    return (
+        f"{item.subject} shows the {item.what} {what}{give}, within "
+        f"{show_duration(item.within_ps)}{_window(item.window)}"
+    )
 
 
 def _signal(item: Expectation, board: Board) -> str:
@@ -329,6 +396,36 @@ def _whole(item: Says | Asleep | Quiet, board: Board) -> str:
             )
         case Quiet():
             return f"No pin moves but {listed(item.but)}" if item.but else "No pin moves"
+
+
+def hex_words(data: Sequence[int | None]) -> str:
+    """Bytes as a contract writes them."""
+    return " ".join("??" if byte is None else f"{byte:02x}" for byte in data)
+
+
+def _transfers(item: Transfers) -> str:
+    if item.address is not None:
+        where = f" with {item.address:#04x}"
+    else:
+        where = f" while {item.select} is low" if item.select else ""
+    if not item.answered:
+        what = ", nobody answers"
+    else:
+        parts = [
+            f"{verb} {hex_words(data) or 'nothing'}"
+            for verb, data in (("writes", item.writes), ("reads", item.reads))
+            if data is not None
+        ]
+        what = f" that {' and '.join(parts)}" if parts else ""
+    if item.most == 0:
+        often = "no transfer"
+    elif item.most == item.least:
+        often = f"exactly {item.least} transfer{'s' if item.least != 1 else ''}"
+    elif item.most is None:
+        often = f"at least {item.least} transfer{'s' if item.least != 1 else ''}"
+    else:
+        often = f"{item.least} to {item.most} transfers"
+    return f"{item.port} makes {often}{where}{what}{_window(item.window)}"
 
 
 def _bounds(bounds: tuple[tuple[str, Bound], ...]) -> str:

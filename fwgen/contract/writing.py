@@ -6,7 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from fwgen.board.board_file import SENSOR_KINDS
+from fwgen.board.board_file import PART_KINDS, SENSOR_KINDS
+from fwgen.board.modules import load_module_kind
+from fwgen.board.quantities import QUANTITIES as QUANTITY
 from fwgen.contract.accept import accepted
 from fwgen.contract.subjects import find, fitted
 from fwgen.contract.types import (
@@ -29,15 +31,19 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Send,
+    Sense,
+    Shows,
     Tone,
+    Transfers,
+    Turn,
 )
-from fwgen.contract.words import say
+from fwgen.contract.words import hex_words, say
 from fwgen.units import frequency_mhz, period_ps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from fwgen.board.types import Board, Part
+    from fwgen.board.types import Board, Device, Module, Part
     from fwgen.contract.types import Bound, Contract, Expectation, Step, Stimulus, Trigger, Window
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -53,7 +59,7 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
     With the board at hand each table is headed by its sentence in plain words.
     """
     if board is not None:
-        board = fitted(board, contract.parts)
+        board = fitted(board, contract)
     made = [
         *_lines([
             ("title", _text(contract.title)),
@@ -70,11 +76,25 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
         made.append(f"because = {_text(one.because)}")
     for part in contract.parts:
         made += ["", f"[parts.{_key(part.name)}]", *_lines(_part(part))]
+    for device in contract.devices:
+        made += ["", f"[parts.{_key(device.name)}]", *_lines(_device(device))]
+    for module in contract.modules:
+        made += ["", f"[parts.{_key(module.name)}]", *_lines(_module(module))]
+    modules = {module.name: module for module in contract.modules}
+    if board is not None:
+        modules |= board.modules
     for stimulus in contract.stimuli:
-        made += ["", *_comment(stimulus, board), "[[do]]", *_lines(_stimulus(stimulus, board))]
+        made += ["", *_comment(stimulus, board), "[[do]]"]
+        made += _lines(
+            _sense(stimulus, modules) if isinstance(stimulus, Sense) else
+            _stimulus(stimulus, board)
+        )  # fmt: skip
     for expectation in contract.expectations:
         made += ["", *_comment(expectation, board), "[[expect]]"]
-        made += _lines(_expectation(expectation, board))
+        made += _lines(
+            _shows(expectation, modules) if isinstance(expectation, Shows) else
+            _expectation(expectation, board)
+        )  # fmt: skip
     return "\n".join(made) + "\n"
 
 
@@ -133,10 +153,19 @@ def _voltage(uv: int) -> str:
 
 
 def _part(part: Part) -> Pairs:
-    """A part that gives a voltage."""
-    assert part.sensor is not None
+    """A part on one pin."""
+    made: Pairs
+    if part.sensor is None:
+        active, further = PART_KINDS[part.kind]
+        made = [("kind", _text(part.kind)), ("pin", _text(part.pin))]
+        made.append((active, '"high"' if part.active else '"low"'))
+        if part.pull is not None:
+            made.append(("pull", '"up"' if part.pull else '"down"'))
+        if part.colour is not None and "colour" in further:
+            made.append(("colour", _text(part.colour)))
+        return made + ([("title", _text(part.title))] if part.title else [])
     sensor, (resistance, curve) = part.sensor, SENSOR_KINDS[part.kind]
-    made: Pairs = [("kind", _text(part.kind)), ("pin", _text(part.pin))]
+    made = [("kind", _text(part.kind)), ("pin", _text(part.pin))]
     made.append((resistance, f'"{sensor.ohm} ohm"'))
     if curve:
         value = str(sensor.curve) if part.kind == "ntc" else f"{sensor.curve / 1000:g}"
@@ -144,6 +173,51 @@ def _part(part: Part) -> Pairs:
         made.append(("to", '"supply"' if sensor.to_supply else '"ground"'))
     made.append(("rests", _quantity(part.kind, sensor.rests)))
     return made + ([("title", _text(part.title))] if part.title else [])
+
+
+def _module(module: Module) -> Pairs:
+    kind = load_module_kind(module.kind)
+    made: Pairs = [("kind", _text(module.kind))]
+    made += [(key, _text(pin)) for key, pin in module.pins.items()]
+    for key, measure in {**kind.settings, **kind.senses}.items():
+        value = module.settings.get(key, measure.rests)
+        if value == measure.rests:
+            continue
+        whole = measure.quantity == "count"
+        text = QUANTITY[measure.quantity].exact(value)
+        made.append((key, text if whole else _text(text)))
+    return made + ([("title", _text(module.title))] if module.title else [])
+
+
+def _shows(e: Shows, modules: Mapping[str, Module]) -> Pairs:
+    module, quantity = modules.get(e.subject), ""
+    if module is not None:
+        quantity = load_module_kind(module.kind).shows[e.what].quantity
+    if isinstance(e.value, str):
+        value, give = _text(e.value), str(e.tolerance)
+    elif quantity in ("", "count"):
+        value, give = str(e.value), str(e.tolerance)
+    else:
+        exact = QUANTITY[quantity].exact
+        value, give = _text(exact(e.value)), _text(exact(e.tolerance))
+    made: Pairs = [("shows", _inline([("part", _text(e.subject)), (e.what, value)]))]
+    if quantity not in ("text", "word", "count"):
+        made.append(("tolerance", give))
+    return [*made, ("within", _duration(e.within_ps)), *_window(e.window)]
+
+
+def _sense(item: Sense, modules: Mapping[str, Module]) -> Pairs:
+    name, _, what = item.subject.partition(".")
+    exact: Callable[[int | str], str] = str
+    if name in modules:
+        exact = QUANTITY[load_module_kind(modules[name].kind).senses[what].quantity].exact
+    at, to = ("at", _duration(item.at_ps)), ("to", _text(exact(item.to)))
+    more = _if("noise", item.noise, 0, _text(exact(item.noise)))
+    more += _if("seed", item.seed, 0, str(item.seed))
+    if item.over_ps:
+        ends = [("from", _text(exact(item.value))), to, ("over", _duration(item.over_ps))]
+        return [("ramp", _text(item.subject)), at, *ends, *more]
+    return [("set", _text(item.subject)), at, to, *more]
 
 
 def _quantity(kind: str, value: int) -> str:
@@ -196,6 +270,12 @@ def _stimulus(item: Stimulus, board: Board | None) -> Pairs:
             return [("drive", _text(item.subject)), at, ("to", to)]
         case Analog():
             return _analog(item, board)
+        case Sense():
+            raise AssertionError(item)
+        case Turn():
+            bounce = _if("bounce", item.bounce_ps, 0, _duration(item.bounce_ps))
+            every = ("every", _duration(item.step_ps))
+            return [("turn", _text(item.subject)), at, ("steps", str(item.steps)), every, *bounce]
         case Send():
             baud: Pairs = [] if item.baud is None else [("baud", str(item.baud))]
             return [_sent(item.data), ("to", _text(item.subject)), at, *baud]
@@ -301,6 +381,10 @@ def _expectation(e: Expectation, board: Board | None) -> Pairs:
                 *_numbers(e.bounds),
                 *_window(e.window),
             ]
+        case Shows():
+            raise AssertionError(e)
+        case Transfers():
+            return _transfers(e)
         case Asleep():
             return [("asleep", _ratio(e.least_ppm)), *_window(e.window)]
         case Quiet():
@@ -377,6 +461,40 @@ def _says(e: Says) -> Pairs:
     made.append(("only", "true" if e.only else "false"))
     made += _optional("first_by", e.first_by_ps)
     return [*made, *_numbers(e.bounds), *_window(e.window)]
+
+
+def _device(device: Device) -> Pairs:
+    made: Pairs = [("kind", _text(device.kind))]
+    if device.kind == "wire":
+        made.append(("pins", _list(device.pins.values())))
+    else:
+        made += [(key, _text(pin)) for key, pin in device.pins.items()]
+    if device.address is not None:
+        made.append(("address", f"{device.address:#04x}"))
+    if device.pull is not None:
+        made.append(("pull", '"up"' if device.pull else '"down"'))
+    if device.content:
+        made.append(("content", _text(device.content.hex(" "))))
+    return [*made, *([("title", _text(device.title))] if device.title else [])]
+
+
+def _transfers(e: Transfers) -> Pairs:
+    made: Pairs = [("transfer", _text(e.port))]
+    if e.address is not None:
+        made.append(("address", f"{e.address:#04x}"))
+    if e.select is not None:
+        made.append(("select", _text(e.select)))
+    for key, data in (("writes", e.writes), ("reads", e.reads)):
+        if data is not None:
+            made.append((key, _text(hex_words(data))))
+    if not e.answered:
+        made.append(("answered", "false"))
+    if e.least == e.most:
+        made.append(("times", str(e.least)))
+    else:
+        made.append(("least", str(e.least)))
+        made += [] if e.most is None else [("most", str(e.most))]
+    return [*made, *_window(e.window)]
 
 
 def _numbers(bounds: tuple[tuple[str, Bound], ...]) -> Pairs:

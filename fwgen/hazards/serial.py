@@ -18,9 +18,32 @@ KINDS = (
         "compute BRR from the clock that the port really has",
     ),
     Kind(
+        "ck-not-connected", ERROR, "data clocked, but to no pin", "RM0368 §19.3.9",
+        "In synchronous mode the other side follows CK, and no pin is set to it.",
+        "set MODER to alternate function, and AFR, of a pin that has its CK",
+    ),
+    Kind(
+        "cts-not-connected", ERROR, "flow control without a pin for CTS", "RM0368 §19.3.14",
+        "With CTSE the port asks CTS before each frame, and no pin is set to it: whether anything "
+        "is sent is chance.",
+        "set a pin to its CTS, or clear CTSE",
+    ),
+    Kind(
         "serial-format", NOTE, "a format that is not 8N1", "RM0368 §19.3.7",
         "A terminal set to 8N1 reads other bytes, or framing errors.",
         "set the terminal to the same format",
+    ),
+    Kind(
+        "serial-mode", ERROR, "modes of a USART that exclude each other", "RM0368 §19.3.8",
+        "LIN, synchronous and single-wire mode each want bits of the others kept clear, and the "
+        "clock's shape left alone while the port is on.",
+        "clear the bits of the other modes before UE is set",
+    ),
+    Kind(
+        "serial-mute", WARNING, "RWU written when it cannot be", "RM0368 §19.6.4",
+        "An idle line does not wake a receiver that was muted before its first byte; with WAKE, "
+        "RWU does not change while RXNE is set.",
+        "receive a byte, and read DR, before setting RWU",
     ),
     Kind(
         "serial-seven-bits", WARNING, "a parity bit in place of the eighth data bit",

@@ -103,7 +103,7 @@ def _not_wired(name: str, kind: str, spec: RigSpec, board: Board) -> str:
 
 def needs_of(contract: Contract, board: Board) -> tuple[str, ...]:
     """What a contract needs of a rig for its verdict not to be unsure from the start."""
-    from fwgen.contract import Analog, Press, Replies, Says, Send
+    from fwgen.contract import Analog, Press, Replies, Says, Send, Sense, Turn
     from fwgen.hil.place import PROBE_CAN_PS
     from fwgen.verdict.needs import needs
 
@@ -111,6 +111,8 @@ def needs_of(contract: Contract, board: Board) -> tuple[str, ...]:
     for stimulus in contract.stimuli:
         if isinstance(stimulus, Send):
             found["serial"] = None
+        elif isinstance(stimulus, (Sense, Turn)):
+            found[f"part {stimulus.subject}"] = None
         elif isinstance(stimulus, Analog):
             found[f"voltage {stimulus.subject}"] = None
         else:

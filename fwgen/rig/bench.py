@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fwgen.contract import Analog, Drive, Press, Send
+from fwgen.contract import Analog, Drive, Press, Send, Sense, Turn
 from fwgen.contract.timing import STARTUP_PS
 from fwgen.contract.words import say
 from fwgen.image.facts import Facts
@@ -190,6 +190,8 @@ class _Run:
             why = self._cannot_send(stimulus)
             if not why:
                 self.sends.append(stimulus)
+        elif isinstance(stimulus, (Sense, Turn)) or "." in stimulus.subject:
+            why = f"nothing on this rig moves {stimulus.subject}"
         elif isinstance(stimulus, Analog):
             why = "nothing on this rig gives a voltage"
         else:
@@ -612,5 +614,7 @@ def _what(stimulus: Stimulus) -> str:
             return "the level from outside"
         case Analog():
             return "the voltage from outside"
+        case Sense() | Turn():
+            return "what was to happen to it"
         case _:
             return "the text"

@@ -21,7 +21,9 @@ from fwgen.contract.types import (
     Replies,
     Responds,
     Says,
+    Shows,
     Tone,
+    Transfers,
 )
 from fwgen.contract.words import say
 from fwgen.trace import Gap
@@ -43,7 +45,9 @@ from fwgen.verdict.relations import (
     judge_quiet,
     judge_responds,
 )
+from fwgen.verdict.shown import judge_shows
 from fwgen.verdict.speech import judge_replies, judge_says
+from fwgen.verdict.transfers import judge_transfers
 from fwgen.verdict.types import Departure, Finding, Outcome, Verdict
 from fwgen.verdict.view import Seen, TooFastError, View, failed, passed, unsure
 from fwgen.verdict.watching import as_far_as_seen, judge_looked, unwatched
@@ -69,7 +73,7 @@ def judge(
     UNSURE, too.
     Raises ContractError when the contract names what the board lacks.
     """
-    board = fitted(board, contract.parts)
+    board = fitted(board, contract)
     view = View(contract, trace, board, beside)
     gaps = tuple(gap for gap in trace.of(Gap) if not accepted_gap(gap, view))
     findings = tuple(_find(e, view, gaps) for e in contract.expectations)
@@ -137,6 +141,8 @@ _JUDGES: Mapping[type, Callable[..., Seen]] = {
     Exclusive: judge_exclusive,
     Says: judge_says,
     Replies: judge_replies,
+    Shows: judge_shows,
+    Transfers: judge_transfers,
     Asleep: judge_asleep,
     Quiet: judge_quiet,
 }

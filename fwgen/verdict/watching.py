@@ -23,7 +23,9 @@ from fwgen.contract.types import (
     Replies,
     Responds,
     Says,
+    Shows,
     Tone,
+    Transfers,
 )
 from fwgen.trace import Looked, NotDone
 from fwgen.units import PPM, PS_PER_MS, show_duration, show_ratio
@@ -61,7 +63,7 @@ def subjects_of(e: Expectation) -> tuple[str, ...]:
             return (e.port,)
         case Blinks() if e.phase is not None:
             return e.subject, e.phase.reference
-        case Asleep() | Quiet():
+        case Asleep() | Quiet() | Transfers() | Shows():
             return ()
         case _:
             return (e.subject,)
@@ -74,6 +76,10 @@ def unwatched(e: Expectation, view: View) -> Seen | None:
         return None
     if isinstance(e, Asleep) and not watched.asleep:
         return unsure("this bench did not look whether the core sleeps")
+    if isinstance(e, Shows):
+        return unsure(f"this bench does not see what {e.subject} shows")
+    if isinstance(e, Transfers):
+        return unsure(f"this bench does not listen to {e.port}")
     for name in subjects_of(e):
         if isinstance(e, Responds) and name == e.trigger.subject and _is_done(e.trigger):
             continue

@@ -74,6 +74,10 @@ OWN: dict[str, dict[str, tuple[Place, set[str]]]] = {
         "exti_f407": (("EXTI", "EXTI", {"EXTI": 0}), set()),
         "i2c_f407": (("I2C", "I2C", {"I2C3": 0}), {"header OAR1 bits"}),
         "adccommon_f407": (("ADC_Common", "ADC", {"C_ADC": 0}), set()),
+        "uart_v2": (  # the header has one struct, with CK, CTS and RTS
+            ("USART", "USART", {"UART4": 0}),
+            {"svd SR reset"} | {f"header {r} bits" for r in ("CR2", "CR3", "GTPR", "SR")},
+        ),
         "rng_v1": (("RNG", "RNG", {"RNG": 0}), set()),
         "dac_v1": (("DAC", "DAC", {"DAC": 0}), set()),
         "can_v1": (  # mailboxes and filters are structs of their own there

@@ -105,15 +105,15 @@ PROGRAMS: dict[str, tuple[list[str], dict[str, int]]] = {
     "unmodelled": (
         [
             "ldr r0, apb1enr @THM_PC8 apb1enr",
-            "ldr r1, i2c1 @THM_PC8 i2c1",
+            "ldr r1, spi2 @THM_PC8 spi2",
             "str r1, [r0, #0]",
             "ldr r1, [r0, #0]",
-            "ldr r0, i2c1_cr1 @THM_PC8 i2c1_cr1",
+            "ldr r0, i2s2ext_cr1 @THM_PC8 i2s2ext_cr1",
             "str r1, [r0, #0]",
             "halt: wfi",
             "b halt @THM_JUMP11 halt",
         ],
-        {"apb1enr": 0x40023840, "i2c1": 1 << 21, "i2c1_cr1": 0x40005400},
+        {"apb1enr": 0x40023840, "spi2": 1 << 14, "i2s2ext_cr1": 0x40003400},
     ),
 }  # fmt: skip
 

@@ -28,7 +28,7 @@ FAIL, UNSURE = 1, 3
         ("option-bytes", FAIL, ("read-out protection is set to level 2", "[option-bytes]")),
         ("no-swd", FAIL, ("PA13 leaves the debugger", "[swd-remapped]", "PA13 moves at")),
         ("clock-off", FAIL, ("GPIOA touched while its clock is off", "RCC_AHB1ENR")),
-        ("unmodelled", UNSURE, ("I2C1.CR1", "not modelled", "UNSURE")),
+        ("unmodelled", UNSURE, ("I2S2ext.CR1", "not modelled", "UNSURE")),
     ],
 )
 def test_what_silicon_would_punish_does_not_pass(
@@ -64,7 +64,7 @@ def test_the_same_in_json(fwgen: Call, image: Write, quiet: Path) -> None:
     assert json.loads(ran.out)["faults"][0]["exception"] == "HardFault"
     ran = fwgen("verify", image("unmodelled"), "--board", BOARD, "--contract", quiet, "--json")
     said = json.loads(ran.out)
-    assert (said["outcome"], said["gaps"][0]["peripheral"]) == ("unsure", "I2C1")
+    assert (said["outcome"], said["gaps"][0]["peripheral"]) == ("unsure", "I2S2ext")
 
 
 def test_evidence_is_written_on_demand(

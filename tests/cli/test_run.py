@@ -121,7 +121,7 @@ def test_hazards_and_gaps_are_told_once(live: Live, made: Callable[[str], Path])
     assert ran.returncode == 0
     assert ran.stderr.count(b"PA13 leaves the debugger") == 1
     ran = live(made("unmodelled"), "--for", "1s")
-    assert ran.stderr.count(b"I2C1.CR1: write is not modelled") == 1
+    assert ran.stderr.count(b"I2S2ext.CR1: write is not modelled") == 1
 
 
 def test_what_was_seen_can_be_kept_and_cycles_and_stack_are_told(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fwgen.board import load_board
+from fwgen.board.quantities import parse_lines
 from fwgen.contract import (
     Analog,
     Asleep,
@@ -32,9 +33,13 @@ from fwgen.contract import (
     Responds,
     Says,
     Send,
+    Sense,
+    Shows,
     Step,
     Tone,
+    Transfers,
     Trigger,
+    Turn,
     Window,
     describe,
     dump_contract,
@@ -102,6 +107,7 @@ def some_pattern(draw):
     return Pattern(tuple(steps), draw(st.booleans()), draw(tolerances), draw(short), draw(windows))
 
 
+heard = st.none() | st.lists(st.none() | st.integers(0, 255), max_size=4).map(tuple)
 KINDS = {
     Level: st.one_of(
         st.builds(Level, pins, levels, times), st.builds(Level, pins, levels, window=windows)
@@ -158,6 +164,34 @@ KINDS = {
         st.integers(0, S),
         windows,
     ),
+    Transfers: st.one_of(
+        st.builds(
+            Transfers,
+            st.just("I2C1"),
+            st.integers(0, 0x3FF),
+            st.none(),
+            heard,
+            heard,
+            least=st.integers(0, 3),
+            most=st.none() | st.integers(3, 9),
+            window=windows,
+        ),
+        st.builds(
+            Transfers,
+            st.just("SPI2"),
+            select=st.none() | pins,
+            writes=heard,
+            reads=heard,
+            window=windows,
+        ),
+        st.builds(
+            Transfers,
+            st.just("I2C3"),
+            st.integers(0, 0x7F),
+            answered=st.just(False),
+            most=st.just(1),
+        ),
+    ),
     Never: st.builds(Never, pin_moments | said, windows),
     Exclusive: st.builds(Exclusive, st.just(("PA6", "LD2", "D9")), windows),
     Says: st.builds(
@@ -182,6 +216,35 @@ KINDS = {
         short,
         windows,
     ),
+    Shows: st.one_of(
+        st.builds(
+            Shows,
+            st.just("LCD"),
+            st.just("text"),
+            texts.map(parse_lines),
+            st.just(0),
+            st.integers(0, S // 4),
+            windows,
+        ),
+        st.builds(
+            Shows,
+            st.just("ARM"),
+            st.just("angle"),
+            st.integers(-(10**6), 10**6),
+            st.integers(0, 10**6),
+            st.integers(0, S // 4),
+            windows,
+        ),
+        st.builds(
+            Shows,
+            st.just("RGB"),
+            st.just("colour"),
+            st.integers(0, 0xFFFFFF).map(lambda rgb: f"#{rgb:06x}"),
+            st.integers(0, 255),
+            st.integers(0, S // 4),
+            windows,
+        ),
+    ),
     Asleep: st.builds(Asleep, st.integers(0, 10**6), windows),
     Quiet: st.builds(Quiet, st.lists(pins, unique=True, max_size=3).map(tuple)),
 }
@@ -205,7 +268,79 @@ analog = st.one_of(
     ),
 )  # fmt: skip
 
+MODULES = load_contract(
+    """
+    [parts.DHT]
+    kind = "dht22"
+    data = "PC0"
+    humidity = "40.1234 %"
+    [parts.KNOB]
+    kind = "encoder"
+    a = "PB4"
+    b = "PB5"
+    sw = "PB6"
+    pull = "none"
+    [parts.KP]
+    kind = "keypad"
+    r1 = "PB0"
+    r2 = "PB1"
+    r3 = "PB2"
+    r4 = "PB10"
+    c1 = "PB12"
+    c2 = "PB13"
+    c3 = "PB14"
+    c4 = "PB15"
+    [parts.LCD]
+    kind = "hd44780"
+    rs = "PC5"
+    e = "PC6"
+    d4 = "PC7"
+    d5 = "PC8"
+    d6 = "PC9"
+    d7 = "PC10"
+    columns = 20
+    [parts.ARM]
+    kind = "servo"
+    signal = "PB7"
+    min_pulse = "600 us"
+    [parts.RGB]
+    kind = "rgb-led"
+    red = "PC11"
+    green = "PC12"
+    blue = "PD2"
+    common = "anode"
+    [parts.GPS]
+    kind = "serial-device"
+    tx = "PA10"
+    rx = "PA9"
+    script = "AT -> OK\\nGO -> \\\"1\\\""
+    [[expect]]
+    level = "LD2"
+    is = "off"
+    """,
+    BOARD,
+).modules
+
 stimuli = st.tuples(
+    st.builds(
+        Sense,
+        st.just("DHT.temperature"),
+        times.map(lambda t: t // 4),
+        st.integers(-40_000, 80_000),
+        st.integers(-40_000, 80_000),
+        st.integers(1, S),
+        st.integers(0, 5000),
+        st.integers(0, 9),
+    ),
+    st.builds(
+        Turn,
+        st.just("KNOB"),
+        times.map(lambda t: t // 4),
+        st.integers(-9, 9).filter(bool),
+        st.integers(10**9, S),
+        st.integers(0, 10**8),
+    ),
+    st.builds(Press, st.sampled_from(["KP.5", "KP.#", "KNOB.button"]), st.just(S), st.just(S)),
     analog,
     st.builds(
         Press,
@@ -244,13 +379,71 @@ def test_what_is_written_is_read_back(kind, data) -> None:
         data.draw(st.just(()) | st.tuples(st.tuples(ACCEPTABLE, st.just("because")))),
         data.draw(texts),
         tuple(data.draw(st.lists(texts, max_size=2))),
+        modules=MODULES,
     )
     check_contract(made, BOARD)
     for board in (None, BOARD):
         text = dump_contract(made, board)
         assert load_contract(text, BOARD) == made
         assert dump_contract(load_contract(text, BOARD), board) == text
-    assert len(describe(made, BOARD)) == 7
+    assert len(describe(made, BOARD)) == 10
+
+
+def test_what_is_wired_for_a_contract_is_written_and_read_back() -> None:
+    text = """
+[parts]
+EE = { kind = "24c02", scl = "D15", sda = "D14", address = 0x51, pull = "up", content = "01 02" }
+FL = { kind = "w25q16", sck = "PA5", miso = "PA6", mosi = "PA7", cs = "D10", title = "log" }
+W1 = { kind = "wire", pins = ["PA9", "PB13", "PC1"] }
+R1 = { kind = "resistor", pin = "PB10", pull = "down" }
+[[expect]]
+transfer = "I2C1"
+address = 0x51
+"""
+    made = load_contract(text, BOARD)
+    assert [d.name for d in made.devices] == ["EE", "FL", "W1", "R1"]
+    assert made.devices[0].pins == {"scl": "PB8", "sda": "PB9"}
+    assert made.devices[0].content == b"\x01\x02"
+    for board in (None, BOARD):
+        assert load_contract(dump_contract(made, board), BOARD) == made
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "what"),
+    [
+        ('X = { kind = "24c2" }', "parts.X.kind", "unknown"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB8" }', "parts.X", "same pin"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PQ9" }', "parts.X.sda", "no pin"),
+        ('X = { kind = "wire", pins = ["PA1"] }', "parts.X.pins", "two pins"),
+        ('LD2 = { kind = "wire", pins = ["PA1", "PA4"] }', "parts", "already"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB9", content = "0" }',
+         "parts.X.content", "hex"),
+    ],
+)  # fmt: skip
+def test_a_part_that_cannot_be_wired_is_refused_by_its_place(line, where, what) -> None:
+    text = f'[parts]\n{line}\n[[expect]]\ntransfer = "I2C1"\naddress = 1\n'
+    with pytest.raises(ContractError) as caught:
+        load_contract(text, BOARD)
+    assert caught.value.where == f"contract: {where}"
+    assert what in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        ('transfer = "USART2"', "no I2C or SPI port"),
+        ('transfer = "I2C1"', "an address"),
+        ('transfer = "I2C1"\naddress = 0x50\nselect = "PB6"', "selected"),
+        ('transfer = "SPI1"\naddress = 0x50', "no addresses"),
+        ('transfer = "SPI1"\nwrites = "0x9f"', "hexadecimal"),
+        ('transfer = "I2C1"\naddress = 1\ntimes = 1\nmost = 2', "either"),
+        ('transfer = "I2C1"\naddress = 1\nanswered = false\nwrites = "00"', "nobody answers"),
+    ],
+)  # fmt: skip
+def test_a_transfer_that_makes_no_sense_is_refused(lines, what) -> None:
+    with pytest.raises(ContractError) as caught:
+        load_contract(f"[[expect]]\n{lines}\n", BOARD)
+    assert what in caught.value.message
 
 
 def test_a_file_is_named_in_what_is_wrong_with_it(tmp_path: Path) -> None:
@@ -639,7 +832,7 @@ def test_a_threshold_of_a_part_whose_voltage_falls_is_turned_over() -> None:
             '[parts.X]\nkind = "potentiometer"\npin = "D13"\nohm = "10 kohm"\n',
             "parts", "LD2 is on PA5",
         ),
-        ('[parts.X]\nkind = "led"\npin = "A0"\n', "parts.X.kind", "'led' is unknown"),
+        ('[parts.X]\nkind = "lamp"\npin = "A0"\n', "parts.X.kind", "'lamp' is unknown"),
     ],
 )  # fmt: skip
 def test_a_voltage_that_makes_no_sense_is_refused(text: str, where: str, message: str) -> None:

@@ -44,6 +44,12 @@ WORDS, PULSES = 2 << 13 | 2 << 11, 2 << 3  # PULSES: EXTI line 4
 NUMBERS = count()
 
 
+def pause(rounds: int) -> str:
+    """Some cycles (three a round) in which nothing is done."""
+    label = f"pause{next(NUMBERS)}"
+    return f"\nldr r7, ={rounds}\n{label}: subs r7, r7, #1\nbne {label}\n"
+
+
 def wait(address: int, mask: int) -> str:
     """Poll until a bit is set."""
     label = f"wait{next(NUMBERS)}"
@@ -284,7 +290,8 @@ PAIRS: dict[str, Pair] = {
     ),
     "watchdog-expired": Pair(
         poke((IWDG, 0xCCCC)),
-        poke((IWDG, 0xCCCC)) + "\nfeed: " + poke((IWDG, 0xAAAA)) + "\nb feed", "not fed",
+        poke((IWDG, 0xCCCC)) + "\nfeed: " + poke((IWDG, 0xAAAA)) + pause(9999) + "b feed",
+        "not fed",
         span_ps=600 * MS,
     ),
     "watchdog-unfed": Pair(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.machine.core.dma import poke
-from tests.machine.hazard_pairs import EXTI, PWR, RCC, Pair, wait
+from tests.machine.hazard_pairs import EXTI, PWR, RCC, Pair, pause, wait
 
 RTC, WWDG, CRC = 0x4000_2800, 0x4000_2C00, 0x4002_3000
 TR, DR, CR, ISR, PRER, WUTR, SHIFTR, CALR = (
@@ -101,8 +101,8 @@ PAIRS: dict[str, Pair] = {
     ),
     "watchdog-early": Pair(
         poke((APB1ENR, 1 << 11)) + "\n" + "nop\n" * 6 + poke((WWDG + 4, 0x50), (WWDG, 0xFF))
-        + "\n" + poke((WWDG, 0xFF)),
+        + pause(20_000) + poke((WWDG, 0xFF)),
         poke((APB1ENR, 1 << 11)) + "\n" + "nop\n" * 6 + poke((WWDG + 4, 0x7F), (WWDG, 0xFF))
-        + "\nfeed: " + poke((WWDG, 0xFF)) + "\nb feed", "above the window",
+        + "\nfeed: " + poke((WWDG, 0xFF)) + pause(999) + "b feed", "above the window",
     ),
 }  # fmt: skip

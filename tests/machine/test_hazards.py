@@ -12,7 +12,7 @@ import pytest
 import fwgen
 from fwgen import pipeline
 from fwgen.contract import Contract, Level, Window
-from fwgen.hazards import REGISTER
+from fwgen.hazards import REGISTER, modules
 from fwgen.hazards.page import page
 from fwgen.machine import Machine
 from fwgen.trace import Fault, Gap, Hazard
@@ -20,13 +20,15 @@ from tests.machine.core.dma import GPIOA, poke
 from tests.machine.core.firmware import firmware
 from tests.machine.hazard_pairs import BOARD, MODER, MS, PAIRS, SWD, Pair, on
 from tests.machine.hazard_pairs_analog import PAIRS as ANALOG
+from tests.machine.hazard_pairs_buses import PAIRS as BUSES
+from tests.machine.hazard_pairs_ports import PAIRS as PORTS
 from tests.machine.hazard_pairs_rtc import PAIRS as RTC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(fwgen.__file__).parent
-ALL = PAIRS | ANALOG | RTC
+ALL = PAIRS | ANALOG | BUSES | PORTS | RTC
 BY_LUCK = "by-luck"  # told of a proof, not of a run
 
 
@@ -80,7 +82,8 @@ def test_firmware_that_passes_by_luck_does_not_pass() -> None:
 
 
 def test_every_kind_of_hazard_has_its_pair() -> None:
-    assert {*ALL, BY_LUCK} == set(REGISTER)
+    alone = {kind.code for kind in modules.KINDS}  # tests/machine/parts/test_part_hazards.py
+    assert {*ALL, BY_LUCK, *alone} == set(REGISTER)
 
 
 def test_every_code_that_is_raised_is_in_the_register() -> None:

@@ -5,14 +5,50 @@ from __future__ import annotations
 from fractions import Fraction
 
 from fwgen.board import load_board
-from fwgen.contract import Contract
-from fwgen.trace import Edge, SerialByte, Sleep, Stimulated, Trace, Voltage, Wake, Wave
+from fwgen.contract import Contract, load_contract
+from fwgen.trace import (
+    Edge,
+    I2cTransfer,
+    SerialByte,
+    Shown,
+    Sleep,
+    SpiFrame,
+    Stimulated,
+    Trace,
+    Voltage,
+    Wake,
+    Wave,
+)
 from fwgen.verdict import judge
 
 US, MS, S = 10**6, 10**9, 10**12
 SETUP = 20 * US  # when firmware has its pins set up
 
 BOARD = load_board("nucleo-f401")
+MODULES = load_contract(
+    """
+    [parts.LCD]
+    kind = "hd44780"
+    rs = "PC0"
+    e = "PC1"
+    d4 = "PC2"
+    d5 = "PC3"
+    d6 = "PC4"
+    d7 = "PC5"
+    [parts.SERVO]
+    kind = "servo"
+    signal = "PB0"
+    [parts.RGB]
+    kind = "rgb-led"
+    red = "PC8"
+    green = "PC9"
+    blue = "PC10"
+    [[expect]]
+    level = "LD2"
+    is = "off"
+    """,
+    BOARD,
+).modules
 
 
 class Painter:
@@ -65,6 +101,10 @@ class Painter:
     def hears(self, t, text):
         return self.says(t, text, direction="rx")
 
+    def shows(self, part, what, *values):
+        """What a part shows, as (t_ps, value)."""
+        return self.at(*(Shown(t, part, what, value) for t, value in values))
+
     def does(self, t, subject, what="done"):
         return self.at(Stimulated(t, subject, what))
 
@@ -78,6 +118,31 @@ class Painter:
         assert level == 1, "chatter comes in pairs"
         return self.at(Edge(t + hold, "PC13", 1))
 
+    def i2c(self, t, address, *, writes="", reads="", answered=True, acked=None, end="stop"):
+        """A transfer on I2C1 from ``t`` on: what is written, then after a repeated START read."""
+        for way, data, how in (
+            ("write", writes, "restart" if reads else end),
+            ("read", reads, end),
+        ):
+            if way == "write" and reads and not writes:
+                continue
+            if way == "read" and not reads:
+                continue
+            count = len(bytes.fromhex(data)) - (way == "read") if acked is None else acked
+            self.at(I2cTransfer(
+                t + MS, "I2C1", "master", address, way, data, answered, count, t, how
+            ))  # fmt: skip
+            t += MS
+        return self
+
+    def spi(self, t, select, *words):
+        """Frames of (sent, heard) on SPI1, 100 us each, while a pin is low."""
+        self.levels(select, (t, 0), (t + len(words) * 100 * US + 2, 1))
+        for n, (sent, heard) in enumerate(words):
+            start = t + 1 + n * 100 * US
+            self.at(SpiFrame(start + 100 * US, "SPI1", "master", sent, heard, 8, start))
+        return self
+
     def sleeps(self, start, stop):
         return self.at(Sleep(start, "sleep"), Wake(stop, "SysTick"))
 
@@ -90,7 +155,10 @@ class Painter:
 
 
 def contract(*expectations, span_ps=2 * S, stimuli=(), accept=()):
-    return Contract("t", BOARD.name, span_ps, tuple(stimuli), tuple(expectations), tuple(accept))
+    return Contract(
+        "t", BOARD.name, span_ps, tuple(stimuli), tuple(expectations), tuple(accept),
+        modules=MODULES,
+    )  # fmt: skip
 
 
 def found(expectation, painter, stimuli=()):

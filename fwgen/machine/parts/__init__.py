@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.contract import Analog, Drive, Press, Send
+from fwgen.contract import Analog, Drive, Press, Send, Sense, Turn
 from fwgen.machine.parts.button import press
+from fwgen.machine.parts.module import act
 from fwgen.machine.parts.terminal import send
 from fwgen.machine.parts.voltage import hold
 from fwgen.machine.parts.wire import drive
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 def apply(stimulus: Stimulus, soc: Soc) -> None:
     """Arrange for a stimulus to happen at its time. Raises BenchError when the board lacks it."""
     match stimulus:
+        case Press() if soc.modules and soc.board.find_module(stimulus.subject.partition(".")[0]):
+            act(stimulus, soc)
         case Press():
             press(stimulus, soc)
         case Drive():
@@ -29,3 +32,5 @@ def apply(stimulus: Stimulus, soc: Soc) -> None:
             hold(stimulus, soc)
         case Send():
             send(stimulus, soc)
+        case Sense() | Turn():
+            act(stimulus, soc)

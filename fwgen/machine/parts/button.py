@@ -61,11 +61,11 @@ def _contact(
         soc.recorder.add(Stimulated(t_ps, part.name, f"{verb}{how}"))
 
     soc.scheduler.at(at_ps, told)
-    for t_ps, state in _chatter(at_ps, bounce_ps, random, closed=closed):
+    for t_ps, state in chatter(at_ps, bounce_ps, random, closed=closed):
         soc.scheduler.at(t_ps, move(state))
 
 
-def _chatter(
+def chatter(
     at_ps: int, bounce_ps: int, random: Random, *, closed: bool
 ) -> Iterator[tuple[int, bool]]:
     """When the contact changes, and to what: an odd number of changes that end as wanted."""

@@ -32,10 +32,11 @@ def drive(stimulus: Drive, soc: Soc) -> None:
     if part is not None and level is not None:
         level = part.active if level else 1 - part.active
     pad = soc.fabric.pads[pin.name]
+    who = part.name if part is not None and part.kind == "switch" else WHO
 
     def act(t_ps: int) -> None:
         what = "let go" if level is None else f"driven {'high' if level else 'low'}"
         soc.recorder.add(Stimulated(t_ps, pin.name, what))
-        pad.drive_outside(t_ps, WHO, level)
+        pad.drive_outside(t_ps, who, level)
 
     soc.scheduler.at(stimulus.at_ps, act)

@@ -62,8 +62,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
     """Reset and clock control. RM0368 §6.
 
     Keeps the chip's clock domains ("SYSCLK", "HCLK", "APB1", "APB2", "APB1_TIM", "APB2_TIM",
-    "HSI", "HSE", "PLL", "PLL48", "PLLI2S", "LSI", "LSE", "RTCCLK"), each peripheral's own
-    domain and ``soc.gated``.
+    "HSI", "HSE", "PLL", "PLL48", "PLLI2S", "LSI", "LSE", "RTCCLK", "HSE_RTC"), each
+    peripheral's own domain and ``soc.gated``.
 
     ``on_nmi(t_ps, level)`` is the clock security system's request to the core.
     """
@@ -176,6 +176,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
         if watched:
             self._to_hsi(t_ps)
             self.cir.set(CSSF=1)
+            self._requests(t_ps)
             if self.on_nmi is not None:
                 self.on_nmi(t_ps, True)
         elif self.pllcfgr.PLLSRC:
@@ -394,6 +395,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
     def _requests(self, t_ps: int) -> None:
         flags = self.cir.mask(*(f"{name.upper()}RDYF" for name in NAMES))
         self.irq(t_ps, "global", bool(self.cir.value & flags))
+        self.soc.fabric.output("RCC_CSSF").drive(t_ps, self.cir.CSSF)  # breaks TIM1 and TIM8
 
     # ------------------------------------------------------------------ backup domain, LSI
 
@@ -622,6 +624,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             fast = 4 if self.has("DCKCFGR") and self.dckcfgr.TIMPRE else 2
             soc.clock(f"{bus}_TIM").set(hclk / divider * min(divider, fast), t_ps)
         soc.clock("RTCCLK").set(self._rtc(), t_ps)
+        for_rtc = self.running("hse") / cfgr.RTCPRE if cfgr.RTCPRE >= 2 else STOPPED
+        soc.clock("HSE_RTC").set(for_rtc, t_ps)
         for spec in soc.chip.peripherals.values():
             if spec.gate is None:
                 self._clock(spec, t_ps, on=True)
@@ -664,7 +668,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             divider = prescaler - 2 if prescaler & 4 else 1
             half = Fraction(PS_PER_S * divider, 2) / hz
             wave = output.wave
-            if wave is None or wave.first_ps != half:
+            if not isinstance(wave, SquareWave) or wave.first_ps != half:
                 output.drive_wave(SquareWave(t_ps, 1, half, half))
 
     # ------------------------------------------------------------------ limits

@@ -132,7 +132,7 @@ SVD_PERIPHERALS = (
         "RTC",
         "SDIO",
     ),
-    *("SPI1", "SYSCFG", "TIM1", "TIM2", "TIM9", "TIM10", "USART6", "WWDG"),
+    *("SPI1", "SYSCFG", "TIM1", "TIM2", "TIM9", "TIM10", "UART4", "USART6", "WWDG"),
 )
 
 

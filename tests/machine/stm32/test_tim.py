@@ -681,22 +681,6 @@ def test_small_timers_lack_what_they_lack() -> None:
     assert gaps(soc) == []
 
 
-@pytest.mark.parametrize(
-    ("register", "value", "gap"),
-    [
-        ("CCMR1", 0x80, "CCMR1.OC1CE"),
-        ("CCMR1", 0x04, "CCMR1.OC1FE"),
-        ("BDTR", 0x100, "BDTR.LOCK"),
-        ("CR2", 0x01, "CR2.CCPC"),
-        ("OR", 1, "OR"),
-    ],
-)
-def test_what_is_not_modelled_is_a_gap(register: str, value: int, gap: str) -> None:
-    soc = soc_with("TIM1")
-    write(soc, "TIM1", **{register: value})
-    assert gaps(soc) == [f"TIM1.{gap}"]
-
-
 def test_reset_stops_everything() -> None:
     soc = soc_with("TIM3")
     write(soc, "TIM3", ARR=9, CCR1=4, CCMR1=0x60, CCER=1, DIER=1, EGR=1, CR1=1)

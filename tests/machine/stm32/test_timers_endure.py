@@ -10,7 +10,16 @@ from fwgen.machine.peripheral import Peek
 from tests.machine.stm32.alone import MHZ, soc_with
 
 NAMES = ("TIM1", "TIM2", "TIM3", "TIM9", "TIM10", "USART1", "USART2", "IWDG")
-LINES = ("TIM1_CH1", "TIM1_BKIN", "TIM1_ETR", "TIM2_CH2", "TIM3_CH1", "TIM9_CH1", "USART2_RX")
+LINES = (
+    "TIM1_CH1",
+    "TIM1_BKIN",
+    "TIM1_ETR",
+    "TIM2_CH2",
+    "TIM3_CH1",
+    "TIM9_CH1",
+    "USART2_RX",
+    "USART2_CTS",
+)
 VALUE = st.one_of(
     st.integers(0, 0xFFFF_FFFF), st.integers(0, 31), st.sampled_from([0x5555, 0xCCCC])
 )

@@ -348,6 +348,67 @@ def test_parity_is_checked() -> None:
     assert frames(soc, "rx")[-1].error == "parity"
 
 
+@pytest.mark.parametrize("access", ["read", "write"])
+def test_a_parity_error_goes_with_any_access_to_dr_after_sr(access: str) -> None:
+    soc = wired(RE | TE | M | PCE)
+    soc.run_until(port(soc).receive(soc.now_ps, 0x43, 115_200_000, parity="odd"))
+    soc.write("USART2", "DR", 1)  # SR was not read: nothing goes
+    assert sr(soc) & PE
+    assert soc.read("USART2", "SR") & PE
+    if access == "read":
+        soc.read("USART2", "DR")
+    else:
+        soc.write("USART2", "DR", 1)
+    assert sr(soc) & PE == 0
+
+
+@pytest.mark.parametrize("flag", [FE, NE, ORE, IDLE])
+def test_error_flags_go_with_a_read_of_sr_and_then_of_dr(flag: int) -> None:
+    soc = wired(RE | TE)
+    now = soc.now_ps
+    if flag == FE:
+        end = port(soc).receive(now, 0x55, 115_107_914, flipped=1 << 9)
+    elif flag == NE:  # a spike within a bit
+        pad = soc.fabric.pads["PA3"]
+        pad.drive_outside(now, "console", 0)
+        soc.run_until(now + BIT * 17 // 32 - BIT // 64)
+        pad.drive_outside(soc.now_ps, "console", 1)
+        soc.run_until(now + BIT * 17 // 32 + BIT // 64)
+        pad.drive_outside(soc.now_ps, "console", 0)
+        soc.run_until(now + BIT)
+        pad.drive_outside(soc.now_ps, "console", 1)
+        end = now + 10 * BIT
+    else:
+        end = port(soc).receive(now, 1, 115_107_914)
+        if flag == ORE:
+            end = port(soc).receive(end, 1, 115_107_914)
+        else:
+            end += 11 * BIT
+    soc.run_until(end)
+    port(soc)._seen = 0
+    soc.read("USART2", "DR")
+    assert sr(soc) & flag, "DR alone clears nothing"
+    assert soc.read("USART2", "SR") & flag
+    soc.write("USART2", "DR", 1)
+    assert sr(soc) & flag, "nor does a write"
+    soc.read("USART2", "DR")
+    assert sr(soc) & flag == 0
+
+
+def test_one_bit_sampling_knows_no_noise() -> None:
+    soc = wired(cr3=1 << 11)
+    pad = soc.fabric.pads["PA3"]
+    start = soc.now_ps + US
+    spike = start + 3 * BIT + BIT * 15 // 32  # the eighth sample of bit 2, not the ninth
+    edges = [(start, 0), (start + BIT, 1), (spike - BIT // 64, 0), (spike + BIT // 64, 1)]
+    for t, level in edges:
+        soc.run_until(t)
+        pad.drive_outside(t, "console", level)
+    quiet(soc)
+    assert soc.read("USART2", "SR") & (RXNE | NE | FE) == RXNE
+    assert soc.read("USART2", "DR") == 0xFF
+
+
 def test_idle_comes_once_after_a_burst() -> None:
     soc = wired(RE)
     soc.write("USART2", "CR1", UE | RE | IDLEIE)
@@ -367,7 +428,11 @@ def test_idle_comes_once_after_a_burst() -> None:
 
 def test_a_muted_receiver_wakes_on_an_idle_line() -> None:
     soc = wired(RE)
+    receive(soc, b"0")
+    soc.read("USART2", "SR")
+    soc.read("USART2", "DR")  # the line was idle after it: forget that
     soc.write("USART2", "CR1", UE | RE | RWU)
+    assert not hazards(soc)
     t = port(soc).receive(soc.now_ps, 1, 115_200_000)
     soc.run_until(t + 5 * BIT)
     assert sr(soc) & RXNE == 0
@@ -376,6 +441,47 @@ def test_a_muted_receiver_wakes_on_an_idle_line() -> None:
     assert sr(soc) & IDLE == 0
     soc.run_until(port(soc).receive(soc.now_ps, 2, 115_200_000))
     assert soc.read("USART2", "DR") == 2
+
+
+def test_muting_before_any_byte_came_is_told() -> None:
+    soc = wired(RE)
+    soc.write("USART2", "CR1", UE | RE | RWU)
+    assert "before any byte came" in hazards(soc, "serial-mute")[0].message
+
+
+def test_rwu_cannot_change_while_a_byte_waits_and_addresses_wake() -> None:
+    soc = wired(RE | WAKE)
+    soc.run_until(port(soc).receive(soc.now_ps, 0x11, 115_200_000))
+    soc.write("USART2", "CR1", UE | RE | WAKE | RWU)
+    assert soc.read("USART2", "CR1") & RWU == 0
+    assert "is lost" in hazards(soc, "serial-mute")[0].message
+    soc.read("USART2", "DR")
+    soc.write("USART2", "CR1", UE | RE | WAKE | RWU)
+    assert soc.read("USART2", "CR1") & RWU
+
+
+def test_nine_bits_wake_on_the_ninth() -> None:
+    soc = wired(RE | WAKE | M, cr2=0x5)
+    soc.write("USART2", "CR1", UE | RE | WAKE | M | RWU)
+    got, t = [], soc.now_ps + US
+    for word in (0x0F5, 0x103, 0x005, 0x105, 0x085, 0x104, 0x001):
+        t = port(soc).receive(t, word, 115_200_000, bits=9)
+        soc.run_until(t + BIT)
+        t = soc.now_ps
+        if soc.read("USART2", "SR") & RXNE:
+            got.append(soc.read("USART2", "DR"))
+    assert got == [0x105, 0x085]
+    assert soc.read("USART2", "CR1") & RWU  # another's address muted it again
+
+
+def test_a_muted_receiver_raises_no_error_flags() -> None:
+    soc = wired(RE | WAKE)
+    soc.write("USART2", "CR1", UE | RE | WAKE | RWU)
+    t = soc.now_ps
+    for _ in range(3):  # the line is low where the stop bit belongs
+        t = port(soc).receive(t, 0x11, 115_200_000, flipped=1 << 9)
+    soc.run_until(t + BIT)
+    assert sr(soc) & (RXNE | FE | NE | ORE | PE) == 0
 
 
 def test_a_muted_receiver_wakes_on_its_address() -> None:
@@ -539,10 +645,9 @@ def test_stimulated_frames_equal_wired_ones(data: bytes, off_permille: int) -> N
 @pytest.mark.parametrize(
     ("register", "value", "gap"),
     [
-        ("CR2", 1 << 14, "CR2.LINEN"),
-        ("CR2", 1 << 11, "CR2.CLKEN"),
-        ("CR3", 0x200, "CR3.CTSE"),
         ("CR3", 0x02, "CR3.IREN"),
+        ("CR3", 0x20, "CR3.SCEN"),
+        ("CR3", 0x10, "CR3.NACK"),
         ("GTPR", 1, "GTPR"),
     ],
 )

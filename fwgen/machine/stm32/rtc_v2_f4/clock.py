@@ -694,6 +694,7 @@ f"{self.name}.WUTR is 0 with RTCCLK/2, which is forbidden",
             "STAMP": isr.TSF & cr.TSIE | isr.TAMP1F & self.tafcr.TAMPIE,
             "WAKEUP": isr.WUTF & cr.WUTIE,
         }
+        self.soc.fabric.output("RTC_WAKEUP").drive(t_ps, int(bool(levels["WAKEUP"])))  # to TIM5
         exti: Any = self.soc.peripherals.get("EXTI")
         pwr: Any = self.soc.peripherals.get("PWR")
         for name, level in levels.items():

@@ -32,9 +32,9 @@ class Counter:
     """
 
     __slots__ = (
-        "arr", "arr_next", "ccr", "ccr_next", "centre", "cnt", "down", "flags", "mask", "matched",
-        "mode", "opm", "outputs", "pre", "psc", "psc_next", "rcr", "ref", "rep", "stopped",
-        "udis", "updates", "urs",
+        "arr", "arr_next", "ccr", "ccr_next", "centre", "clear_held", "cleared", "cnt", "down",
+        "fast", "flags", "mask", "matched", "mode", "opm", "outputs", "pre", "psc", "psc_next",
+        "rcr", "ref", "rep", "stopped", "udis", "updates", "urs",
     )  # fmt: skip
 
     def __init__(self, width: int, channels: int) -> None:
@@ -51,6 +51,8 @@ class Counter:
         self.outputs = tuple(range(channels))  # channels that compare (the others capture)
         self.flags = self.updates = self.matched = 0
         self.stopped = False
+        self.cleared = self.fast = 0  # channels (bits) whose OCxREF is forced until the update
+        self.clear_held = False  # ETRF is high: an update does not let go of ``cleared``
 
     def copy(self) -> Counter:
         """A counter in the same state, to look ahead with."""
@@ -62,7 +64,9 @@ class Counter:
 
     @property
     def settled(self) -> bool:
-        """Whether an update event would load nothing new."""
+        """Whether an update event would load nothing new, and let go of no OCxREF."""
+        if self.fast or (self.cleared and not self.clear_held):
+            return False
         return self.psc == self.psc_next and self.arr == self.arr_next and self.ccr == self.ccr_next
 
     # ------------------------------------------------------------------ what software does
@@ -87,6 +91,16 @@ class Counter:
             self.down = False
         self.cnt = self.arr if self.down else 0
         self._touch_value()
+
+    def clear(self, channels: int, *, held: bool) -> None:
+        """OCxCE: ETRF is high (``held``) or low; ``channels`` (bits) listen to it. §12.3.13."""
+        self.clear_held = held
+        self.cleared &= channels
+        if held:
+            self.cleared |= channels
+            for i in self.outputs:
+                if channels >> i & 1:
+                    self.ref[i] = 0
 
     # ------------------------------------------------------------------ time passes
 
@@ -179,6 +193,9 @@ class Counter:
             return
         self.psc, self.arr = self.psc_next, self.arr_next
         self.ccr[:] = self.ccr_next
+        self.fast = 0
+        if not self.clear_held:
+            self.cleared = 0
         self.updates += 1
         if by_counter or not self.urs:
             self.flags |= UIF
@@ -218,6 +235,8 @@ class Counter:
         # CMS: flags only when counting down (1), up (2), both (3). At the ends both ways meet.
         if not self.centre or self.centre & way:
             self._flag(i)
+        if self.cleared >> i & 1:
+            return
         mode = self.mode[i]
         if mode == TOGGLE:
             self.ref[i] ^= times & 1
@@ -228,6 +247,11 @@ class Counter:
 
     def reference(self, i: int) -> int:
         """OCxREF of channel index ``i``."""
+        mode = self.mode[i]
+        if self.cleared >> i & 1 and mode not in (FORCE_LOW, FORCE_HIGH):
+            return 0
+        if self.fast >> i & 1 and mode >= PWM1:  # as if the comparison had matched
+            return int((mode == PWM2) != self.down)
         return self._reference(i, self.cnt, self.down, self.ref[i])
 
     def _reference(self, i: int, cnt: int, down: bool, latched: int) -> int:
@@ -288,7 +312,7 @@ class Counter:
     def changes(self, i: int) -> list[int]:
         """Clocks to the next changes of OCxREF of channel ``i``: at most three."""
         mode = self.mode[i]
-        if mode in (FROZEN, FORCE_LOW, FORCE_HIGH):
+        if mode in (FROZEN, FORCE_LOW, FORCE_HIGH) or (self.cleared | self.fast) >> i & 1:
             return []
         now = latched = self.reference(i)
         found: list[int] = []

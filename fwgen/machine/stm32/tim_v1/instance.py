@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec
 
 _CHANNEL = re.compile(r"(?:CC|OC|OIS|CCR)([1-4])")
+_CLEAR = re.compile(r"OC[1-4]CE")
 _ADVANCED = re.compile(r"CC[1-4]NE|CCPC|CCUS|OIS|COM|BI[EF]$|BG$")
+_REMAPS = ("TI1_RMP", "TI4_RMP", "ITR1_RMP")
 _ADVANCED_ONLY = ("RCR", "BDTR")
 _SLAVE = ("TIE", "TIF", "TG", "TDE")
+_ETR = ("ETF", "ETPS", "ECE", "ETP")  # and OCxCE
 _WIDE = ("CNT", "ARR", "CCR1", "CCR2", "CCR3", "CCR4")
 
 
@@ -29,7 +32,8 @@ class Instance:
 
     ``width`` of the counter in bits; ``channels``; ``advanced``: break, repetition, complementary
     outputs; ``updown``: counts down and centre-aligned; ``slave``: takes triggers; ``master``:
-    gives TRGO; ``itr``: the timer behind each internal trigger.
+    gives TRGO; ``itr``: the timer behind each internal trigger; ``remap``: by field of OR what
+    each of its values connects, "" being the pin (or, of ITR1_RMP, what ``itr`` says).
     """
 
     width: int
@@ -39,6 +43,7 @@ class Instance:
     slave: bool
     master: bool
     itr: tuple[str, ...]
+    remap: Mapping[str, tuple[str, ...]] = field(hash=False)  # a dict; alike timers are few
 
     @classmethod
     def of(cls, spec: PeripheralSpec) -> Instance:
@@ -58,14 +63,30 @@ class Instance:
             )
         }
         itr = options.pop("itr", ())
+        remap = options.pop("remap", {})
         options.pop("reset", None)
         if options:
             raise BoardError(f"a timer has no option {sorted(options)[0]!r}", where=where)
         if not isinstance(itr, list | tuple):
             raise BoardError("itr is a list of timer names", where=where)
+        if not isinstance(remap, dict) or not all(
+            field in _REMAPS and isinstance(sources, list | tuple) and len(sources) == 4
+            for field, sources in remap.items()
+        ):
+            raise BoardError(
+                "remap gives each field of OR four sources",
+                where=where,
+                hint=f"its fields are {', '.join(_REMAPS)}",
+            )
         assert isinstance(width, int)
         assert isinstance(channels, int)
-        return cls(width, channels, itr=tuple(str(name) for name in itr), **flags)
+        return cls(
+            width,
+            channels,
+            itr=tuple(str(name) for name in itr),
+            remap={field: tuple(map(str, sources)) for field, sources in remap.items()},
+            **flags,
+        )
 
     @cache  # noqa: B019 - of values: as many as chips have kinds of timers
     def registers(self, of_map: str) -> Mapping[str, RegisterSpec]:
@@ -88,6 +109,8 @@ class Instance:
             or (register in _ADVANCED_ONLY and not self.advanced)
             or (register == "SMCR" and not self.slave)
             or (register in ("CR2", "DCR", "DMAR") and not self.master)
+            or (register in ("DCR", "DMAR") and not self.channels)
+            or (register == "OR" and not self.remap)
         )
 
     def _has(self, field: str) -> bool:
@@ -96,7 +119,11 @@ class Instance:
             (channel is not None and int(channel[1]) > self.channels)
             or (not self.advanced and _ADVANCED.match(field))
             or (not self.slave and field in _SLAVE)
-            or (not self.updown and field in ("DIR", "CMS"))
+            or (not self.updown and field in ("DIR", "CMS", *_ETR))
+            or (not self.updown and _CLEAR.fullmatch(field))
+            or (field == "OPM" and self.channels == 1)
+            or (field in ("CKD", "TI1S", "CCDS") and not self.channels)
+            or (field in _REMAPS and field not in self.remap)
             or (not self.master and field.endswith("DE"))  # no DMA either
         )
 

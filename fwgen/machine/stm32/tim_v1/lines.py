@@ -5,14 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from fwgen.machine.signals import SquareWave
+from fwgen.machine.signals import Signal, SquareWave
 from fwgen.machine.stm32.tim_v1.counter import FOREVER
 from fwgen.units import PS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fwgen.machine.signals import Signal
     from fwgen.machine.time import ClockDomain, Scheduler, Timer
 
 # ICxF, ETF: samples that must agree, and how many ticks lie between them (RM0368 §12.4.7); from
@@ -80,6 +79,24 @@ class InputLine:
         self._pending = None
         self.level = level
         self._call(t_ps, level)
+
+
+class ClockLine:
+    """A clock of the chip as the input of a timer (OR): high for half a period from each tick."""
+
+    def __init__(self, clock: ClockDomain, scheduler: Scheduler) -> None:
+        self.signal = Signal(clock.name, scheduler, 0)
+        self._clock = clock
+        clock.on_change(self._changed)
+        self._changed(scheduler.now_ps)
+
+    def _changed(self, t_ps: int) -> None:
+        clock = self._clock
+        if not clock.hz:
+            self.signal.drive(t_ps, 0)
+            return
+        half = Fraction(PS_PER_S, 2) / clock.hz
+        self.signal.drive_wave(SquareWave(clock.time_of(clock.ticks_at(t_ps)), 1, half, half))
 
 
 class OutputLine:

@@ -9,12 +9,14 @@ from fwgen.machine.peripheral import Peek, Peripheral, Reg, Register
 from fwgen.machine.stm32.tim_v1.counter import CC1IF, FOREVER, FROZEN, UIF, Counter
 from fwgen.machine.stm32.tim_v1.instance import Instance
 from fwgen.machine.stm32.tim_v1.lines import (
+    ClockLine,
     DeadTime,
     InputLine,
     OutputLine,
     dead_ticks,
     filter_ticks,
 )
+from fwgen.machine.stm32.tim_v1.outputs import NP, OFF, E, Idle, P, Stage, frozen, stages
 from fwgen.machine.stm32.tim_v1.requests import ALL, COM, TRIGGER, Requests
 from fwgen.machine.time import NEVER
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
     from fwgen.machine.time import Timer
 
@@ -30,7 +33,8 @@ _ENCODERS = (1, 2, 3)  # SMCR.SMS
 _RESET, _GATED, _TRIGGER, _CLOCK = 4, 5, 6, 7
 _TI1_ED, _TI1, _TI2, _ETR = 4, 5, 6, 7  # SMCR.TS; below: the internal triggers
 _ON_RESET, _ON_ENABLE, _ON_UPDATE, _ON_COMPARE = 0, 1, 2, 3  # CR2.MMS; above: OCxREF
-_E, _P, _NE, _NP = 1, 2, 4, 8  # CCER, per channel
+_PWM = 6  # OCxM: from here on PWM
+_COMMUTED = 3  # channels with a complement: CCPC preloads their CCxE, CCxNE and OCxM
 
 
 def _compare_written(i: int) -> Callable[[Tim, int, int, int], None]:
@@ -53,17 +57,20 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
 
     With a DMA request enabled its events are scheduled, too, until one of them waits to be served.
 
-    Not modelled (a Gap where firmware asks for it): remapping (OR), register locks (BDTR.LOCK),
-    preloaded commutation (CCPC, CCUS), clearing OCxREF from ETRF (OCxCE), fast enable (OCxFE).
-    Resynchronisation of inputs, and the delays between chained timers (MSM), are taken as zero.
-    Switching OCxM to PWM applies the comparison at once.
+    Not modelled (a Gap where firmware asks for it): OCxFE in another slave mode than the trigger
+    mode, triggers from USB and Ethernet (OR.ITR1_RMP).
+    Resynchronisation of inputs, the three or five cycles from a trigger to an output (OCxFE), and
+    the delays between chained timers are taken as zero: MSM, which makes up for them, does
+    nothing. Switching OCxM to PWM applies the comparison at once. COMG raises COMIF without CCPC,
+    too. What OCxFE forces lasts until the next update event. A failed clock (CSS) breaks once,
+    when it fails; the outputs may be enabled again before CSSF is cleared.
     """
 
     cr1, cr2, smcr, dier, sr, egr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
     ccmr1, ccmr2, ccer, cnt, psc, arr, rcr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
     ccr1, ccr2, ccr3, ccr4 = Reg(), Reg(), Reg(), Reg()
-    bdtr = Reg(unmodelled=("LOCK",))
-    dcr, dmar = Reg(), Reg()
+    bdtr = Reg()
+    dcr, dmar, or_ = Reg(), Reg(), Reg(name="OR")
 
     for _i, _reg in enumerate((ccr1, ccr2, ccr3, ccr4)):
         _reg.on_write(_compare_written(_i))
@@ -87,6 +94,9 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._trgo = fabric.output(f"{self.name}_TRGO")
         for line in (*(f"CH{i + 1}" for i in self._channels), "ETR", "BKIN"):
             fabric.input(f"{self.name}_{line}")
+        cr1 = self.states["CR1"].spec.fields
+        self._has_opm, self._has_ckd = "OPM" in cr1, "CKD" in cr1
+        self._clock_lines: dict[str, ClockLine] = {}  # what OR may connect to an input
         self._alarm: Timer | None = None
         self._wires: dict[str, InputLine] = {}
         self._wiring: tuple[object, ...] = ()
@@ -125,6 +135,10 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._restage = True
         self._following: list[tuple[OutputLine, int, int]] = []  # line, channel, inverted
         self._dead: dict[int, DeadTime] = {}  # channels whose both outputs follow, with dead time
+        self._ccer_acts = 0  # CCER's CCxE and CCxNE as they act (CCPC)
+        self._ocm_acts = [0] * len(self._channels)
+        self._lock_written = False  # LOCK is written once
+        self._idle_from = 0  # tick from which outputs take their idle levels (OISx)
 
     def on_reset(self, t_ps: int) -> None:
         """Stop counting, let go of every line."""
@@ -196,19 +210,36 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._configure(t_ps)
         self._settle(t_ps)
 
+    @ccer.on_write
+    def _enables(self, t_ps: int, _written: int, before: int) -> None:
+        self._hold_locked(self.ccer, before)
+        self._reconfigured(t_ps, _written, before)
+
     smcr.on_write(_reconfigured)
-    ccer.on_write(_reconfigured)
+    or_.on_write(_reconfigured)
     psc.on_write(_reconfigured)
     arr.on_write(_reconfigured)
     rcr.on_write(_reconfigured)
 
     @cr2.on_write
-    def _control_2(self, t_ps: int, _written: int, _before: int) -> None:
-        if self.instance.advanced:
-            for name in ("CCPC", "CCUS"):
-                if getattr(self.cr2, name):
-                    self.soc.gap(self.name, f"CR2.{name}", "write", self.spec.base + 0x04)
-        self._reconfigured(t_ps, _written, _before)
+    def _control_2(self, t_ps: int, _written: int, before: int) -> None:
+        self._hold_locked(self.cr2, before)
+        self._reconfigured(t_ps, _written, before)
+
+    def _hold_locked(self, state: Register, before: int) -> None:
+        """Keep what BDTR.LOCK, as it was before this write, protects."""
+        if not self.instance.advanced:
+            return
+        lock = self.bdtr.field("LOCK", before if state is self.bdtr else self.bdtr.value)
+        mask = frozen(state.name, lock, self._counter.outputs)
+        if state is self.bdtr and self._lock_written:
+            mask |= state.mask("LOCK")  # "written only once after the reset"
+        if (state.value ^ before) & mask:
+            state.value = state.value & ~mask | before & mask
+            self.soc.hazard(
+                "timer-locked",
+                f"{self.name}.{state.name}: bits {mask:#x} are locked until reset (LOCK = {lock})",
+            )
 
     @dier.on_write
     def _interrupt_enable(self, t_ps: int, _written: int, _before: int) -> None:
@@ -217,6 +248,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
 
     @sr.on_write
     def _status_written(self, t_ps: int, _written: int, _before: int) -> None:
+        if self.instance.advanced and self._broken:
+            self.sr.set(BIF=1)  # "cleared by software if the break input is not active"
         self._settle(t_ps)
 
     @sr.on_peek
@@ -248,8 +281,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             self._trigger_flag()
         if self.instance.advanced:
             if egr.field("COMG", written):
-                self.sr.set(COMIF=1)
-                self._requests.happened(COM)
+                self._commute(t_ps)
             if egr.field("BG", written):
                 self._break()
         if egr.field("UG", written):
@@ -267,9 +299,10 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     def _modes_written(
         self, t_ps: int, state: Register, before: int, channels: tuple[int, ...]
     ) -> None:
+        self._hold_locked(state, before)
         for i in channels:
             lane = 8 * (i & 1)
-            if self._enable_bits(i) & _E and (before ^ state.value) >> lane & 3:
+            if self._enable_bits(i) & E and (before ^ state.value) >> lane & 3:
                 # "CCxS bits are writable only when the channel is off" (§13.4.7)
                 state.value = state.value & ~(3 << lane) | before & 3 << lane
                 self.soc.hazard(
@@ -277,12 +310,6 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
                     f"{self.name}.{state.name}.CC{i + 1}S cannot change while CC{i + 1}E is set",
                     cure=f"clear CC{i + 1}E in CCER first",
                 )
-            mode = state.value >> lane & 0xFF
-            if not mode & 3:
-                for bit, name in ((0x04, "FE"), (0x80, "CE")):
-                    if mode & bit:
-                        address = self.spec.base + state.spec.offset
-                        self.soc.gap(self.name, f"{state.name}.OC{i + 1}{name}", "write", address)
         self._configure(t_ps)
         self._settle(t_ps)
 
@@ -316,7 +343,11 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         return self.states[f"CCR{i + 1}"].value
 
     @bdtr.on_write
-    def _break_and_outputs(self, t_ps: int, _written: int, _before: int) -> None:
+    def _break_and_outputs(self, t_ps: int, _written: int, before: int) -> None:
+        self._hold_locked(self.bdtr, before)
+        self._lock_written = True
+        if self.bdtr.field("MOE", before) and not self.bdtr.MOE:
+            self._begin_idle()
         self._configure(t_ps)
         if self._broken:
             self._break()
@@ -368,7 +399,27 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     # ------------------------------------------------------------------ configuration
 
     def _enable_bits(self, i: int) -> int:
-        return self.ccer.value >> 4 * i & 0xF
+        """The channel's bits of CCER, as they act."""
+        bits = self.ccer.value
+        if self._preloads(i):
+            enables = 0x555 & 0xF << 4 * i
+            bits = bits & ~enables | self._ccer_acts & enables
+        return bits >> 4 * i & 0xF
+
+    def _preloads(self, i: int) -> bool:
+        """Whether CCxE, CCxNE and OCxM of a channel wait for a commutation (CCPC). §12.3.14."""
+        if not self.instance.advanced or i >= _COMMUTED or not self.cr2.CCPC:
+            return False
+        return not self._mode_byte(i) & 3
+
+    def _commute(self, t_ps: int) -> None:
+        """COM: what was preloaded acts."""
+        self._ccer_acts = self.ccer.value
+        for i in self._channels:
+            self._ocm_acts[i] = self._mode_byte(i) >> 4 & 7
+        self.sr.set(COMIF=1)
+        self._requests.happened(COM)
+        self._configure(t_ps)
 
     def _mode_byte(self, i: int) -> int:
         return self.states["CCMR1" if i < 2 else "CCMR2"].value >> 8 * (i & 1) & 0xFF
@@ -376,7 +427,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     def _configure(self, t_ps: int) -> None:
         """Hand what the registers say to the counter; connect the lines it needs."""
         counter, cr1, has = self._counter, self.cr1, self.instance
-        counter.opm, counter.udis, counter.urs = bool(cr1.OPM), bool(cr1.UDIS), bool(cr1.URS)
+        counter.udis, counter.urs = bool(cr1.UDIS), bool(cr1.URS)
+        counter.opm = self._has_opm and bool(cr1.OPM)
         counter.psc_next, counter.arr_next = self.psc.value, self.arr.value
         if not cr1.ARPE:
             counter.arr = counter.arr_next
@@ -389,7 +441,9 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
                 counter.mode[i] = FROZEN
                 continue
             outputs.append(i)
-            ocm = mode >> 4 & 7
+            if not self._preloads(i):
+                self._ocm_acts[i] = mode >> 4 & 7
+            ocm = self._ocm_acts[i]
             if ocm != counter.mode[i]:
                 counter.ref[i] = counter.reference(i)
                 counter.mode[i] = ocm
@@ -397,9 +451,14 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             if not mode & 0x08:  # OCxPE
                 counter.ccr[i] = counter.ccr_next[i]
         counter.outputs = tuple(outputs)
-        self._sms, ece = 0, 0
-        if has.slave:
-            self._sms, ece = self.smcr.SMS, self.smcr.ECE
+        for i in self._channels:
+            if not self._preloads(i):
+                enables = 0x555 & 0xF << 4 * i
+                self._ccer_acts = self._ccer_acts & ~enables | self.ccer.value & enables
+            if not self._enable_bits(i) & E:
+                self._prescaled[i] = 0  # "reset as soon as CCxE = 0" (§13.4.7)
+        self._sms = self._slave_mode()
+        ece = self._ece
         if has.updown:
             counter.centre = cr1.CMS
             if not counter.centre and self._sms not in _ENCODERS:
@@ -409,16 +468,67 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         # A timer without master mode gives its OC1REF to others (TIM10, TIM11: §14.3.13).
         self._mms = self.cr2.MMS if has.master else _ON_COMPARE + 1
         self._rewire(t_ps)
+        self._clear_references()
+        self._check_fast()
         external = ece or self._sms in (*_ENCODERS, _CLOCK)
         self._counting = bool(cr1.CEN and not external and self._gate)
 
+    @property
+    def _ece(self) -> int:
+        return self.smcr.ECE if self.instance.slave and self.instance.updown else 0
+
+    def _slave_mode(self) -> int:
+        if not self.instance.slave:
+            return 0
+        sms = self.smcr.SMS
+        if sms in _ENCODERS and not self.instance.updown:
+            self.soc.hazard(
+                "timer-slave-mode",
+                f"{self.name} has no encoder modes: SMS = {sms} is reserved there",
+            )
+            return 0
+        return sms
+
+    def _clearing(self) -> int:
+        """The channels (bits) that ETRF clears: OCxCE. Forced modes do not hear it."""
+        mask = 0
+        if self.instance.updown and self.instance.slave:
+            for i in self._counter.outputs:
+                mask |= bool(self._mode_byte(i) & 0x80) << i
+        return mask
+
+    def _clear_references(self) -> None:
+        """OCxREF stays low while ETRF is high, and until the update after. §12.3.13."""
+        channels = self._clearing()
+        if not channels:
+            self._counter.clear(0, held=False)
+            return
+        smcr = self.smcr
+        if smcr.ETPS or smcr.ECE:
+            self.soc.hazard(
+                "timer-clear",
+                f"{self.name}: OCxCE with {'ETPS' if smcr.ETPS else 'ECE'} set",
+            )
+        self._counter.clear(channels, held=bool(self._wires["ETR"].level ^ smcr.ETP))
+
+    def _check_fast(self) -> None:
+        """OCxFE is known to act in trigger mode only."""
+        if self._sms not in (_RESET, _GATED, _CLOCK):
+            return
+        for i in self._counter.outputs:
+            if self._mode_byte(i) & 0x04 and self._counter.mode[i] >= _PWM:
+                state = self.states["CCMR1" if i < 2 else "CCMR2"]
+                address = self.spec.base + state.spec.offset
+                self.soc.gap(self.name, f"{state.name}.OC{i + 1}FE", "write", address)
+
     def _rewire(self, t_ps: int) -> None:
         """Listen to exactly the inputs that matter."""
-        enabled = [i for i in self._channels if self._enable_bits(i) & _E]
+        enabled = [i for i in self._channels if self._enable_bits(i) & E]
         sources = {i: self._capture_source(i) for i in enabled if self._mode_byte(i) & 3}
         trigger = self.smcr.TS if self.instance.slave else 0
         traced = any(self._mode_byte(i) & 3 == 3 for i in sources)
-        wants_trigger = self._sms >= _RESET or traced
+        commutes = self.instance.advanced and self.cr2.CCPC and self.cr2.CCUS
+        wants_trigger = self._sms >= _RESET or traced or bool(commutes)
         ti = {source for source in sources.values() if source is not None}
         ti &= set(self._channels)  # one channel has no TI2: CC1S = 2 is reserved there, and deaf
         if self._sms in _ENCODERS or (wants_trigger and trigger == _TI1_ED):
@@ -427,16 +537,18 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             ti.add(1)
         if wants_trigger and trigger == _TI1:
             ti.add(0)
-        etr = self.instance.slave and (self.smcr.ECE or (wants_trigger and trigger == _ETR))
+        etr = self.instance.slave and self.instance.updown
+        etr = etr and bool(self._ece or self._clearing() or (wants_trigger and trigger == _ETR))
         bkin = self.instance.advanced and self.bdtr.BKE
         internal = trigger if wants_trigger and trigger < _TI1_ED else None
-        xor = self.instance.master and self.cr2.TI1S
-        ckd = self.cr1.CKD
+        xor = self.instance.master and bool(self._channels) and self.cr2.TI1S
+        ckd = self.cr1.CKD if self._has_ckd else 0
+        remap = self.or_.value if self.instance.remap else 0
         filters = [self._mode_byte(i) >> 4 if self._mode_byte(i) & 3 else 0 for i in self._channels]
         etf = self.smcr.ETF if etr else 0
         wiring = (
             frozenset(ti), etr, bkin, internal, xor, ckd, tuple(filters), etf,
-            self._sms, trigger, self._enable_polarity(), etr and self.smcr.ETP,
+            self._sms, trigger, self._enable_polarity(), etr and self.smcr.ETP, commutes, remap,
         )  # fmt: skip
         if wiring == self._wiring:
             return
@@ -447,22 +559,45 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         for i in sorted(ti):
             names = ("CH1", "CH2", "CH3") if i == 0 and xor else (f"CH{i + 1}",)
             ticks = filter_ticks(filters[i], ckd)
-            self._wire(f"TI{i + 1}", names, ticks, partial(self._input, i))
+            inside = self._remapped(f"TI{i + 1}_RMP")
+            signals = [inside] if inside is not None else None
+            self._wire(f"TI{i + 1}", names, ticks, partial(self._input, i), signals)
         if etr:
             self._wire("ETR", ("ETR",), filter_ticks(etf, ckd), self._external)
         if bkin:
             self._wire("BKIN", ("BKIN",), 0, lambda t, _: self._break_input(t))
+            # "a clock failure event generated by the CSS" breaks, too (§12.3.12).
+            css = [self.soc.fabric.output("RCC_CSSF")]
+            self._wire("CSS", (), 0, self._clock_failed, css)
         self._listen_to_master(t_ps, internal)
         self._trigger_level = self._trigger_now(t_ps, trigger) if wants_trigger else 0
         self._gate = self._sms != _GATED or bool(self._trigger_level)
+
+    def _remapped(self, field: str) -> Signal | None:
+        """What OR connects to an input instead of its pin. §13.4.20, §14.5.11."""
+        sources = self.instance.remap.get(field)
+        name = sources[getattr(self.or_, field)] if sources else ""
+        if not name:
+            return None
+        if name == "RTC_WAKEUP":
+            return self.soc.fabric.output(name)
+        if name not in self._clock_lines:
+            self._clock_lines[name] = ClockLine(self.soc.clock(name), self.soc.scheduler)
+        return self._clock_lines[name].signal
 
     def _enable_polarity(self) -> int:
         return self.ccer.value & 0xAAAA if self._channels else 0
 
     def _wire(
-        self, key: str, names: tuple[str, ...], ticks: int, call: Callable[[int, int], None]
+        self,
+        key: str,
+        names: tuple[str, ...],
+        ticks: int,
+        call: Callable[[int, int], None],
+        signals: list[Signal] | None = None,
     ) -> None:
-        signals = [self.soc.fabric.input(f"{self.name}_{name}") for name in names]
+        if signals is None:
+            signals = [self.soc.fabric.input(f"{self.name}_{name}") for name in names]
         self._wires[key] = InputLine(signals, ticks, self.clock, self.soc.scheduler, call)
 
     def _listen_to_master(self, t_ps: int, internal: int | None) -> None:
@@ -475,6 +610,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         if internal is None:
             return
         name = self.instance.itr[internal] if internal < len(self.instance.itr) else ""
+        if internal == 1 and "ITR1_RMP" in self.instance.remap:
+            name = self.instance.remap["ITR1_RMP"][self.or_.ITR1_RMP] or name
         master = self.soc.peripherals.get(name)
         if not isinstance(master, Tim):
             address = self.spec.base + 0x08
@@ -505,9 +642,9 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._sync(t_ps + 1)
         for i in self._channels:
             bits = self._enable_bits(i)
-            if bits & _E and self._mode_byte(i) & 3 and self._capture_source(i) == ti:
-                both = bits & _P and bits & _NP
-                if both or level ^ bool(bits & _P):
+            if bits & E and self._mode_byte(i) & 3 and self._capture_source(i) == ti:
+                both = bits & P and bits & NP
+                if both or level ^ bool(bits & P):
                     self._prescaled_capture(i)
         if self._sms in _ENCODERS:
             self._encoder(ti, level)
@@ -517,11 +654,11 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             self._trigger(t_ps, 0)
         elif (ti, trigger) in ((0, _TI1), (1, _TI2)):
             bits = self._enable_bits(ti)
-            if bits & _P and bits & _NP:
+            if bits & P and bits & NP:
                 self._trigger(t_ps, 1)
                 self._trigger(t_ps, 0)
             else:
-                self._trigger(t_ps, level ^ bool(bits & _P))
+                self._trigger(t_ps, level ^ bool(bits & P))
         self._settle(t_ps)
 
     def _prescaled_capture(self, i: int) -> None:
@@ -544,8 +681,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         """A quadrature edge. §13.3.12, Table "Counting direction versus encoder signals"."""
         if not self.cr1.CEN or (self._sms == 1 and ti == 0) or (self._sms == 2 and ti == 1):
             return
-        one = self._wires["TI1"].level ^ bool(self._enable_bits(0) & _P)
-        two = self._wires["TI2"].level ^ bool(self._enable_bits(1) & _P)
+        one = self._wires["TI1"].level ^ bool(self._enable_bits(0) & P)
+        two = self._wires["TI2"].level ^ bool(self._enable_bits(1) & P)
         # An edge of TI1 counts up when TI1 then differs from TI2; of TI2 when it equals TI1.
         self._counter.down = one == two if ti == 0 else one != two
         self.cr1.set(DIR=int(self._counter.down))
@@ -555,13 +692,17 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         """ETR changed after its filter; ETP inverts, ETPS divides."""
         self._sync(t_ps + 1)
         active = level ^ self.smcr.ETP
+        if clearing := self._clearing():
+            self._counter.clear(clearing, held=bool(active))
         if self.smcr.ETPS:
             if not active:
+                self._settle(t_ps)
                 return
             self._etr_prescaled = (self._etr_prescaled + 1) % (1 << self.smcr.ETPS)
             if self._etr_prescaled:
+                self._settle(t_ps)
                 return
-        if self.smcr.ECE and active and self.cr1.CEN and self._gate:
+        if self._ece and active and self.cr1.CEN and self._gate:
             self._pulse()
         if self.smcr.TS == _ETR and self._sms:
             self._trigger(t_ps, active)
@@ -580,9 +721,9 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
 
     def _trigger_now(self, t_ps: int, trigger: int) -> int:
         if trigger == _TI1 and "TI1" in self._wires:
-            return self._wires["TI1"].level ^ bool(self._enable_bits(0) & _P)
+            return self._wires["TI1"].level ^ bool(self._enable_bits(0) & P)
         if trigger == _TI2 and "TI2" in self._wires:
-            return self._wires["TI2"].level ^ bool(self._enable_bits(1) & _P)
+            return self._wires["TI2"].level ^ bool(self._enable_bits(1) & P)
         if trigger == _ETR and "ETR" in self._wires:
             return self._wires["ETR"].level ^ self.smcr.ETP
         if self._master is not None:
@@ -598,21 +739,25 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._sync(t_ps + 1)
         if level:
             for i in self._channels:
-                if self._mode_byte(i) & 3 == 3 and self._enable_bits(i) & _E:
+                if self._mode_byte(i) & 3 == 3 and self._enable_bits(i) & E:
                     self._prescaled_capture(i)
+            if self.instance.advanced and self.cr2.CCPC and self.cr2.CCUS:
+                self._commute(t_ps)
         if self._sms == _GATED:
             self._gate = bool(level)
             self._trigger_flag()
-            self._counting = bool(self.cr1.CEN and not self.smcr.ECE and self._gate)
+            self._counting = bool(self.cr1.CEN and not self._ece and self._gate)
         elif level and self._sms >= _RESET:
             self._trigger_flag()
             if self._sms == _RESET:
                 self._reinitialise()
             elif self._sms == _TRIGGER:
+                for i in self._counter.outputs:  # OCxFE
+                    self._counter.fast |= bool(self._mode_byte(i) & 0x04) << i
                 if not self.cr1.CEN:
                     self.cr1.set(CEN=1)
                     self._begin(t_ps)
-                    self._counting = not self.smcr.ECE
+                    self._counting = not self._ece
             elif self._sms == _CLOCK and self.cr1.CEN:
                 self._pulse()
         self._settle(t_ps)
@@ -631,7 +776,20 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             self._break()
         self._settle(t_ps)
 
+    def _clock_failed(self, t_ps: int, level: int) -> None:
+        if level:
+            self._sync(t_ps)
+            self._break()
+            self._settle(t_ps)
+
+    def _begin_idle(self) -> None:
+        """MOE falls: idle levels come after a dead time. §12.3.12."""
+        self._idle_from = self._tick + dead_ticks(self.bdtr.DTG, self.cr1.CKD)
+        self._restage = True
+
     def _break(self) -> None:
+        if self.bdtr.MOE:
+            self._begin_idle()
         self.bdtr.set(MOE=0)
         self.sr.set(BIF=1)
         self._restage = True
@@ -758,6 +916,12 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         if self._restage:
             self._stage(t_ps)
         need = FOREVER
+        if self._idle_from:
+            need = self._idle_from - self._tick
+            if need <= 0:
+                self._idle_from = 0
+                self._stage(t_ps)
+                need = FOREVER
         for line, i, invert in self._following:
             ticks = self._follow(t_ps, line, i, invert)
             need = min(need, ticks or FOREVER)
@@ -811,8 +975,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         delay = dead_ticks(self.bdtr.DTG, self.cr1.CKD)
         need = FOREVER
         for active, line, polarity in (
-            (1, self._mains[i], _P),
-            (0, self._complements[i], _NP),
+            (1, self._mains[i], P),
+            (0, self._complements[i], NP),
         ):
             on, changes = pair.output(tick, active, delay)
             level = on ^ bool(self._enable_bits(i) & polarity)
@@ -824,35 +988,28 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             need = min(need, ticks - early if ticks else FOREVER)
         return need
 
-    def _stages(self, i: int) -> tuple[tuple[bool, int | None], tuple[bool, int | None]]:
-        """CHx and CHxN: (follows OCxREF, inverted) or (does not, level).
-
-        §12.4.9, Table "Output control bits for complementary OCx and OCxN channels".
-        """
+    def _stages(self, i: int) -> tuple[Stage, Stage]:
+        """CHx and CHxN of a channel."""
         bits = self._enable_bits(i)
-        off: tuple[bool, int | None] = (False, None)
         if i not in self._counter.outputs:
-            return off, off
-        polarity = int(bool(bits & _P))
+            return OFF, OFF
         if not self.instance.advanced:
-            return (True, polarity) if bits & _E else off, off
-        polarity_n = int(bool(bits & _NP)) if i < 3 else 0
-        enabled, enabled_n = bool(bits & _E), bool(bits & _NE)
-        bdtr = self.bdtr
-        if not enabled and not enabled_n:
-            return off, off
-        if not bdtr.MOE:
-            if not bdtr.OSSI:
-                return off, off
-            idle_n = getattr(self.cr2, f"OIS{i + 1}N") if i < 3 else None
-            return (False, getattr(self.cr2, f"OIS{i + 1}")), (False, idle_n)
-        idle: tuple[bool, int | None] = (False, polarity) if bdtr.OSSR else off
-        idle_n_stage: tuple[bool, int | None] = (False, polarity_n) if bdtr.OSSR else off
-        if enabled and enabled_n:
-            return (True, polarity), (True, polarity_n ^ 1)
-        if enabled:
-            return (True, polarity), idle_n_stage
-        return idle, (True, polarity_n)  # alone, OCxN follows OCxREF
+            return (True, int(bool(bits & P))) if bits & E else OFF, OFF
+        bdtr, has_n = self.bdtr, i < len(self._complements)
+        idle = Idle(
+            moe=bool(bdtr.MOE),
+            ossi=bool(bdtr.OSSI),
+            ossr=bool(bdtr.OSSR),
+            ois=getattr(self.cr2, f"OIS{i + 1}"),
+            ois_n=getattr(self.cr2, f"OIS{i + 1}N") if has_n else 0,
+            settling=self._idle_from > self._tick,
+        )
+        if not idle.moe and idle.ossi and has_n and idle.both_active(bits):
+            self.soc.hazard(
+                "timer-idle",
+                f"{self.name}: OIS{i + 1} and OIS{i + 1}N make both outputs active: they stay off",
+            )
+        return stages(bits, idle, has_n=has_n)
 
     def _tell_slaves(self, t_ps: int) -> int:
         """TRGO, as CR2.MMS selects it; ticks until it changes by itself."""

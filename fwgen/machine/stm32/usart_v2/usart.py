@@ -1,80 +1,40 @@
-"""USART of the STM32F4. RM0368 §19."""
+"""The USART of the STM32F4: its registers, what it sends and what it receives. RM0368 §19."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
+from fwgen.machine.stm32.usart_v2.frame import (
+    BREAK,
+    IDLE,
+    LIN_BREAK,
+    Format,
+    Frame,
+    captures,
+    clock_edges,
+)
+from fwgen.machine.stm32.usart_v2.lin import BreakDetector
+from fwgen.machine.stm32.usart_v2.rates import check_rate
 from fwgen.machine.time import NEVER
 from fwgen.trace import SerialByte
 from fwgen.units import MHZ_PER_HZ, PS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
     from fwgen.machine.time import Timer
 
-# Rates that terminals and protocols use, in baud.
-STANDARD_RATES = (
-    300, 600, 1200, 2400, 4800, 9600, 14400, 19200, 28800, 31250, 38400, 57600, 76800, 115_200,
-    230_400, 250_000, 460_800, 500_000, 921_600, 1_000_000, 1_500_000, 2_000_000, 3_000_000,
-)  # fmt: skip
-_TOLERATED = Fraction(2, 100)  # of a standard rate
-_LOST = Fraction(4, 100)  # beyond this a receiver samples the wrong bit (§19.3.5: 3.75 %)
-
 _DMAR, _DMAT = 1 << 6, 1 << 7  # CR3
-_IDLE, _BREAK = -1, -2  # what the shift register may hold besides data
+_LBD, _CTS = 1 << 8, 1 << 9  # SR
 
 
-@dataclass(frozen=True, slots=True)
-class _Format:
-    """How BRR, CR1 and CR2 say that a frame looks, at one frequency of the clock."""
-
-    bit: int  # kernel ticks; 0 while BRR gives no rate
-    word: int  # bits between start and stop, parity included
-    parity: str  # "N", "E", "O"
-    stop_halves: int  # half bits
-    baud_mhz: int
-    length: Fraction  # of a bit, picoseconds
-    start_samples: tuple[tuple[int, ...], ...]  # picoseconds from the start edge
-    samples: tuple[tuple[int, ...], ...]  # likewise, of each bit of the word and the stop bit
-
-    @property
-    def data(self) -> int:
-        """Data bits."""
-        return self.word - (self.parity != "N")
-
-    @property
-    def halves(self) -> int:
-        """Half bits in a frame."""
-        return 2 * (self.word + 1) + self.stop_halves
-
-    @property
-    def frame_ps(self) -> int:
-        """A frame's length."""
-        return int(self.length * self.halves / 2)
-
-
-@dataclass(slots=True)
-class _Frame:
-    """A frame on its way out: ``content`` is data bits, _IDLE or _BREAK; times as kernel ticks."""
-
-    content: int
-    start: int
-    end: int
-    start_ps: int
-    halves: int
-    format: _Format
-    stretched: bool = False  # the clock changed on the way
-
-
-class Usart(Peripheral, registers="stm32.usart_v2"):
-    """Asynchronous serial port. RM0368 §19.3.
+class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
+    """Serial port: asynchronous, LIN, single-wire, synchronous master. RM0368 §19.3.
 
     A frame out takes one event: it is recorded as a SerialByte at the end of its stop bit. Its
     edges are written out on the TX line only while somebody listens to that line, or while
@@ -85,18 +45,23 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
 
     DMA requests (§19.3.13): "tx" while TXE and DMAT are set, "rx" while RXNE and DMAR are.
 
-    Not modelled (a Gap where firmware asks for it): LIN, IrDA, smartcard, synchronous clock, CTS
-    and RTS. The edge detector's quantisation to the sample clock is taken as zero. A clock
-    that changes within a frame shifts the end of a frame going out, not the sampling of one
-    coming in.
+    In synchronous mode TX and CK are written out edge by edge while a pin carries CK. RXNE then
+    rises with the capture of the last bit.
+
+    RTS is low as soon as RTSE is set, and goes low again after an overrun, as ES0222 has it.
+
+    A chip whose port lacks CK, RTS and CTS (UART4, UART5) says so with the map "stm32.uart_v2".
+
+    Not modelled (a Gap where firmware asks for it): IrDA, smartcard, what is received in
+    synchronous mode when LBCL leaves out the last pulse of CK. The edge detector's quantisation
+    to the sample clock is taken as zero. A clock that changes within a frame shifts the end of a
+    frame going out, not the sampling of one coming in, nor the pulses of CK.
     """
 
     sr, dr, brr = Reg(), Reg(), Reg()
     cr1 = Reg()
-    cr2 = Reg(unmodelled=("CLKEN", "LINEN", "LBDIE"))
-    cr3 = Reg(
-        unmodelled=("IREN", "SCEN", "NACK", "RTSE", "CTSE", "CTSIE"),
-    )
+    cr2 = Reg()
+    cr3 = Reg(unmodelled=("IREN", "SCEN", "NACK"))
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
@@ -104,23 +69,33 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         self._tx = soc.fabric.output(f"{self.name}_TX")
         self._rx = soc.fabric.input(f"{self.name}_RX")
         self._half_duplex = soc.fabric.input(f"{self.name}_TX")
+        self._has_flow = self.has("CR3", "CTSE")
+        self._has_clock = self.has("CR2", "CLKEN")
+        if self._has_flow:
+            self._cts = soc.fabric.input(f"{self.name}_CTS")
+            self._rts = soc.fabric.output(f"{self.name}_RTS")
+        if self._has_clock:
+            self._ck = soc.fabric.output(f"{self.name}_CK")
         self._unlisten: Callable[[], None] | None = None
+        self._unlisten_cts: Callable[[], None] | None = None
+        self._lin = BreakDetector(soc.scheduler, self._break_detected)
         self._sending: Timer | None = None
         self._bit: Timer | None = None
+        self._pulse: Timer | None = None
         self._sampling: Timer | None = None
         self._idle: Timer | None = None
         self._line = False  # the interrupt request
         self._asks = 0  # DMA requests: CR3's DMAT and DMAR where they are raised
         self._forming = self.cr1.mask("M", "PCE", "PS", "OVER8")
-        self._formed: tuple[tuple[object, ...], _Format] | None = None
+        self._formed: tuple[tuple[object, ...], Format] | None = None
         self._start()
 
     def _start(self) -> None:
         self._asks = 0
         self._tdr: int | None = None
         self._rdr = 0
-        self._frame: _Frame | None = None
-        self._sent_as: _Format | None = None
+        self._frame: Frame | None = None
+        self._sent_as: Format | None = None
         self._preamble = False
         self._seen = 0  # flags that the last read of SR showed: half of a clearing sequence
         self._checked: tuple[int, Fraction] | None = None
@@ -128,19 +103,22 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         self._known_until = 0  # up to here the RX line's future is known
         self._receiving = False
         self._began = 0  # start edge of the word being received, picoseconds
-        self._heard: _Format | None = None  # how it is sampled
+        self._heard: Format | None = None  # how it is sampled
+        self._heard_any = False  # a word came in since reset
+        self._violated = False  # a sender ignored RTS
         self._noise = False
         self._last_error = ""
 
     def on_reset(self, t_ps: int) -> None:
         """Drop what was on its way; let go of the lines."""
-        for timer in (self._sending, self._bit, self._sampling, self._idle):
+        for timer in (self._sending, self._bit, self._pulse, self._sampling, self._idle):
             if timer is not None:
                 timer.cancel()
-        self._sending = self._bit = self._sampling = self._idle = None
+        self._sending = self._bit = self._pulse = self._sampling = self._idle = None
         self._start()
         self._listen(t_ps)
-        self._tx.drive(t_ps, None)
+        self._flow_control(t_ps)
+        self._release(t_ps)
         self._request(t_ps)
 
     def on_clock(self, t_ps: int) -> None:
@@ -179,32 +157,21 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
     def sending_since(self) -> int | None:
         """The start edge of the frame on its way out, picoseconds; None while there is none."""
         frame = self._frame
-        return None if frame is None or frame.content == _IDLE else frame.start_ps
+        return None if frame is None or frame.content == IDLE else frame.start_ps
 
-    def _format(self) -> _Format:
+    def _format(self) -> Format:
         """The format now; made anew only when something of it changed."""
         cr1 = self.cr1
         key = (self.brr.value, cr1.value & self._forming, self.cr2.STOP, self.clock.hz)
         if self._formed is not None and self._formed[0] == key:
             return self._formed[1]
-        bit, hz, word = self.bit_ticks, self.clock.hz, 8 + cr1.M
-        length = bit * PS_PER_S / hz if hz else Fraction(0)
-        slots, votes = (8, (4, 5, 6)) if cr1.OVER8 else (16, (8, 9, 10))
-        starts = (votes,) if cr1.OVER8 else ((3, 5, 7), votes)
-
-        def times(n: int, which: tuple[int, ...]) -> tuple[int, ...]:
-            # A sample lies in the middle of its slot.
-            return tuple(int(length * (2 * (n * slots + k) - 1) / (2 * slots)) for k in which)
-
-        made = _Format(
-            bit,
-            word,
+        made = Format.of(
+            self.bit_ticks,
+            self.clock.hz,
+            word=8 + cr1.M,
             parity="NNEO"[2 * cr1.PCE + cr1.PS],
             stop_halves=(2, 1, 4, 3)[self.cr2.STOP],
-            baud_mhz=round(hz * MHZ_PER_HZ / bit) if bit else 0,
-            length=length,
-            start_samples=tuple(times(0, triple) for triple in starts),
-            samples=tuple(times(n, votes) for n in range(1, word + 2)),
+            over8=bool(cr1.OVER8),
         )
         self._formed = (key, made)
         return made
@@ -214,37 +181,40 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         if not hz or self._checked == (ticks, hz):
             return
         self._checked = (ticks, hz)
-        if not ticks:
-            self.soc.hazard(
-                "baud-error",
-                f"{self.name}.BRR gives no baud rate: nothing is sent or received",
-                cure=f"write BRR, for example {round(hz / 115_200):#x} for 115200 baud",
-            )
-            return
-        rate = hz / ticks
-        standard = min(STANDARD_RATES, key=lambda r: abs(rate - r) / r)
-        console = self.soc.board.console
-        if console is not None and console.uart == self.name:
-            off = abs(rate - console.baud) / console.baud
-            if off < Fraction(1, 5):  # meant to be the console's
-                standard = console.baud
-        error = (rate - standard) / standard
-        if abs(error) > _TOLERATED:
-            self.soc.hazard(
-                "baud-error" if abs(error) > _LOST else "baud-off",
-                f"{self.name} runs at {float(rate):.0f} baud, {float(error) * 100:+.1f} % from"
-                f" {standard}: BRR is {self.brr.value:#x} with a clock of {float(hz):.0f} Hz",
-                cure=self._better_brr(hz, standard),
-            )
+        check_rate(self, ticks, over8=bool(self.cr1.OVER8), synchronous=self._clocked)
 
-    def _better_brr(self, hz: Fraction, baud: int) -> str:
-        ticks = round(hz / baud)
-        over8 = self.cr1.OVER8
-        value = (ticks // 8 << 4 | ticks % 8) if over8 else ticks
-        if ticks < (8 if over8 else 16):
-            return f"raise the clock: {baud} baud is too fast for it"
-        got = float((hz / ticks - baud) / baud) * 100
-        return f"write {value:#x} to BRR ({got:+.2f} %)"
+    # ------------------------------------------------------------------ modes
+
+    @property
+    def _clocked(self) -> bool:
+        """Synchronous mode."""
+        return self._has_clock and bool(self.cr2.CLKEN)
+
+    def _check_modes(self) -> None:
+        """What the manual says must be kept clear beside LINEN, CLKEN and HDSEL."""
+        if not self.cr1.UE:
+            return
+        linen, clocked, hdsel = self.cr2.LINEN, self._clocked, self.cr3.HDSEL
+        clashes = [
+            (linen and self.cr2.STOP, "LINEN", "STOP", "§19.3.8"),
+            (linen and clocked, "LINEN", "CLKEN", "§19.3.8"),
+            (linen and hdsel, "LINEN", "HDSEL", "§19.3.8"),
+            (clocked and hdsel, "CLKEN", "HDSEL", "§19.3.9"),
+        ]
+        for clash, one, other, section in clashes:
+            if clash:
+                self.soc.hazard(
+                    "serial-mode",
+                    f"{self.name}: {other} must be clear while {one} is set",
+                    section=f"RM0368 {section}",
+                    cure=f"clear {other} before UE is set",
+                )
+
+    def _release(self, t_ps: int) -> None:
+        """The transmitter is off: its outputs stop."""
+        self._tx.drive(t_ps, None)
+        if self._has_clock:
+            self._ck.drive(t_ps, self.cr2.CPOL if self._clocked and self.cr1.UE else None)
 
     # ------------------------------------------------------------------ registers
 
@@ -268,6 +238,8 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         sr.value &= ~(self._seen & sr.mask("PE", "FE", "NE", "ORE", "IDLE"))
         self._seen &= sr.mask("TC")
         sr.set(RXNE=0)
+        self._violated = False
+        self._drive_rts(t_ps)
         self._request(t_ps)
         return self._rdr
 
@@ -277,6 +249,10 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         if self._seen & sr.mask("TC"):
             sr.set(TC=0)
             self._seen &= ~sr.mask("TC")
+        if self._seen & sr.mask("PE"):
+            # PE goes with "a read or write access to the USART_DR" (§19.6.1): ES0222 warns of it.
+            sr.set(PE=0)
+            self._seen &= ~sr.mask("PE")
         if not sr.TXE:
             self.soc.hazard(
                 "tx-overrun",
@@ -295,6 +271,9 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
     def _control_1(self, t_ps: int, _written: int, before: int) -> None:
         cr1 = self.cr1
         was_on = cr1.field("UE", before) and cr1.field("TE", before)
+        self._force_oversampling()
+        self._mute(before)
+        self._check_modes()
         if cr1.UE and cr1.TE:
             if not was_on:
                 self._preamble = True
@@ -306,23 +285,118 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
             if cr1.field("TE", before) and not cr1.TE and self._frame is not None:
                 self._cut(t_ps)
             if self._frame is None:
-                self._tx.drive(t_ps, None)
+                self._release(t_ps)
         if (cr1.UE and cr1.RE) != (cr1.field("UE", before) and cr1.field("RE", before)):
+            self._listen(t_ps)
+        if cr1.field("UE", before) != cr1.UE:
+            self._flow_control(t_ps)
+        self._request(t_ps)
+
+    def _mute(self, before: int) -> None:
+        """RWU cannot be written at any time: the notes of §19.6.4."""
+        cr1 = self.cr1
+        if cr1.field("RWU", before) == cr1.RWU:
+            return
+        if cr1.WAKE and self.sr.RXNE:
+            cr1.set(RWU=cr1.field("RWU", before))
+            self.soc.hazard(
+                "serial-mute",
+                f"{self.name}: RWU cannot change while RXNE is set: the write is lost",
+            )
+        elif cr1.RWU and not cr1.WAKE and not self._heard_any:
+            self.soc.hazard(
+                "serial-mute",
+                f"{self.name}: RWU set before any byte came: an idle line will not wake it",
+            )
+
+    def _force_oversampling(self) -> None:
+        if self.cr2.LINEN:
+            self.cr1.set(OVER8=0)  # "not available in ... LIN modes": forced to 0 (§19.6.4)
+
+    @cr2.on_write
+    def _control_2(self, t_ps: int, _written: int, before: int) -> None:
+        cr1, cr2 = self.cr1, self.cr2
+        self._force_oversampling()
+        self._check_modes()
+        if self._has_clock:
+            shape = cr2.mask("CPOL", "CPHA", "LBCL", "CLKEN")
+            if (cr2.value ^ before) & shape and cr1.UE and (cr1.TE or cr1.RE):
+                self.soc.hazard(
+                    "serial-mode",
+                    f"{self.name}: the clock's shape changes while TE or RE is set",
+                    section="RM0368 §19.3.9",
+                    cure="write CLKEN, CPOL, CPHA and LBCL while the port is off",
+                )
+            if self._frame is None:
+                self._ck.drive(t_ps, cr2.CPOL if self._clocked and cr1.UE else None)
+        if (cr2.value ^ before) & cr2.mask("LINEN") or (
+            self._has_clock and (cr2.value ^ before) & cr2.mask("CLKEN")
+        ):
             self._listen(t_ps)
         self._request(t_ps)
 
     @cr3.on_write
     def _control_3(self, t_ps: int, _written: int, before: int) -> None:
+        self._check_modes()
         if self.cr3.field("HDSEL", before) != self.cr3.HDSEL:
             self._listen(t_ps)
             if self.cr1.UE and self.cr1.TE:
                 self._idle_level(t_ps)
+        self._flow_control(t_ps)
         self._request(t_ps)
+
+    # ------------------------------------------------------------------ flow control
+
+    def _flow_control(self, t_ps: int) -> None:
+        """Listen to CTS and drive RTS as CR3 says. §19.3.14."""
+        if not self._has_flow:
+            return
+        if self._unlisten_cts is not None:
+            self._unlisten_cts()
+            self._unlisten_cts = None
+        if self.cr3.CTSE and self.cr1.UE:
+            self._unlisten_cts = self._cts.listen(self._cts_toggled)
+        self._drive_rts(t_ps)
+        self._send_next(t_ps)  # data that waited for CTS
+
+    def _drive_rts(self, t_ps: int) -> None:
+        if self._has_flow:
+            full = self.sr.RXNE and not self._violated
+            self._rts.drive(t_ps, int(bool(full)) if self.cr3.RTSE else None)
+
+    def _cts_toggled(self, t_ps: int, _level: int | None) -> None:
+        self.sr.set(CTS=1)
+        self._send_next(t_ps)
+        self._request(t_ps)
+
+    def _clear_to_send(self, t_ps: int) -> bool:
+        if not (self._has_flow and self.cr3.CTSE):
+            return True
+        level = self._cts.level(t_ps)
+        if level is None:
+            unwired = self._cts.pad is None
+            self.soc.hazard(
+                "cts-not-connected" if unwired else "floating-input",
+                f"{self.name} waits for its CTS, but no pin is set to {self._cts.name}"
+                if unwired
+                else f"{self._cts.name} decides what {self.name} sends, yet nothing drives it",
+                section="RM0368 §19.3.14",
+                cure=f"set a pin to {self._cts.name}, or clear CTSE"
+                if unwired
+                else "wire the pin, or set its pull",
+            )
+            return not self.soc.chance
+        return not level  # CTS is active low
 
     def _request(self, t_ps: int) -> None:
         sr, cr1 = self.sr, self.cr1
         # TXEIE, TCIE, RXNEIE and IDLEIE stand in CR1 where their flags stand in SR.
         line = bool((sr.value & cr1.value & 0xF0) or (sr.value & 0x0F and self._request_error()))
+        if sr.value & (_LBD | _CTS) and not line:
+            line = bool(
+                (sr.value & _LBD and self.cr2.LBDIE)
+                or (sr.value & _CTS and self._has_flow and self.cr3.CTSIE)
+            )
         if line != self._line:
             self._line = line
             self.irq(t_ps, "global", line)
@@ -354,6 +428,8 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
     def _idle_level(self, t_ps: int) -> None:
         # Single-wire: "TX is always released when no data is transmitted" (§19.3.10).
         self._tx.drive(t_ps, None if self.cr3.HDSEL else 1)
+        if self._clocked:
+            self._ck.drive(t_ps, self.cr2.CPOL)
 
     def _send_next(self, t_ps: int, tick: int | None = None) -> None:
         """Fill the shift register, if it is free and something waits."""
@@ -366,32 +442,55 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         self._check_rate(how.bit)
         if not how.bit:
             return
+        low = 0
         if self._preamble:
             # An idle frame, after "a 1 bit-time delay before the transmission starts" (CR1.TE).
             self._preamble = False
-            content, halves = _IDLE, 2 * (how.word + 2) + 2
-        elif cr1.SBK:
-            content, halves = _BREAK, 2 * (how.word + 2) + 2
+            content, halves = IDLE, 2 * (how.word + 2) + 2
+        elif cr1.SBK:  # "the transmitter does not check the nCTS input" for a break (§19.3.14)
+            low = LIN_BREAK if self.cr2.LINEN else how.word + 2
+            content, halves = BREAK, 2 * low + 2
+        elif not self._clear_to_send(t_ps):
+            return
         else:
             assert self._tdr is not None
-            content, halves = self._with_parity(self._tdr, how), how.halves
+            content, halves = how.with_parity(self._tdr), how.halves
             self._tdr = None
             self.sr.set(TXE=1)
-            if how.word != 8 or how.parity != "N":
+            if (how.word != 8 or how.parity != "N") and not self._clocked:
                 self._warn_of_format(how)
         start = self.clock.ticks_at(t_ps) + 1 if tick is None else tick
         end = start + -(-halves * how.bit // 2)
-        self._frame = _Frame(content, start, end, self.clock.time_of(start), halves, how)
+        frame = self._frame = Frame(
+            content, start, end, self.clock.time_of(start), halves, low, how
+        )
         self._await_end()
-        if content != _IDLE and (self.bit_level or self._tx.listened):
-            self._write_out(self._frame)
+        clocked = content >= 0 and self._clocked
+        if content != IDLE and (self.bit_level or self._tx.listened or clocked):
+            self._bit = self._play(self._tx, list(frame.edges()), "_bit")
+        if clocked:
+            self._clock_out(frame)
 
-    @staticmethod
-    def _with_parity(data: int, how: _Format) -> int:
-        data &= (1 << how.data) - 1
-        if how.parity == "N":
-            return data
-        return data | (data.bit_count() & 1 ^ (how.parity == "O")) << how.data
+    def _clock_out(self, frame: Frame) -> None:
+        """Synchronous mode: pulses on CK, and what RX is at them."""
+        cr1, cr2 = self.cr1, self.cr2
+        if self._ck.taken:
+            edges = clock_edges(frame, cpol=cr2.CPOL, cpha=cr2.CPHA, lbcl=cr2.LBCL)
+            self._pulse = self._play(self._ck, edges, "_pulse")
+        else:
+            self.soc.hazard(
+                "ck-not-connected",
+                f"{self.name} clocks its data, but no pin is set to {self._ck.name}",
+            )
+        if not cr1.RE:
+            return
+        if not cr2.LBCL:
+            address = self.spec.base + self.cr2.spec.offset
+            self.soc.gap(self.name, "CR2.LBCL", "write", address, "received without a last pulse")
+        times = [min(NEVER, self.clock.time_of(tick)) for tick in captures(frame)]
+        self._sampling = self.soc.scheduler.at(
+            times[-1], lambda t: self._captured(t, times, frame.format)
+        )
 
     def _await_end(self) -> None:
         assert self._frame is not None
@@ -405,12 +504,12 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         frame = self._frame
         assert frame is not None
         self._frame = self._sending = None
-        if frame.content != _IDLE:
+        if frame.content != IDLE:
             self._record(t_ps, frame)
-        if frame.content == _BREAK:
+        if frame.content == BREAK:
             self.cr1.set(SBK=0)
         if not (self.cr1.UE and self.cr1.TE):  # switched off meanwhile: outputs stop here
-            self._tx.drive(t_ps, None)
+            self._release(t_ps)
         self._send_next(t_ps, frame.end)
         if self._frame is None:
             if self.cr3.HDSEL:
@@ -419,7 +518,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
                 self.sr.set(TC=1)
         self._request(t_ps)
 
-    def _record(self, t_ps: int, frame: _Frame) -> None:
+    def _record(self, t_ps: int, frame: Frame) -> None:
         if not self._tx.taken:
             self.soc.hazard(
                 "tx-not-connected",
@@ -428,7 +527,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
             )
             return
         how = self._sent_as = frame.format
-        is_break = frame.content == _BREAK
+        is_break = frame.content == BREAK
         byte = 0 if is_break else frame.content & ((1 << how.data) - 1)
         baud = how.baud_mhz
         if frame.stretched:
@@ -440,7 +539,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
             )
         )
 
-    def _warn_of_format(self, how: _Format) -> None:
+    def _warn_of_format(self, how: Format) -> None:
         self.soc.hazard(
             "serial-seven-bits" if how.data == 7 else "serial-format",
             f"{self.name} sends {how.data} data bits, parity {how.parity}: a terminal set to 8N1"
@@ -450,41 +549,27 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
     def _cut(self, t_ps: int) -> None:
         """TE cleared within a frame: "the current data being transmitted are lost" (§19.3.2)."""
         assert self._frame is not None
-        if self._frame.content != _IDLE:
+        if self._frame.content != IDLE:
             self.soc.hazard(
                 "tx-cut",
                 f"{self.name}: TE cleared while a frame was on its way: the frame is lost",
             )
-        for timer in (self._sending, self._bit):
+        for timer in (self._sending, self._bit, self._pulse):
             if timer is not None:
                 timer.cancel()
-        self._frame = self._sending = self._bit = None
+        self._frame = self._sending = self._bit = self._pulse = None
 
-    def _write_out(self, frame: _Frame) -> None:
-        """Put a frame on the line edge by edge."""
-        word, bit = frame.format.word, frame.format.bit
-        if frame.content == _BREAK:
-            levels = [0] * (word + 2) + [1]
-        else:
-            levels = [0, *(frame.content >> n & 1 for n in range(word)), 1]
-        edges = [
-            (frame.start + n * bit, level)
-            for n, level in enumerate(levels)
-            if n == 0 or level != levels[n - 1]
-        ]
-        self._next_bit(edges)
-
-    def _next_bit(self, edges: list[tuple[int, int]]) -> None:
+    def _play(self, line: Signal, edges: list[tuple[int, int]], slot: str) -> Timer | None:
+        """Drive a line edge by edge, (tick, level); the attribute ``slot`` holds what is next."""
         if not edges:
-            self._bit = None
-            return
+            return None
         tick, level = edges[0]
 
         def edge(t_ps: int) -> None:
-            self._tx.drive(t_ps, level)
-            self._next_bit(edges[1:])
+            line.drive(t_ps, level)
+            setattr(self, slot, self._play(line, edges[1:], slot))
 
-        self._bit = self.soc.scheduler.at(min(NEVER, self.clock.time_of(tick)), edge)
+        return self.soc.scheduler.at(min(NEVER, self.clock.time_of(tick)), edge)
 
     # ------------------------------------------------------------------ receiving
 
@@ -521,7 +606,9 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
 
         def arrive(_t_ps: int) -> None:
             self._last_error = ""
-            if self._on and self._source.pad is not None and edges:
+            if self._on and self._source.pad is not None and edges and not self._clocked:
+                if self.cr2.LINEN:
+                    self._hear_lin(edges[0][0], edges)
                 self._levels += edges
                 self._known_until = end
                 self.soc.scheduler.at(edges[0][0], self._falling)
@@ -562,19 +649,52 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         self._sampling = self._idle = None
         self._receiving = False
         self._levels = []
+        self._lin.stop()
         if not self._on:
             return
         self._unlisten = self._source.listen(self._pad_edge)
         level = self._source.level(t_ps)
         self._levels = [(t_ps, 1 if level is None else level)]
-        if level:
+        if level and not self._clocked:
             self._await_idle(t_ps)
 
     def _pad_edge(self, t_ps: int, level: int | None) -> None:
-        self._levels.append((t_ps, 1 if level is None else level))
+        change = (t_ps, 1 if level is None else level)
+        if self._clocked:
+            if self._sampling is None:  # no word under way: only the last level matters
+                self._levels.clear()
+            self._levels.append(change)
+            return
+        self._levels.append(change)
         self._known_until = max(self._known_until, t_ps)
+        if self.cr2.LINEN:
+            self._hear_lin(t_ps, [change])
         if level == 0:
             self._falling(t_ps)
+
+    # ---- LIN
+
+    def _hear_lin(self, t_ps: int, changes: Iterable[tuple[int, int]]) -> None:
+        bits = 11 if self.cr2.LBDL else 10
+        self._lin.look_for(self._format(), bits, one_bit=bool(self.cr3.ONEBIT))
+        self._lin.hear(t_ps, changes)
+
+    def _break_detected(self, t_ps: int) -> None:
+        self.sr.set(LBD=1)
+        self._request(t_ps)
+
+    # ---- synchronous
+
+    def _captured(self, t_ps: int, times: list[int], how: Format) -> None:
+        """The last bit of a word is captured: there are no start and stop bits to look at."""
+        self._sampling = None
+        value = sum(self._level_at(at) << n for n, at in enumerate(times))
+        self._levels = self._levels[-1:]
+        self._noise = False
+        self._deliver(t_ps, value, how, framing=False)
+        self._request(t_ps)
+
+    # ---- asynchronous
 
     def _level_at(self, t_ps: int) -> int:
         level = 1
@@ -646,14 +766,15 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
             self._noise |= not one_bit and 0 < ones < 3
         # "0.5 stop bit: no sampling is done" (§19.3.3)
         framing = how.stop_halves != 1 and sum(stop) < 2
-        self._deliver(value, how, framing=framing)
+        self._deliver(t_ps, value, how, framing=framing)
         self._look_on(t_ps)
         self._await_idle(self._began + how.frame_ps)
         self._request(t_ps)
 
-    def _deliver(self, value: int, how: _Format, *, framing: bool) -> None:
+    def _deliver(self, t_ps: int, value: int, how: Format, *, framing: bool) -> None:
         sr, cr1 = self.sr, self.cr1
-        parity_error = how.parity != "N" and value.bit_count() & 1 != (how.parity == "O")
+        self._heard_any = True
+        parity_error = how.parity_wrong(value)
         self._last_error = (
             "break" if framing and not value
             else "framing" if framing
@@ -670,9 +791,12 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         if sr.RXNE:
             sr.set(ORE=1)
             self._last_error = "overrun"
+            self._violated = True
+            self._drive_rts(t_ps)
             return
         self._rdr = value
         sr.set(RXNE=1)
+        self._drive_rts(t_ps)
         if framing:
             sr.set(FE=1)
         if self._noise:
@@ -696,6 +820,3 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
             return
         self.sr.set(IDLE=1)
         self._request(t_ps)
-
-
-PERIPHERAL = Usart

@@ -1,0 +1,234 @@
+"""Modules: parts with a behaviour, from [parts] of a board or a contract.
+
+    LCD = { kind = "hd44780", rs = "D8", e = "D9", d4 = "D4", d5 = "D5", d6 = "D6", d7 = "D7" }
+    DIST = { kind = "hc-sr04", trig = "D2", echo = "D3", distance = "40 cm" }
+
+A kind is a file of boards/modules: its data sheet, its pins, what it can be set to, what it senses
+and what it shows. A new one is such a file and a model in fwgen/machine/parts.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from fwgen.board.quantities import QUANTITIES
+from fwgen.board.registers import boards_folder
+from fwgen.board.table import Finding, Table, suggest
+from fwgen.board.types import Module
+from fwgen.errors import BoardError, UnitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from fwgen.board.types import Board
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Something that a module senses, shows or is set to; values in the quantity's unit."""
+
+    name: str
+    quantity: str
+    least: int | None = None
+    most: int | None = None
+    rests: int | str = 0  # what it senses while nobody says otherwise; a setting's default
+    tolerance: int = 0  # of what it shows, where the contract states none
+    choices: tuple[str, ...] = ()
+
+    def parse(self, text: str) -> int | str:
+        """A value from text. Raises UnitError, also when out of range."""
+        quantity = QUANTITIES[self.quantity]
+        value = quantity.parse(text)
+        if self.choices and value not in self.choices:
+            raise UnitError(f"{text!r} is not one of {', '.join(self.choices)}")
+        if isinstance(value, int):
+            low, high = self.least, self.most
+            if (low is not None and value < low) or (high is not None and value > high):
+                ends = f"{_end(quantity.show, low)} to {_end(quantity.show, high)}"
+                raise UnitError(f"{text!r} is out of range", hint=ends)
+        return value
+
+
+def _end(show: Callable[[int | str], str], value: int | None) -> str:
+    return "any" if value is None else show(value)
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleKind:
+    """A kind of module: what its file says.
+
+    ``five_volts`` are those of its pins that it drives to 5 V; ``keys`` are what can be pressed on
+    it; ``turns``: it can be turned; ``shares``: several may hang on one pin.
+    """
+
+    name: str
+    title: str
+    source: str
+    model: str
+    pins: tuple[str, ...]
+    optional: tuple[str, ...]
+    five_volts: tuple[str, ...]
+    settings: Mapping[str, Measure]
+    senses: Mapping[str, Measure]
+    shows: Mapping[str, Measure]
+    keys: tuple[str, ...] = ()
+    turns: bool = False
+    shares: bool = False
+    about: str = ""
+
+
+def _files() -> dict[str, Path]:
+    return {path.stem: path for path in sorted((boards_folder() / "modules").glob("*.toml"))}
+
+
+@cache
+def known_modules() -> tuple[str, ...]:
+    """Every kind of module."""
+    return tuple(_files())
+
+
+@cache
+def load_module_kind(name: str) -> ModuleKind:
+    """Read boards/modules/<name>.toml. Raises BoardError."""
+    path, where = _files().get(name), f"boards/modules/{name}.toml"
+    if path is None:
+        raise BoardError(f"there is no kind of part {name!r}", where="boards/modules")
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BoardError(f"not valid TOML: {error}", where=where) from None
+    findings: list[Finding] = []
+    t = Table(data, where, findings)
+    made = ModuleKind(
+        name, t.text("title"), t.text("source"), t.text("model"), t.texts("pins"),
+        t.texts("optional", []), t.texts("five_volts", []),
+        _measures(t, "settings", "default"), _measures(t, "senses", "rests"),
+        _measures(t, "shows", ""), t.texts("keys", []), t.take("turns", bool, False) is True,
+        t.take("shares", bool, False) is True, t.text("about"),
+    )  # fmt: skip
+    t.close()
+    for finding in findings:
+        raise finding.error()
+    return made
+
+
+def _measures(outer: Table, key: str, rests: str) -> dict[str, Measure]:
+    made: dict[str, Measure] = {}
+    for name, t in outer.table(key, {}).tables():
+        quantity = t.one_of("quantity", QUANTITIES)
+        if not quantity:
+            continue
+        numbers = {}
+        for end in ("least", "most", "tolerance", rests):
+            text = t.text(end, "") if end else ""
+            if text:
+                numbers[end] = QUANTITIES[quantity].parse(text)
+        made[name] = Measure(
+            name, quantity, _whole(numbers.get("least")), _whole(numbers.get("most")),
+            numbers.get(rests, 0), _whole(numbers.get("tolerance")) or 0, t.texts("choices", []),
+        )  # fmt: skip
+        t.close()
+    return made
+
+
+def _whole(value: int | str | None) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def is_module(data: object) -> bool:
+    """Whether a table of [parts] is a module, by its kind."""
+    return isinstance(data, dict) and data.get("kind") in known_modules()
+
+
+def take_modules(
+    table: Table, find_pin: Callable[[str], str], five_volts_at: Callable[[str], bool]
+) -> dict[str, Module]:
+    """The modules of a table [parts], taken from it.
+
+    ``find_pin`` gives the pin of any name that the board has for it, or ""; ``five_volts_at`` says
+    whether a pin stands 5 V.
+    """
+    made: dict[str, Module] = {}
+    for name in table.names():
+        if is_module(table.peek(name)):
+            module = _module(name, table.table(name), find_pin, five_volts_at)
+            if module is not None:
+                made[name] = module
+    return made
+
+
+def _module(
+    name: str, t: Table, find_pin: Callable[[str], str], five_volts_at: Callable[[str], bool]
+) -> Module | None:
+    kind = load_module_kind(t.one_of("kind", known_modules()))
+    before = len(t.findings)
+    pins: dict[str, str] = {}
+    for key in (*kind.pins, *kind.optional):
+        said = t.text(key) if key in kind.pins else t.text(key, "")
+        if not said:
+            continue
+        pin = find_pin(said)
+        if not pin:
+            t.complain(key, f"the board has no pin {said!r}")
+        elif pin in pins.values():
+            t.complain(key, f"{pin} is wired to two of its pins")
+        elif key in kind.five_volts and not five_volts_at(pin):
+            t.complain(key, f"gives 5 V, which {pin} does not stand", "use a pin that does (FT)")
+        pins[key] = pin
+    settings: dict[str, int | str] = {}
+    for key, measure in {**kind.settings, **kind.senses}.items():
+        settings[key] = _setting(t, key, measure)
+    title = t.text("title", "")
+    t.close()
+    return Module(name, kind.name, kind.model, pins, settings, title) if (
+        len(t.findings) == before
+    ) else None  # fmt: skip
+
+
+def _setting(t: Table, key: str, measure: Measure) -> int | str:
+    value = t.raw(key, None)
+    if value is None:
+        return measure.rests
+    if isinstance(value, int) and not isinstance(value, bool) and measure.quantity == "count":
+        value = str(value)
+    if not isinstance(value, str):
+        t.complain(key, f"{value!r} should be a text")
+        return measure.rests
+    try:
+        return measure.parse(value)
+    except UnitError as error:
+        t.complain(key, error.message, error.hint)
+        return measure.rests
+
+
+def check_modules(
+    modules: Iterable[Module], board: Board, complain: Callable[[str, str, str | None], None]
+) -> None:
+    """No pin is wired to two things that would disturb each other.
+
+    ``complain`` takes the name of the module, what is wrong, and a hint.
+    """
+    taken: dict[str, Module | str] = {
+        part.pin: part.name for part in board.parts.values() if part.kind != "led"
+    }
+    if board.console is not None:
+        taken |= {board.console.tx: "the console", board.console.rx: "the console"}
+    for module in (*board.modules.values(), *modules):
+        for pin in module.pins.values():
+            other = taken.get(pin)
+            if isinstance(other, Module):
+                if other.kind == module.kind and load_module_kind(module.kind).shares:
+                    continue
+                other = other.name
+            if other is not None:
+                complain(module.name, f"{pin} is wired to {other}, too", "give it another pin")
+            taken[pin] = module
+
+
+def suggest_measure(name: str, measures: Mapping[str, Measure]) -> str | None:
+    """A hint for a measure that a kind does not have."""
+    return suggest(name, measures)

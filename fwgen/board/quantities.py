@@ -1,0 +1,108 @@
+"""What modules are set to, sense and show: quantities by name, to and from text.
+
+A number is a whole one in a fixed unit (``fwgen.units``); a text is as it stands; a colour is
+"#rrggbb", and several of them stand in a row with spaces between.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from fwgen.errors import UnitError, did_you_mean
+from fwgen.units import (
+    parse_angle,
+    parse_distance,
+    parse_duration,
+    parse_ratio,
+    parse_temperature,
+    show_duration,
+    show_ratio,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HEX = re.compile(r"#[0-9a-f]{6}")
+
+COLOURS = {
+    "black": "#000000", "off": "#000000", "red": "#ff0000", "green": "#00ff00",
+    "blue": "#0000ff", "yellow": "#ffff00", "cyan": "#00ffff", "magenta": "#ff00ff",
+    "white": "#ffffff",
+}  # fmt: skip
+
+
+class Quantity(NamedTuple):
+    """How a quantity is read, shown, and written to its last digit."""
+
+    parse: Callable[[str], int | str]
+    show: Callable[[int | str], str]
+    exact: Callable[[int | str], str]
+    signed: bool = False
+
+
+def parse_count(text: str) -> int:
+    """A whole number. Raises UnitError."""
+    if re.fullmatch(r"-?\d{1,9}", text.strip()) is None:
+        raise UnitError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def parse_colours(text: str) -> str:
+    """Colours, by name or as #rrggbb, as "#rrggbb" each. Raises UnitError."""
+    made = []
+    for word in text.replace(",", " ").casefold().split():
+        colour = COLOURS.get(word, word)
+        if not _HEX.fullmatch(colour):
+            raise UnitError(
+                f"{word!r} is no colour",
+                hint=did_you_mean(word, COLOURS) or 'such as "red" or "#ff8000"',
+            )
+        made.append(colour)
+    if not made:
+        raise UnitError("no colour", hint='such as "red" or "#ff8000"')
+    return " ".join(made)
+
+
+def parse_lines(text: str) -> str:
+    """Text as a display shows it: no blanks at the end of a line, no empty lines at the end."""
+    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n")
+
+
+def channels(colours: str) -> list[int]:
+    """Every channel of every colour, 0 to 255."""
+    return [int(c[i : i + 2], 16) for c in colours.split() for i in (1, 3, 5)]
+
+
+def _scaled(unit: str, scale: int) -> Quantity:
+    def show(value: int | str) -> str:
+        return f"{int(value) / scale:.7g}{'' if unit == '°' else ' '}{unit}"
+
+    def exact(value: int | str) -> str:
+        whole, rest = divmod(abs(int(value)), scale)
+        digits = f"{rest:0{len(str(scale)) - 1}d}".rstrip("0")
+        sign = "-" if int(value) < 0 else ""
+        return f"{sign}{whole}{'.' if digits else ''}{digits} {unit}"
+
+    parse = {
+        "°C": parse_temperature, "cm": parse_distance, "°": parse_angle, "%": parse_ratio,
+        "us": parse_duration,
+    }[unit]  # fmt: skip
+    return Quantity(parse, show, exact, unit not in ("cm", "us"))
+
+
+def _quoted(value: int | str) -> str:
+    return '"' + str(value).encode("unicode_escape").decode("ascii") + '"'
+
+
+QUANTITIES: dict[str, Quantity] = {
+    "temperature": _scaled("°C", 1000),
+    "distance": _scaled("cm", 10_000),
+    "angle": _scaled("°", 1000),
+    "ratio": _scaled("%", 10_000)._replace(show=lambda v: show_ratio(int(v))),
+    "duration": _scaled("us", 1_000_000)._replace(show=lambda v: show_duration(int(v))),
+    "count": Quantity(parse_count, str, str, signed=True),
+    "text": Quantity(parse_lines, _quoted, str),
+    "word": Quantity(str, str, str),
+    "colour": Quantity(parse_colours, str, str),
+}

@@ -1,0 +1,95 @@
+"""Parts with a behaviour: what breaks their protocols and timing."""
+
+from __future__ import annotations
+
+from fwgen.hazards.types import ERROR, WARNING, Kind
+
+SHEET = "the part's data sheet"
+
+KINDS = (
+    Kind(
+        "74hc595-timing", ERROR, "edges too close for a 74HC595", SHEET,
+        "Pulses and set-up times shorter than the supply allows are missed, or shift a wrong bit.",
+        "put an instruction or two between the edges",
+    ),
+    Kind(
+        "dht-start", ERROR, "a start that a DHT22 does not take", SHEET,
+        "It answers only after the line was held low for 0.8 ms to 20 ms.",
+        "hold the line low for 1 ms",
+    ),
+    Kind(
+        "dht-too-soon", ERROR, "a DHT22 asked too soon", SHEET,
+        "In its first second, and within two seconds of the last reading, it does not answer.",
+        "wait a second after reset, and two between readings",
+    ),
+    Kind(
+        "lcd-busy", ERROR, "a display written to while it is busy", SHEET,
+        "What comes before the last instruction is done is lost.",
+        "wait as long as the instruction takes, or read the busy flag",
+    ),
+    Kind(
+        "lcd-timing", ERROR, "bus timing too fast for a display", SHEET,
+        "Shorter pulses and set-up times are missed, or read wrong.",
+        "put a delay between the edges",
+    ),
+    Kind(
+        "lcd-too-soon", ERROR, "a display spoken to before it is up", SHEET,
+        "It needs 15 ms from when its supply is there.",
+        "wait 15 ms first, 40 ms at 3 V",
+    ),
+    Kind(
+        "motor-pwm", ERROR, "a motor driver switched too fast", SHEET,
+        "Above its limit it does not follow, and heats up.",
+        "slow the PWM down",
+    ),
+    Kind(
+        "onewire-recovery", ERROR, "1-Wire slots without a pause", SHEET,
+        "The line must be high for 1 us between two slots.",
+        "let go of the line for longer",
+    ),
+    Kind(
+        "onewire-slot", ERROR, "a 1-Wire slot out of its times", SHEET,
+        "A device samples 15 us to 60 us into a slot: what is neither short nor long is either.",
+        "mend the delays",
+    ),
+    Kind(
+        "serial-baud", ERROR, "a device hears another rate than its own", "ST AN4908 §2",
+        "With more than 2 % between them the last bits of a frame are read wrong.",
+        "send at the device's rate",
+    ),
+    Kind(
+        "serial-framing", ERROR, "a device hears a frame without its stop bit", "ST AN4908 §2",
+        "The frame is lost.",
+        "send at the device's rate, 8 bits, no parity",
+    ),
+    Kind(
+        "servo-pulse", ERROR, "a servo driven against its stop", SHEET,
+        "A pulse beyond its range makes it push against its stop, and heat up.",
+        "keep the width within its range",
+    ),
+    Kind(
+        "servo-rate", ERROR, "a servo's pulses at a wrong rate", SHEET,
+        "It expects a pulse every 20 ms; faster or slower ones make it jitter or lose its hold.",
+        "set the period to 20 ms",
+    ),
+    Kind(
+        "sonar-too-soon", WARNING, "a sonar triggered too soon", SHEET,
+        "It may hear the last measurement's echo.",
+        "wait 60 ms between two measurements",
+    ),
+    Kind(
+        "sonar-trigger", ERROR, "a trigger too short for a sonar", SHEET,
+        "It needs 10 us, and may not measure.",
+        "hold trig high for 10 us",
+    ),
+    Kind(
+        "ws2812-bits", ERROR, "colours cut short", SHEET,
+        "An LED takes 24 bits; a pause within them latches what is there.",
+        "send whole colours without a pause",
+    ),
+    Kind(
+        "ws2812-timing", ERROR, "pulses that a WS2812B may misread", SHEET,
+        "Widths more than 150 ns off may be read as the other bit, or as a pause.",
+        "let a timer with DMA, or SPI, make the pulses",
+    ),
+)  # fmt: skip
