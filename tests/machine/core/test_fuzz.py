@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from fwgen.board import load_board
 from fwgen.trace import Fault, Gap
 from tests.machine.core.fuzz import (
-    BODY, Access, any_access, any_image, both_ways, clocks_on, endure, image, registers, touching,
+    BODY,
+    Access,
+    any_access,
+    any_image,
+    both_ways,
+    clocks_on,
+    endure,
+    image,
+    registers,
+    touching,
 )  # fmt: skip
 
 if TYPE_CHECKING:
