@@ -71,6 +71,8 @@ class Bus:
             if size:
                 self._engine.map(region.base, region.buffer, size, write=region.kind == "ram")
                 covered.append((region.base, region.base + size))
+        self._engine.map_scratch()  # to whatever runs, nothing is there
+        covered.append((eng.SCRATCH, eng.SCRATCH + eng.SCRATCH_SIZE))
         covered.sort()
         at = 0
         for base, end in [*covered, (1 << 32, 1 << 32)]:
@@ -162,6 +164,8 @@ class Bus:
                 core.imprecise = address, pc
                 core.attend()
                 return True
+            if self._ignored(address):
+                return True
             core.stop(lambda: self._traps.bus_fault(pc, address))
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
             core.fail(error)
@@ -171,9 +175,23 @@ class Bus:
         """A debugger watches data on the bus: the core halts after the access."""
         for one in self._core.watching:
             hit = address < one.end and one.begin < address + size
-            if hit and (one.write if store else one.read) and self._debug.enabled:
+            if not hit or not (one.write if store else one.read):
+                continue
+            if self._debug.enabled:
                 self._core.hit = one
                 self._debug.halt(one.why)
+            else:
+                self._debug.monitor(one.why)
+
+    def _ignored(self, address: int) -> bool:
+        """CCR.BFHFNMIGN: a handler at priority -1 or -2 may look where nothing is (B3.2.8)."""
+        core = self._core
+        if core.scb is None or not core.scb.ccr.BFHFNMIGN:
+            return False
+        if core.exceptions.execution_priority(*core.masks()) >= 0:
+            return False
+        self._traps.note("PRECISERR", address)
+        return True
 
     def _unprivileged(self, address: int) -> bool:
         """Whether the private peripheral bus refuses whoever runs (B3.1.1)."""

@@ -32,6 +32,7 @@ ATTENTION = -1  # a ``limit`` that every block meets
 GUARD_CYCLES = 4_000_000  # between two looks at the wall clock
 # What ``hold`` says; a debugger or the reset line sets it, never the firmware by itself.
 FREE, HALTED, STEPPING, IN_RESET = 0, 1, 2, 3
+LOCKUP_PC = 0xEFFF_FFFE
 _MASKS = (eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK)
 
 
@@ -96,6 +97,8 @@ class CoreState(ABC):
         self.reset_cause: str | None = None
         self.imprecise: tuple[int, int] | None = None
         self.fp_enabled = False
+        self.uses_monitor = False  # the exclusive one: code with LDREX was run
+        self.fp_look = False  # before the next floating-point instruction
         self.watching: tuple[Break, ...] = ()  # data on the bus, for a debugger
         self.hit: Break | None = None  # the break or watchpoint that halted the core last
         self.scb: Any = soc.peripherals.get("SCB")
@@ -203,6 +206,10 @@ class CoreState(ABC):
         self.deadline = self.soc.scheduler.next_ps
         self.due = self.cycle_of(min(self.deadline, self.until_ps))
         self.arm()
+
+    @abstractmethod
+    def code_matters_anew(self) -> None:
+        """What the engine must stop before changed: what is known of code is not true any more."""
 
     @abstractmethod
     def arm(self) -> None:

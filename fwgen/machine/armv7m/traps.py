@@ -38,6 +38,10 @@ class Traps:
         self._escalation, self._sleeper = escalation, sleeper
         self._debug = debug
 
+    def note(self, bit: str, address: int) -> None:
+        """Set the status of a fault that is not taken."""
+        self._escalation.note(bit, address)
+
     def value_fault(self, pc: int, bit: str, address: int) -> None:
         """A UsageFault for the values that an instruction met."""
         self.cut_short(pc)
@@ -66,9 +70,9 @@ class Traps:
 
     def _breakpoint(self) -> None:
         pc = self._core.next_pc
-        if self._debug.enabled:
+        if self._debug.enabled or self._debug.monitored:
             self.cut_short(pc)
-        if not self._debug.breakpoint():
+        if not self._debug.breakpoint() and not self._debug.monitor("BKPT"):
             self._entry.fault(exc.HARD_FAULT, "DEBUGEVT", pc)
 
     def invalid(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fwgen.thumb.forms import all_forms
 
 from .bench import Program, needs_qemu
-from .compare import RUNS, assert_alike, disagreeing, drawn
+from .compare import RUNS, assert_alike, drawn
 from .draw import DEPARTS, draw_it, draw_of, draw_program, draw_state, straight_forms
 
 pytestmark = needs_qemu
@@ -81,9 +81,10 @@ def test_fixed_point_numbers_become_floats_alike() -> None:
     assert_alike(_from_fixed_point(0))
 
 
-@pytest.mark.xfail(strict=True, reason="the engine rounds as FPSCR says; A7.7.229: to nearest")
-def test_fixed_point_numbers_round_to_nearest_whatever_fpscr_says() -> None:
-    assert not disagreeing(_from_fixed_point(1))
+@pytest.mark.parametrize("rounding", [1, 2, 3])
+def test_fixed_point_numbers_round_to_nearest_whatever_fpscr_says(rounding: int) -> None:
+    """A7.7.229."""
+    assert_alike(_from_fixed_point(rounding))
 
 
 def test_every_kind_of_instruction_is_drawn_somewhere() -> None:
