@@ -580,6 +580,8 @@ class Core(skippable.Core):
         made = self._entry.frame_at(sp, control)
         if control & 2 or bool(control & 4) != made[2] or self._stack.in_data(made[0]):
             raise NotLinear("an exception that is not plain")
+        if made[2] and not self._entry.fp_words() and self.fpu.fpcar.value != made[0] + 32 & ~7:
+            raise NotLinear("another place for floating-point state")
         return made
 
     def fp_words(self) -> tuple[int, ...]:

@@ -99,7 +99,9 @@ class Entry:
         return frame, 0, fp
 
     def fp_words(self) -> tuple[int, ...]:
-        """What of the floating-point registers goes into a frame."""
+        """What of the floating-point registers an exception puts into an extended frame."""
+        if not self._fp_moves:
+            return ()
         return (*self._engine.read_many(FP_REGISTERS), self._engine.read(eng.FPSCR))
 
     def stacking_cycles(self, *, fp: bool) -> tuple[int, int]:
