@@ -83,3 +83,19 @@ def test_the_firmware_that_touches_goes_on_after_a_fault(board: Board) -> None:
     assert len(list(trace.of(Fault))) == 2
     assert [gap.peripheral for gap in trace.of(Gap)] == ["ETM"]
     assert left[-3] > BODY
+
+
+# What was once found so.
+
+
+def test_half_an_instruction_at_the_end_of_a_memory_is_no_more_than_a_fault(board: Board) -> None:
+    trace, _ = endure(board, any_image(Random("bytes 5433")))
+    assert list(trace.of(Fault))
+
+
+def test_a_loop_whose_head_waits_long_for_the_flash_ends_where_it_ends_unskipped(
+    board: Board,
+) -> None:
+    slow = Access(board.chip.peripherals["FLASH"].base, 4, 9)
+    for wait in range(4):
+        both_ways(board, touching([slow, *[Access(0x2000_0000, 4, None)] * wait]))

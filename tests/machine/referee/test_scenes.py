@@ -389,6 +389,48 @@ svc:
     pop.w {r4, pc}
 """
 )
+_LAZY = _store(0xE000EF34, 0xC0000000)
+_NESTED = (
+    _store(0xE000ED1C, 0x40000000)  # SVCall below PendSV
+    + """
+    svc #1
+    movs r0, #0x33
+    bl record
+    mrs r0, ipsr
+    bl record
+    set r0, 0xe000ed24
+    ldr r0, [r0]
+    bl record
+    b.w finish
+svc:
+    mov r6, lr
+    set r0, 0x10000000
+    set r1, 0xe000ed04
+    str r0, [r1]
+    dsb
+    isb
+    movs r0, #0x44
+    bl record
+    bx r6
+pendsv:
+    set r0, 0x01000000          ; no exception number: a frame of Thread mode
+    str r0, [sp, #28]
+    mvn r0, #6
+    bx r0
+usage_fault:
+    mov r0, lr
+    bl record
+    mrs r0, ipsr
+    bl record
+    set r0, 0xe000ed28
+    ldr r0, [r0]
+    bl record
+    set r0, 0xe000ed24
+    ldr r0, [r0]
+    bl record
+    b.w finish
+"""
+)
 SUBTLE = {
     "an exception between LDREX and STREX clears the monitor": (
         _steps(_EXCLUSIVE) + "\nsvc:\n bx lr\n"
@@ -404,9 +446,74 @@ SUBTLE = {
         _FPU_OFF, "movs r0, #0\n it ne\n vaddne.f32 s0, s1, s2"
     ),
     "ISB within an IT block keeps the block's conditions": _steps(
-        "movs r0, #1\n cmp r0, #1\n itee eq\n isbeq\n movne r0, #2\n addne r0, #4\n bl record"
+        "movs r0, #1\n cmp r0, #1\n itee eq\n isbeq\n movne r0, #2\n addne r0, #4\n bl record",
+        "movs r0, #1\n cmp r0, #1\n itet eq\n isbeq\n isbne\n addeq r0, #4\n bl record",
     ),
-}
+    "a handler's LDREX is not the thread's": (
+        _steps(
+            "set r1, 0x20002400\n svc #1\n strex r0, r2, [r1]\n bl record",
+            _at(0x20002400, "ldrex r2, [r1]\n strex r0, r2, [r1]\n bl record"),
+            _at(0x20002400, "ldrexb r2, [r1]\n clrex\n strexb r0, r2, [r1]\n bl record"),
+            _at(0x20002400, "ldrexh r2, [r1]\n svc #1\n strexh r0, r2, [r1]\n bl record"),
+        )
+        + "\nsvc:\n ldrex r2, [r1]\n bx lr\n"
+    ),
+    "what FPCCR and FPCAR say before and after lazy saving": "main:\n" + _LAZY + """
+    vmov s0, r0
+    svc #1
+    vmov r0, s0
+    bl record
+    svc #2
+    vmov r0, s0
+    bl record
+    movs r0, #1
+    msr control, r0
+    isb
+    vmov s1, r0
+    svc #2
+    svc #3
+    b.w finish
+svc:
+    mov r6, lr
+    movs r4, #4
+    bl lazy_state
+    ldr r0, [sp, #24]
+    ldrb r0, [r0, #-2]
+    cmp r0, #3
+    beq.w finish
+    cmp r0, #2
+    it eq
+    vmoveq s0, r4
+    bl lazy_state
+    set r0, 0x10000000
+    set r1, 0xe000ed04
+    str r0, [r1]
+    dsb
+    bl lazy_state
+    bx r6
+pendsv:
+    mov r5, lr
+    bl lazy_state
+    vmov s0, r5
+    bl lazy_state
+    bx r5
+lazy_state:
+    push.w {r4, lr}
+    set r4, 0xe000ef34
+    ldr r0, [r4]
+    bic r0, r0, #0x400          ; UFRDY, which ARMv7-M has not
+    bl record
+    ldr r0, [r4, #4]
+    bl record
+    mrs r0, control
+    bl record
+    pop.w {r4, pc}
+""",
+    "a return to Thread mode while another exception is active": "main:\n" + _NESTED,
+    "a return to Thread mode that CCR.NONBASETHRDENA allows": (
+        "main:\n" + _store(0xE000ED14, 0x201) + "\n" + _NESTED
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SUBTLE)
