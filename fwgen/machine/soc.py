@@ -85,6 +85,9 @@ class Core(Protocol):
     def configure_sleep(self) -> None:
         """SCR was written: what wakes the core may have changed."""
 
+    def mpu_written(self) -> None:
+        """A register of the memory protection unit was written, or reset."""
+
     def fp_written(self) -> None:
         """A register of the floating-point context was written."""
 

@@ -37,6 +37,7 @@ from fwgen.machine.armv7m.debugger import Debugger
 from fwgen.machine.armv7m.entry import Entry
 from fwgen.machine.armv7m.escalation import Escalation
 from fwgen.machine.armv7m.fpcontext import FpContext
+from fwgen.machine.armv7m.guard import Guard
 from fwgen.machine.armv7m.itstate import IT_BITS
 from fwgen.machine.armv7m.profile import by_instruction
 from fwgen.machine.armv7m.rounds import Rounds
@@ -100,9 +101,10 @@ class Core(skippable.Core):
         self._sleeper = Sleeper(self, self.rounds, self._skipper)
         self.debug = Debug(self, self._sleeper)
         escalation = Escalation(self, self.debug)
-        self._context = FpContext(self)
+        self._guard = Guard(self)
+        self._context = FpContext(self, self._guard)
         self._entry = Entry(
-            self, self.rounds, escalation, self._stack, self._sleeper, self._context
+            self, self.rounds, escalation, self._stack, self._sleeper, self._context, self._guard
         )
         self._traps = Traps(self, self._book, self._entry, escalation, self._sleeper, self.debug)
         self.breakpoints = Breakpoints(self, self._traps, self.debug, self._run_one, self._let_skip)
@@ -111,7 +113,7 @@ class Core(skippable.Core):
         self._watches.before_fixed = self._conditional.before_fixed
         self._ran: Block | None = None  # changed what is special, and is done
         self._monitored = False
-        self._bus = Bus(self, self._book, self._traps, self.debug)
+        self._bus = Bus(self, self._book, self._traps, self.debug, self._guard)
         self.debugger = Debugger(self, self._bus)
         self._let_skip(True)
         self._listen()
@@ -180,6 +182,10 @@ class Core(skippable.Core):
     def fp_written(self) -> None:
         """A register of the floating-point context was written."""
         self._context.written()
+
+    def mpu_written(self) -> None:
+        """A register of the memory protection unit was written, or reset."""
+        self._guard.written()
 
     def code_matters_anew(self) -> None:
         """What the engine must stop before changed."""
@@ -273,7 +279,7 @@ class Core(skippable.Core):
                 if self._watches.add(block):
                     self.stop(lambda: self.engine.drop_code(address, address + size))
                     return
-            if self.fp_look and backward:
+            if backward and (self.fp_look or self._guard.look):
                 book.entered_again(block)
             if backward and self._accelerates and self.hold != STEPPING:
                 skipped = self._accelerate(block, cycle)
@@ -281,6 +287,12 @@ class Core(skippable.Core):
                     return
                 cycle = at.cycle = cycle + skipped
             stop = book.must_stop(block)
+            if self._guard.look:
+                runs = self._guard.runs_up_to(address, size)
+                if runs == 0:
+                    self.stop(lambda: self._traps.execution_fault(address))
+                    return
+                stop = min(stop, runs)
             if self.hold == STEPPING:
                 stop = min(stop, block.first)
                 self._one_ran = stop in (0, size)
@@ -324,7 +336,7 @@ class Core(skippable.Core):
     def arm(self) -> None:
         """Tell the block hook by when to look; at once while blocks are being recorded."""
         recording = self._skipper.recording is not None or self.rounds.tour is not None
-        look = self.at.attention or recording or self.fp_look
+        look = self.at.attention or recording or self.fp_look or self._guard.look
         self.at.limit = ATTENTION if look else min(self.due, self.ask_at)
 
     def _ask(self, cycle: int) -> None:
@@ -393,6 +405,8 @@ class Core(skippable.Core):
         """What registers were written to that changes how code runs."""
         if self._watches.stale:
             self._watches.renew()
+        if self._guard.stale:
+            self._guard.renew()
         if self._context.stale:
             self._context.refresh()
         ran, self._ran = self._ran, None

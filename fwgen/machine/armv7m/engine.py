@@ -134,6 +134,19 @@ class Engine:
             rights = uc.UC_PROT_READ | uc.UC_PROT_EXEC
             self._check(uclib.uc_mem_protect(self.handle, base, size, rights), f"map {base:#x}")
 
+    def unmap(self, base: int, size: int) -> None:
+        """Take memory away; translations of code there are forgotten."""
+        self._check(uclib.uc_mem_unmap(self.handle, base, size), f"unmap {base:#x}")
+
+    def map_part(self, base: int, buffer: Any, offset: int, size: int, rights: int) -> None:
+        """Make a part of a host buffer, which is kept already, the memory at ``base``."""
+        where = ctypes.addressof(buffer) + offset
+        self._check(
+            uclib.uc_mem_map_ptr(self.handle, base, size, uc.UC_PROT_ALL, where), f"map {base:#x}"
+        )
+        if rights != uc.UC_PROT_ALL:
+            self._check(uclib.uc_mem_protect(self.handle, base, size, rights), f"map {base:#x}")
+
     def map_io(
         self, base: int, size: int, read: Callable[..., int], write: Callable[..., None]
     ) -> None:

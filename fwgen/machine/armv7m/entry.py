@@ -15,6 +15,7 @@ from fwgen.machine.armv7m.fpcontext import FP_REGISTERS, FP_STACK_CYCLES, WORDS
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.escalation import Escalation
     from fwgen.machine.armv7m.fpcontext import FpContext
+    from fwgen.machine.armv7m.guard import Guard
     from fwgen.machine.armv7m.rounds import Rounds
     from fwgen.machine.armv7m.sleeper import Sleeper
     from fwgen.machine.armv7m.stack import StackGuard
@@ -51,6 +52,7 @@ class Entry:
         stack: StackGuard,
         sleeper: Sleeper,
         context: FpContext,
+        guard: Guard,
     ) -> None:
         self._core = core
         self._engine = core.engine
@@ -60,7 +62,7 @@ class Entry:
         self._exceptions = core.exceptions
         self._rounds = rounds
         self._escalation, self._stack, self._sleeper = escalation, stack, sleeper
-        self._context = context
+        self._context, self._guard = context, guard
         context.fault = self.fault
 
     def enter(self, number: int, priority: int, *, synchronous: bool = False) -> None:
@@ -82,8 +84,11 @@ class Entry:
         at.cost += ENTRY_CYCLES
         if not control & 2:
             self._stack.check(frame)
-        if not self._memory.write_ram(frame, data):
-            number = self._escalation.stacking_failed(number, frame)
+        guard = self._guard
+        if guard.on and not guard.allows_now(frame, len(data), write=True):
+            number = self._escalation.stacking_failed(number, frame, exc.MEM_MANAGE, "MSTKERR")
+        elif not self._memory.write_ram(frame, data):
+            number = self._escalation.stacking_failed(number, frame, exc.BUS_FAULT, "STKERR")
         elif not synchronous:
             self._soc.scheduler.catch_up(core.now_ps)
             number = self._exceptions.preempting(priority) or number
@@ -165,6 +170,10 @@ class Entry:
         fp = not link & 0x10
         size = 104 if fp else 32
         data = self._memory.read(frame, size)
+        rights = bool(link & 0xF == 1) or not control & 1
+        if not self._guard.allows(frame, size, write=False, privileged=rights):
+            self._chain_fault(exc.MEM_MANAGE, "MUNSTKERR", link, frame)
+            return
         if data is None:
             self._chain_fault(exc.BUS_FAULT, "UNSTKERR", link, frame)
             return

@@ -18,6 +18,7 @@ from fwgen.machine.armv7m import exceptions as exc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fwgen.machine.armv7m.guard import Guard
     from fwgen.machine.armv7m.state import CoreState
 
 FP_STACK_CYCLES = 17  # s0-s15 and fpscr, when they are moved
@@ -29,15 +30,14 @@ _MODES = 0x1F << 22  # AHP, DN, FZ, RMode: what FPDSCR sets in FPSCR
 class FpContext:
     """FPCA, LSPACT and what hangs on them. ``fault(number, bit, pc, address)`` is the core's."""
 
-    def __init__(self, core: CoreState) -> None:
-        self._core = core
+    def __init__(self, core: CoreState, guard: Guard) -> None:
+        self._core, self._guard = core, guard
         self._engine = core.engine
         self._fpu = core.fpu
         self._active = False  # FPCA while ASPEN is clear: the engine's is not it then
         self._aspen = True
         self.stale = False  # a register was written: ``refresh`` before code runs
         self.fault: Callable[[int, str, int, int], None] | None = None
-        self.may_write: Callable[[int, int, bool], bool] | None = None  # the MPU's say
 
     @property
     def aspen(self) -> bool:
@@ -144,7 +144,7 @@ class FpContext:
         """Save what an exception left to be saved; False when that faulted."""
         core, fpccr = self._core, self._fpu.fpccr
         where = self._fpu.fpcar.value
-        if self.may_write is not None and not self.may_write(where, 68, not fpccr.USER):
+        if not self._guard.allows(where, 68, write=True, privileged=not fpccr.USER):
             self._failed(exc.MEM_MANAGE, "MLSPERR", pc, where)
             return False
         data = WORDS.pack(*self._engine.read_many(FP_REGISTERS), self._engine.read(eng.FPSCR))

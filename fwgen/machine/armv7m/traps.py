@@ -118,9 +118,19 @@ class Traps:
         self.cut_short(pc)
         self._entry.fault(exc.BUS_FAULT, "PRECISERR", pc, address)
 
+    def protection_fault(self, pc: int, address: int) -> None:
+        """The MPU refused the access of the instruction at ``pc``."""
+        self.cut_short(pc)
+        self._entry.fault(exc.MEM_MANAGE, "DACCVIOL", pc, address)
+
+    def execution_fault(self, address: int) -> None:
+        """The MPU lets nothing run at an address."""
+        self._entry.fault(exc.MEM_MANAGE, "IACCVIOL", address)
+
     def fetch_fault(self, address: int) -> None:
         """There is no code at an address."""
-        if address >= 0xA000_0000 or 0x4000_0000 <= address < 0x6000_0000:
+        never = address >= 0xA000_0000 or 0x4000_0000 <= address < 0x6000_0000
+        if never or self._memory.find(address) is not None:
             self._entry.fault(exc.MEM_MANAGE, "IACCVIOL", address)  # execute never: B3.1
         else:
             self._entry.fault(exc.BUS_FAULT, "IBUSERR", address)
