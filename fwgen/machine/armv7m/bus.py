@@ -186,12 +186,14 @@ class Bus:
     def _ask_guard(self, address: int, size: int, value: int, *, store: bool) -> bool | None:
         """The MPU's answer to an access; None where the bus must do it, or refuse it itself."""
         core = self._core
-        if not self._guard.allows_now(address, size, write=store):
+        refused = self._guard.refused_now(address, size, write=store)
+        if refused is not None:
             pc = self._engine.read(eng.PC)
             block = self._book.running()
             if block is None or block.has_it or core.hold:
                 self._engine.write(eng.EPSR, 1 << 24)
-            core.stop(lambda: self._traps.protection_fault(pc, address))
+            if core.reason is None:  # an access in parts goes on after the first that is refused
+                core.stop(lambda: self._traps.protection_fault(pc, refused))
             return False
         region = self._memory.find(address)
         if region is None or self.spec_at(address) is not None:

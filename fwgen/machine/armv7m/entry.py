@@ -84,8 +84,7 @@ class Entry:
         at.cost += ENTRY_CYCLES
         if not control & 2:
             self._stack.check(frame)
-        guard = self._guard
-        if guard.on and not guard.allows_now(frame, len(data), write=True):
+        if self._guard.refused_now(frame, len(data), write=True) is not None:
             number = self._escalation.stacking_failed(number, frame, exc.MEM_MANAGE, "MSTKERR")
         elif not self._memory.write_ram(frame, data):
             number = self._escalation.stacking_failed(number, frame, exc.BUS_FAULT, "STKERR")

@@ -57,23 +57,26 @@ class Guard:
 
     # ------------------------------------------------------------------ questions
 
-    def allows(self, address: int, size: int, *, write: bool, privileged: bool) -> bool:
-        """Whether data may be accessed by code of these rights, at the priority that runs."""
+    def refused(self, address: int, size: int, *, write: bool, privileged: bool) -> int | None:
+        """The first byte that code of these rights may not access, at the priority that runs."""
         rules = self._rules
         if rules is None or PPB <= address < PPB_END:
-            return True
-        for at in {address, *range(address // SMALLEST * SMALLEST + SMALLEST, address + size,
-                                   SMALLEST)}:  # fmt: skip
+            return None
+        for at in _places(address, size):
             allowed = rules.allowed(at & 0xFFFF_FFFF, privileged=privileged)
             if not (allowed.write if write else allowed.read):
-                return self._not_watched()
-        return True
+                return None if self._not_watched() else at
+        return None
 
-    def allows_now(self, address: int, size: int, *, write: bool) -> bool:
-        """Whether the code that runs may access data."""
+    def allows(self, address: int, size: int, *, write: bool, privileged: bool) -> bool:
+        """Whether data may be accessed by code of these rights, at the priority that runs."""
+        return self.refused(address, size, write=write, privileged=privileged) is None
+
+    def refused_now(self, address: int, size: int, *, write: bool) -> int | None:
+        """The first byte that the code that runs may not access."""
         if self._rules is None:
-            return True
-        return self.allows(address, size, write=write, privileged=self.privileged())
+            return None
+        return self.refused(address, size, write=write, privileged=self.privileged())
 
     def open(self, address: int, size: int, *, write: bool) -> bool:
         """Whether all code may access data."""
@@ -94,11 +97,11 @@ class Guard:
         key = address, size, privileged
         found = self._runs_from.get(key)
         if found is None:
-            found = size
-            for at in {address, *range(address // SMALLEST * SMALLEST + SMALLEST, address + size,
-                                       SMALLEST)}:  # fmt: skip
-                if not rules.allowed(at, privileged=privileged).run:
-                    found = min(found, at - address)
+            refused = (
+                at for at in _places(address, size)
+                if not rules.allowed(at, privileged=privileged).run
+            )  # fmt: skip
+            found = next(refused, address + size) - address
             self._runs_from[key] = found
         return size if found < size and self._not_watched() else found
 
@@ -200,6 +203,12 @@ class Guard:
             self._engine.unhook(self._slow_path)
             self._slow_path = None
         self._engine.drop_all_code()
+
+
+def _places(address: int, size: int) -> Iterator[int]:
+    """The first byte of each stretch of bytes that the MPU cannot tell apart."""
+    yield address
+    yield from range(address // SMALLEST * SMALLEST + SMALLEST, address + size, SMALLEST)
 
 
 def _full(region: Region) -> int:
