@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 LONGEST_REST = 1 << 14  # backward entries
 NEVER_AGAIN = -(1 << 62)
 PATIENCE = 4  # failures of a plan before another path is recorded
-WFI, WFE, SEV = 0xBF30, 0xBF20, 0xBF40
+WFE, WFI = 2, 3  # hints, by number
+SEV = 0xBF40
 SEV_WIDE = b"\xaf\xf3\x04\x80"
 
 
@@ -41,9 +42,9 @@ class Block:
     """
 
     __slots__ = (
-        "address", "barrier", "code", "control", "cost", "entries", "exclusive", "first", "fp", "has_it", "last",
-        "plan", "prefix", "problem", "refused", "sends_event", "size", "stops", "system", "watched",
-        "writes",
+        "address", "barrier", "code", "control", "cost", "entries", "exclusive", "first", "fp",
+        "has_it", "last", "plan", "prefix", "problem", "refused", "sends_event", "size", "stops",
+        "system", "watched", "writes",
     )  # fmt: skip
 
     def __init__(

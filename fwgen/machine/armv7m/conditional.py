@@ -50,9 +50,8 @@ class Conditional:
         code = self._core.memory.read(pc, 4) or self._core.memory.read(pc, 2) or b""
         first = int.from_bytes(code[:2], "little")
         second = int.from_bytes(code[2:4], "little") if is_wide(first) else 0
-        if it_of(xpsr) and not holds(it_of(xpsr) >> 4, xpsr):
-            self._pass_by(first, second, xpsr)
-        elif second and self._by_hand(first, second):
+        fails = bool(it_of(xpsr)) and not holds(it_of(xpsr) >> 4, xpsr)
+        if fails or (second and self._by_hand(first, second)):
             self._pass_by(first, second, xpsr)
         elif second and self._core.fp_look and self._core.fp_enabled and is_fp(first, second):
             self._context.begin(pc)

@@ -471,7 +471,7 @@ class Core(skippable.Core):
                 self._traps.bad_instruction()
             elif self.next_pc == until and self.engine.read(eng.XPSR) & IT_BITS:
                 self._conditional.through_it()
-            elif self.next_pc == self.at.end and self.at.cost and self.last_halfword() == WFI:
+            elif self.next_pc == self.at.end and self.at.cost and self.last_hint() == WFI:
                 self._sleeper.wait(event=False)
         if self.imprecise is not None and not self.locked:
             (address, store), self.imprecise = self.imprecise, None

@@ -103,7 +103,7 @@ class Mpu(Peripheral, registers="armv7m.mpu"):
         self._tell()
 
     def _check(self, number: int) -> None:
-        rbar, rasr = self._regions[number]
+        rasr = self._regions[number][1]
         if not rasr & 1:
             return
         size = rasr >> 1 & 31

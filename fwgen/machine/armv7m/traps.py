@@ -78,12 +78,12 @@ class Traps:
     def invalid(self) -> None:
         """An instruction that the engine does not run: WFE, YIELD and SEV are ours."""
         core = self._core
-        hint = core.last_halfword() if core.next_pc == self._at.end else 0
+        hint = core.last_hint() if core.next_pc == self._at.end else -1
         if not self._engine.read(eng.EPSR) >> 24 & 1:
             self._entry.fault(exc.USAGE_FAULT, "INVSTATE", core.next_pc)
         elif hint == WFE:
             self._sleeper.wait(event=True)
-        elif hint & 0xFF0F != 0xBF00:
+        elif hint < 0:
             self.bad_instruction()
 
     def bad_instruction(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fwgen.thumb.forms import all_forms
+
 from .bench import needs_qemu
 from .scene import assert_same_scene, left_by_machine, log_of
 
@@ -514,6 +516,50 @@ lazy_state:
         "main:\n" + _store(0xE000ED14, 0x201) + "\n" + _NESTED
     ),
 }  # fmt: skip
+
+
+_COPROCESSORS = [  # each form once for a coprocessor of whoever makes the chip, and for 15
+    f".bytes {form.pack(fields).hex()}"
+    for form in all_forms()
+    if form.cost == "coprocessor" and form.needs <= {"v7m"}
+    for number in (3, 15)
+    for fields in [form.fields_of(form.value | number << 8 | 0x2_1000)]
+]
+# What no drawn program holds, as it would sleep, fault or move what programs stand on.
+WHOLE = {
+    "coprocessors of every encoding": _steps(*_COPROCESSORS),
+    "hints, narrow and wide": _steps(
+        "yield",
+        "yield.w",
+        "sev\n wfe",
+        "sev.w\n wfe.w",
+        "dbg #3",
+        "hint #9",
+        "hint.w #200",
+        "csdb",
+        "cpsid i\n"
+        + _store(0xE000ED04, 1 << 28)
+        + "\n wfi.w\n wfi\n"
+        + _store(0xE000ED04, 1 << 27)
+        + "\n cpsie i",
+        "cpsid if\n mrs r0, primask\n mrs r1, faultmask\n add r0, r0, r1, lsl #1\n bl record\n"
+        "cpsie if\n mrs r0, primask\n mrs r1, faultmask\n add r0, r0, r1, lsl #1\n bl record",
+    ),
+    "short branches": _steps(
+        "movs r0, #1\n b over\n movs r0, #2\n over:\n bl record",
+        "movs r0, #3\n b on\n back:\n b out\n on:\n b back\n udf #0\n out:\n bl record",
+    ),
+    "doubles on the stack": _steps(
+        "set r0, 0x3f8ccccd\n vmov s0, r0\n vmov s1, r2\n vmov s16, r0\n vmov s17, r0\n"
+        "vpush {d0}\n vpush {d8, d9}\n vpop {d1, d2}\n vpop {d3}\n vmov r0, s2\n bl record\n"
+        "vmov r0, s6\n bl record\n vmov r0, s7\n bl record\n mov r0, sp\n bl record",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_what_is_never_drawn_agrees(name: str) -> None:
+    assert len(assert_same_scene(WHOLE[name])) >= 2
 
 
 @pytest.mark.parametrize("name", SUBTLE)
