@@ -1,8 +1,8 @@
 """What pyproject.toml cannot say.
 
-boards/ is shipped inside the package, as fwgen/_boards, and so is of docs/ and examples/ what
-``fwgen mcp`` offers; the machine's block hook in C is built where there is a compiler, and done
-without where there is none.
+boards/ and tasks/ are shipped inside the package, as fwgen/_boards and fwgen/_tasks, and so is of
+docs/ and examples/ what ``fwgen mcp`` offers; the machine's block hook in C is built where there
+is a compiler, and done without where there is none.
 """
 
 from setuptools import Extension, find_packages, setup
@@ -13,11 +13,13 @@ setup(
         "fwgen._boards",
         "fwgen._docs",
         "fwgen._examples",
+        "fwgen._tasks",
     ],
     package_dir={
         "fwgen._boards": "boards",
         "fwgen._docs": "docs",
         "fwgen._examples": "examples",
+        "fwgen._tasks": "tasks",
     },
     ext_modules=[
         Extension(

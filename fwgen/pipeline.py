@@ -29,19 +29,20 @@ from fwgen.errors import (
     ModelError,
     PromptError,
 )
+from fwgen.units import show_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fwgen.bench import Bench
     from fwgen.board.types import Board
-    from fwgen.contract import Contract, Stimulus
+    from fwgen.contract import Contract, Expectation, Stimulus
     from fwgen.image.emission import Emission
     from fwgen.image.problems import UnsoundEmissionError
     from fwgen.image.types import Image
     from fwgen.machine.confined import ConfinedMachine
     from fwgen.model.protocol import Feedback, Model, Reading
-    from fwgen.trace import Trace
+    from fwgen.trace import Event, Hazard, Trace
     from fwgen.verdict import Outcome, Verdict
     from fwgen.verdict.both import Joint
     from fwgen.verdict.compare import Difference
@@ -63,6 +64,15 @@ class Proof:
     def passed(self) -> bool:
         """Whether everything was seen as asked."""
         return self.verdict.passed
+
+    @property
+    def locks(self) -> Hazard | None:
+        """The first hazard that may lock the board, accepted or not; None when there is none."""
+        from fwgen.hazards import REGISTER
+        from fwgen.trace import Hazard
+
+        locking = {code for code, kind in REGISTER.items() if kind.locks}
+        return next((h for h in self.trace.of(Hazard) if h.code in locking), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,19 +467,100 @@ def _proved(
     return Proof(board, contract, image, trace, judge(contract, trace, board))
 
 
-def confirm(proof: Proof, rig: Bench) -> Confirmed:
+def refuse_locking(proof: Proof) -> None:
+    """Refuse to flash what may lock the board, also where the contract accepts it.
+
+    Raises InputError.
+    """
+    hazard = proof.locks
+    if hazard is not None:
+        raise InputError(
+            f"not flashed: {hazard.message} [{hazard.code}]",
+            hint=f"it may lock you out of the board; {hazard.cure}; "
+            "--force flashes it all the same",
+        )
+
+
+def confirm(proof: Proof, rig: Bench, *, force: bool = False) -> Confirmed:
     """Run on a rig what the machine has run, judge it by the same contract, and compare.
 
-    Raises BenchError when the rig cannot do its work.
+    Where a person did what was to be done at a time, it was done at another one: then the machine
+    runs once more, with what was done when it was done, and the contract's times are counted from
+    there (``fwgen.contract.retime``). Raises BenchError when the rig cannot do its work, and
+    InputError for what may lock the board (``refuse_locking``), unless ``force``.
     """
+    from fwgen.trace import ByHand
+
+    if not force:
+        refuse_locking(proof)
+    contract = proof.contract
+    trace = rig.run(proof.image, contract.stimuli, contract.span_ps)
+    if any(trace.of(ByHand)):
+        try:
+            proof = _as_done(proof, trace)
+        except ContractError as error:
+            trace = _not_as_asked(trace, contract, error.message)
+    return _confirmed(proof, trace)
+
+
+def _confirmed(proof: Proof, trace: Trace) -> Confirmed:
     from fwgen.verdict import judge
     from fwgen.verdict.compare import differences
 
     contract, board = proof.contract, proof.board
-    trace = rig.run(proof.image, contract.stimuli, contract.span_ps)
     verdict = judge(contract, trace, board, beside=proof.trace)
     seen = Proof(board, contract, proof.image, trace, verdict)
     return Confirmed(proof, seen, differences(contract, proof.trace, trace, board))
+
+
+def _as_done(proof: Proof, trace: Trace) -> Proof:
+    """The proof in the machine, with what a person did to the board done when they did it.
+
+    Of the two readings of each time (from what was done, from reset) those count that the machine
+    bears out: what holds there must hold on the board. Raises ContractError, with the reason, when
+    the contract has no meaning with the presses that there were.
+    """
+    from fwgen.contract.retime import readings
+    from fwgen.machine.machine import Machine
+    from fwgen.trace import ByHand, NotDone
+    from fwgen.verdict import Outcome, judge
+
+    left = next(trace.of(NotDone), None)
+    if left is not None:
+        raise ContractError(f"{left.what} at {show_duration(left.t_ps)} was not done: {left.why}")
+    contract, both = readings(proof.contract, list(trace.of(ByHand)))
+    seen = Machine(proof.board).run(proof.image, contract.stimuli, contract.span_ps)
+    kept: list[Expectation] = []
+    for ways in both:
+        asked = replace(contract, expectations=ways)
+        findings = judge(asked, seen, proof.board).findings
+        borne = [f.expectation for f in findings if f.outcome is Outcome.PASS and f.expectation]
+        if not borne:
+            raise ContractError(
+                "its times do not go with presses by hand: pressed so, in the machine "
+                f"{findings[0].text}"
+            )
+        kept += borne
+    return prove(proof.image, proof.board, replace(contract, expectations=tuple(kept)))
+
+
+def _not_as_asked(trace: Trace, contract: Contract, why: str) -> Trace:
+    """A trace in which what a person did at another time counts as not done."""
+    from fwgen.trace import ByHand, NotDone, Stimulated
+
+    since = min(act.asked_ps for act in trace.of(ByHand))
+    told = {(e.subject, e.t_ps) for e in trace.of(NotDone)}
+    events: list[Event] = [
+        e
+        for e in trace.events
+        if not (isinstance(e, ByHand) or (isinstance(e, Stimulated) and e.t_ps >= since))
+    ]
+    events += [
+        NotDone(s.at_ps, s.subject, "what was asked", why)
+        for s in contract.stimuli
+        if s.at_ps >= since and (s.subject, s.at_ps) not in told and s.at_ps < trace.span_ps
+    ]
+    return replace(trace, events=tuple(sorted(events, key=lambda event: event.t_ps)))
 
 
 def _by_luck(trace: Trace, verdict: Verdict) -> Trace:
@@ -478,12 +569,11 @@ def _by_luck(trace: Trace, verdict: Verdict) -> Trace:
 
     first = verdict.first_departure
     at_ps = min(first.t_ps, trace.span_ps) if first is not None else 0
-    hazard = Hazard(
-        at_ps, "by-luck", "error",
+    said = (
         "it passes or fails by what RAM holds at power-on, what a floating input reads, or how "
-        "a contact chatters",
-        0, cure="set every variable before it is read, pull every input, debounce every contact",
-    )  # fmt: skip
+        "a contact chatters"
+    )
+    hazard = Hazard.of("by-luck", said, at_ps)
     events = sorted((*trace.events, hazard), key=lambda event: event.t_ps)
     return replace(trace, events=tuple(events))
 

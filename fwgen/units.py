@@ -6,6 +6,9 @@ Inside fwgen a quantity is an ``int`` in one fixed unit, and its name says which
     frequency  millihertz    ``_mhz``
     voltage    microvolts    ``_uv``
     ratio      parts per million  ``_ppm``
+    temperature  thousandths of a degree Celsius  ``_mc``
+    illuminance  millilux  ``_mlx``
+    resistance   ohms  ``_ohm``
 
 Text that people write ("2 Hz", "500ms", "3.3 V", "50 %", "4k7" is not one of them) is parsed
 here and nowhere else; so is the text that we print.
@@ -39,9 +42,12 @@ _DURATION = {
 _FREQUENCY = {"mHz": 1, "Hz": 10**3, "kHz": 10**6, "MHz": 10**9}
 _VOLTAGE = {"uV": 1, "µV": 1, "μV": 1, "mV": 10**3, "V": 10**6}
 _RATIO = {"%": 10_000, "ppm": 1}
+_TEMPERATURE = {"°C": 1000, "degC": 1000, "C": 1000}
+_ILLUMINANCE = {"lx": 1000, "lux": 1000, "klx": 1_000_000}
+_RESISTANCE = {"ohm": 1, "Ω": 1, "kohm": 1000, "kΩ": 1000, "Mohm": 10**6, "MΩ": 10**6}
 
 _QUANTITY = re.compile(
-    r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-zµμ%]+)\s*"
+    r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-zµμ%°Ω\u2126]+)\s*"
 )
 
 
@@ -80,6 +86,22 @@ def parse_voltage(text: str) -> int:
 def parse_ratio(text: str) -> int:
     """Parts per million in a text such as "50 %". Raises UnitError."""
     return _parse(text, _RATIO, "ratio")
+
+
+def parse_temperature(text: str) -> int:
+    """Thousandths of a degree Celsius in a text such as "23.5 °C". Raises UnitError."""
+    return _parse(text, _TEMPERATURE, "temperature")
+
+
+def parse_illuminance(text: str) -> int:
+    """Millilux in a text such as "300 lx". Raises UnitError."""
+    return _parse(text, _ILLUMINANCE, "illuminance")
+
+
+def parse_resistance(text: str) -> int:
+    """Ohms in a text such as "4.7 kohm". Raises UnitError."""
+    # The sign for ohms exists twice: the letter is how it should be written.
+    return _parse(text.replace("\u2126", "Ω"), _RESISTANCE, "resistance")
 
 
 def period_ps(frequency_mhz: int) -> int:
@@ -125,3 +147,8 @@ def show_voltage(uv: int, digits: int = 4) -> str:
     if uv == 0:
         return "0 V"
     return _show(uv, ((10**6, "V"), (10**3, "mV"), (1, "µV")), digits)
+
+
+def show_resistance(ohm: int) -> str:
+    """A resistance in ohms as people write it."""
+    return "0 ohm" if ohm == 0 else _show(ohm, ((10**6, "Mohm"), (10**3, "kohm"), (1, "ohm")), 4)

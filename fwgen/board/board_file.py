@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.board.table import Finding, Table, hertz, microvolts, suggest
-from fwgen.board.types import Board, Chip, Console, Part, fold_words
-from fwgen.errors import BoardError, did_you_mean
+from fwgen.board.sensors import QUANTITIES, parse_sensed
+from fwgen.board.table import Finding, Table, hertz, microvolts, ohms, suggest
+from fwgen.board.types import Board, Chip, Console, Part, Sensor, fold_words
+from fwgen.errors import BoardError, UnitError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 PART_KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "led": ("lit", ("colour", "title")),
     "button": ("pressed", ("pull", "colour", "title")),
+}
+
+#: Kinds of part that give a voltage -> (the key of its resistance, the key of its curve).
+SENSOR_KINDS: Mapping[str, tuple[str, str]] = {
+    "potentiometer": ("ohm", ""),
+    "ntc": ("ohm_25c", "beta"),
+    "ldr": ("ohm_10lx", "gamma"),
 }
 
 #: What a header may carry that is no pin of the chip.
@@ -118,8 +126,11 @@ def _pin_name(t: Table, key: str, chip: Chip) -> str:
 def _parts(table: Table, chip: Chip) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for name, t in table.tables():
-        kind = t.one_of("kind", PART_KINDS)
+        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS])
         pin = _pin_name(t, "pin", chip)
+        if kind in SENSOR_KINDS:
+            parts[name] = _sensor(t, name, kind, pin)
+            continue
         if not kind:
             continue
         active_key, further = PART_KINDS[kind]
@@ -136,6 +147,52 @@ def _parts(table: Table, chip: Chip) -> dict[str, Part]:
             t.complain("pull", "pulls the pin to the level that means pressed")
         parts[name] = Part(name, kind, pin, active, colour, pull, title)
     return parts
+
+
+def read_sensors(
+    data: object, where: str, find_pin: Callable[[str], str], out: list[Finding]
+) -> dict[str, Part]:
+    """Parts that give a voltage, wired to a board by someone who uses it.
+
+    ``find_pin`` gives the pin of any name that the board has for it, or "".
+    """
+    parts: dict[str, Part] = {}
+    for name, t in Table(data, where, out).tables():
+        kind = t.one_of("kind", SENSOR_KINDS)
+        said = t.text("pin")
+        pin = find_pin(said)
+        if said and not pin:
+            t.complain("pin", f"the board has no pin {said!r}")
+        if kind and pin:
+            parts[name] = _sensor(t, name, kind, pin)
+    return parts
+
+
+def _sensor(t: Table, name: str, kind: str, pin: str) -> Part:
+    resistance, curve = SENSOR_KINDS[kind]
+    ohm, fixed, value, to_supply = t.read(resistance, ohms), 0, 0, False
+    if curve:
+        fixed = t.read("fixed", ohms)
+        to_supply = t.one_of("to", ("ground", "supply")) == "supply"
+        given = t.raw(curve)
+        scale = 1 if kind == "ntc" else 1000  # a gamma is a small number with decimals
+        if isinstance(given, (int, float)) and not isinstance(given, bool) and 0 < given < 100_000:
+            value = round(given * scale)
+        if value <= 0:
+            t.complain(curve, f"{given!r} should be a number above 0")
+            value = 1
+    rests = 0
+    said = t.text("rests", QUANTITIES[kind].rests)
+    try:
+        rests = parse_sensed(kind, said)
+    except UnitError as error:
+        t.complain("rests", error.message, error.hint)
+    title = t.text("title", "")
+    t.close()
+    if ohm <= 0 or (curve and fixed <= 0):
+        t.complain(resistance, "a resistance is more than nothing")
+    sensor = Sensor(max(ohm, 1), rests, max(fixed, 1) if curve else 0, value, to_supply)
+    return Part(name, kind, pin, active=1, title=title, sensor=sensor)
 
 
 def _console(t: Table, chip: Chip) -> Console | None:

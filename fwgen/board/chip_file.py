@@ -55,6 +55,7 @@ def read_chip(data: Mapping[str, object], name: str, where: str, out: list[Findi
     lines = top.number("nvic_lines", low=1, high=240)
     priority_bits = top.number("priority_bits", low=2, high=8)
     manuals = {k: str(v) for k, v in top.table("manuals", {}).items()}
+    chapters = _chapters(top.table("chapters", {}), manuals)
     memories = _memories(top.table("memories"))
     clocks = _clocks(top.table("clocks"))
     interrupts = _interrupts(top.table("interrupts"), lines)
@@ -79,6 +80,7 @@ def read_chip(data: Mapping[str, object], name: str, where: str, out: list[Findi
         family=family,
         core=core,
         manuals=manuals,
+        chapters=chapters,
         idcode=idcode or None,
         package=package,
         nvic_lines=lines,
@@ -91,6 +93,19 @@ def read_chip(data: Mapping[str, object], name: str, where: str, out: list[Findi
     )
 
 
+def _chapters(t: Table, manuals: Mapping[str, str]) -> dict[str, str]:
+    """Where models cite the manual of a sister chip: the same in a manual of this one."""
+    chapters: dict[str, str] = {}
+    for theirs, ours in t.items():
+        manual = str(ours).partition(" ")[0]
+        if manual not in manuals:
+            t.complain(theirs, f"there is no manual {manual!r}", did_you_mean(manual, manuals))
+        elif theirs.partition(" ")[0] in manuals:
+            t.complain(theirs, "is a manual of this chip: nothing is to be looked up elsewhere")
+        chapters[theirs] = str(ours)
+    return chapters
+
+
 def _memories(table: Table) -> dict[str, Memory]:
     memories: dict[str, Memory] = {}
     for name, t in table.tables():
@@ -99,6 +114,7 @@ def _memories(table: Table) -> dict[str, Memory]:
         kind = t.one_of("kind", MEMORY_KINDS)
         alias_of = t.take("alias_of", str, "") or None
         sectors = tuple(plain(t, "sectors", s) for s in t.take("sectors", list, []) or [])
+        executable = t.take("execute", bool, True) is not False
         t.close()
         if base + size > 2**32:
             t.complain("size", "reaches past the end of the address space")
@@ -106,7 +122,7 @@ def _memories(table: Table) -> dict[str, Memory]:
             t.complain("sectors", f"add up to {sum(sectors):#x}, the memory has {size:#x} bytes")
         if (kind == "alias") != (alias_of is not None):
             t.complain("alias_of", "goes with kind = 'alias', and must be there for it")
-        memories[name] = Memory(name, base, size, kind, alias_of, sectors)
+        memories[name] = Memory(name, base, size, kind, alias_of, sectors, executable)
     for memory in memories.values():
         if memory.alias_of and memory.alias_of not in memories:
             table.complain(
@@ -139,6 +155,9 @@ def _clocks(t: Table) -> Clocks:
             vos[field] = hertz(vos_table, key, value)
         else:
             vos_table.complain(key, "should be a value of the VOS field")
+    pll_off = None if t.peek("vos_pll_off") is None else t.number("vos_pll_off", high=15)
+    if pll_off is not None and pll_off not in vos:
+        t.complain("vos_pll_off", "is not among vos_hclk_max")
     pll_table = t.table("pll")
     pll = {
         key: pll_table.pair(key, hertz if key.startswith("vco") else plain) for key in PLL_RANGES
@@ -149,7 +168,7 @@ def _clocks(t: Table) -> Clocks:
     startup_table.close()
     states = _wait_states(t, hclk)
     t.close()
-    return Clocks(hsi, lsi, hse, sysclk, hclk, apb_max, pll, states, startup, bypass, vos)
+    return Clocks(hsi, lsi, hse, sysclk, hclk, apb_max, pll, states, startup, bypass, vos, pll_off)
 
 
 def _wait_states(clocks: Table, hclk_max: int) -> tuple[WaitStates, ...]:
@@ -270,7 +289,13 @@ def _gate(t: Table) -> ClockGate | None:
     if not register or not dot or number is None:
         t.complain("gate", f"{gate!r} is not register.bit", 'for example gate = "APB1ENR.17"')
         return None
-    return ClockGate(register, number, reset)
+    if reset is None or "." not in reset:
+        return ClockGate(register, number, reset)
+    reset, _, bit = reset.partition(".")
+    reset_bit = index_of(bit, 32)
+    if not reset or reset_bit is None:
+        t.complain("reset", f"{reset}.{bit} is not register.bit", 'reset = "APB2RSTR.8"')
+    return ClockGate(register, number, reset, reset_bit)
 
 
 def _check_shared(declared: Table, peripherals: Mapping[str, PeripheralSpec]) -> None:
@@ -405,12 +430,15 @@ def check_against_registers(chip: Chip, where: str, out: list[Finding]) -> None:
     for p in chip.peripherals.values():
         if p.gate is None:
             continue
-        for key, name in (("gate", p.gate.register), ("reset", p.gate.reset_register)):
+        for key, name, bit in (
+            ("gate", p.gate.register, p.gate.bit),
+            ("reset", p.gate.reset_register, p.gate.reset_at),
+        ):
             if name is None:
                 continue
             place = f"{where}: peripherals.{p.name}.{key}"
             if name not in registers:
                 hint = did_you_mean(name, registers)
                 out.append(Finding(place, f"RCC has no register {name!r}", hint))
-            elif not registers[name].defined >> p.gate.bit & 1:
-                out.append(Finding(place, f"bit {p.gate.bit} of RCC_{name} is reserved"))
+            elif not registers[name].defined >> bit & 1:
+                out.append(Finding(place, f"bit {bit} of RCC_{name} is reserved"))

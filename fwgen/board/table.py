@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from fwgen.errors import BoardError, UnitError, did_you_mean
-from fwgen.units import parse_duration, parse_frequency, parse_voltage
+from fwgen.units import parse_duration, parse_frequency, parse_resistance, parse_voltage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -196,6 +196,11 @@ def hertz(table: Table, key: str, value: object) -> int:
 def microvolts(table: Table, key: str, value: object) -> int:
     """A voltage in microvolts."""
     return _quantity(parse_voltage, table, key, value)
+
+
+def ohms(table: Table, key: str, value: object) -> int:
+    """A resistance in ohms."""
+    return _quantity(parse_resistance, table, key, value)
 
 
 def picoseconds(table: Table, key: str, value: object) -> int:

@@ -31,15 +31,25 @@ class Memory:
     kind: str  # "flash", "ram", "rom" (system memory), "otp", "options", "alias"
     alias_of: str | None = None
     sectors: tuple[int, ...] = ()  # flash sector sizes, in bytes, from the base upward
+    executable: bool = True  # the core can fetch code from it
 
 
 @dataclass(frozen=True, slots=True)
 class ClockGate:
-    """The enable bit of a peripheral: register of RCC and bit number; reset bit likewise."""
+    """The enable bit of a peripheral: register of RCC and bit number; reset bit likewise.
+
+    Without a ``reset_bit`` the reset is at the enable bit's place.
+    """
 
     register: str
     bit: int
     reset_register: str | None = None
+    reset_bit: int | None = None
+
+    @property
+    def reset_at(self) -> int:
+        """The bit of ``reset_register``."""
+        return self.bit if self.reset_bit is None else self.reset_bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,7 @@ class Clocks:
     startup_ps: Mapping[str, int]  # "hsi", "hse", "pll", "lsi", "lse": time to ready
     hse_bypass_hz: tuple[int, int] = (0, 0)  # allowed range of an external clock (HSEBYP)
     vos_hclk_hz: Mapping[int, int] = field(default_factory=dict)  # PWR_CR.VOS -> highest HCLK
+    vos_pll_off: int | None = None  # the VOS that holds without the PLL; None: VOS holds always
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +147,7 @@ class Chip:
     family: str
     core: str  # "cortex-m4f"
     manuals: Mapping[str, str]  # "RM0368" -> title and revision
+    chapters: Mapping[str, str]  # a sister chip's chapter -> ours: "RM0368 §6" -> "RM0090 §7"
     idcode: int | None
     package: str
     nvic_lines: int
@@ -162,6 +174,23 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
+class Sensor:
+    """What a part makes its voltage with; ``fwgen.board.sensors`` has the formulas.
+
+    ``ohm`` is a potentiometer's from end to end, an NTC's at 25 °C, an LDR's at 10 lx;
+    ``fixed_ohm`` the resistor that makes the divider with it. ``curve`` is an NTC's beta in
+    kelvin, an LDR's gamma in thousandths. ``to_supply``: the sensor is between the pin and the
+    supply, not ground. ``rests`` is what it senses while nobody says otherwise, in its own unit.
+    """
+
+    ohm: int
+    rests: int
+    fixed_ohm: int = 0
+    curve: int = 0
+    to_supply: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """Something on the board, wired to pins: ``kind`` "led", "button" ..."""
 
@@ -172,6 +201,7 @@ class Part:
     colour: str | None = None
     pull: int | None = None  # what a resistor on the board pulls the pin to
     title: str = ""
+    sensor: Sensor | None = None  # of a part that gives a voltage
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,9 @@ def check(
 
 
 def _show_board(console: Console, board: Board) -> None:
+    from fwgen.board.sensors import QUANTITIES
     from fwgen.report.console import section
+    from fwgen.units import show_resistance
 
     chip, clocks = board.chip, board.chip.clocks
     core = (
@@ -130,6 +132,9 @@ def _show_board(console: Console, board: Board) -> None:
         colour = f"{part.colour} " if part.colour else ""
         names = [word for word, meant in board.words.items() if meant == part.name]
         lines = [f"{colour}{part.kind} on {part.pin}, {what} when {level}"]
+        if part.sensor is not None:
+            rests = QUANTITIES[part.kind].show(part.sensor.rests)
+            lines = [f"{part.kind} on {part.pin}, {show_resistance(part.sensor.ohm)}, at {rests}"]
         if names:
             lines.append(f"called {', '.join(names[:6])}")
         console.print(section(part.name, *lines))

@@ -9,7 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from fwgen.cli.watched import BEFORE, MIXED, Track, Watched
+from fwgen.cli.watched import BEFORE, MIXED, Said, Track, Watched
 from fwgen.trace import Edge, Wave
 from fwgen.units import PS_PER_S, show_duration, show_frequency, show_ratio
 
@@ -56,7 +56,9 @@ class Dashboard:
         if awake is not None:
             told.append(f"awake {show_ratio(awake, 4)}")
         if source.resolution_ps:
-            told.append(f"sampled every {show_duration(source.resolution_ps, 2)}")
+            longest = show_duration(source.resolution_ps, 2)
+            often = show_duration(source.every_ps, 2)
+            told.append(f"sampled every {often}, {longest} at the longest")
         tail = "   ".join(told)
         head = _cut(f" {source.title}", "bold")
         head.truncate(max(1, width - len(tail) - 3), overflow="ellipsis")
@@ -113,7 +115,7 @@ def _state(track: Track, now_ps: int, part: Part | None, rate: Rate | None) -> T
         return Text(show_ratio(duty, 3), style="green")
     if level is None:
         return Text("floating", style="dim")
-    if part is None:
+    if part is None or part.sensor is not None:
         return Text("high" if level else "low", style="green" if level else "")
     active = level == part.active
     words = ("on", "off") if part.kind == "led" else ("down", "up")
@@ -147,6 +149,7 @@ class Lines:
             for event in events
             if isinstance(event, Edge | Wave) and event.pin not in self._silent
         ]
+        found += [(event.t_ps, f"rig {event.text}") for event in events if isinstance(event, Said)]
         lines = list(self._watched.lines)
         new = self._watched.ended - lines_before
         found += [(at, f"console {text}") for at, text in (lines[-new:] if new else ())]

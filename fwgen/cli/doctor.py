@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from fwgen.cli.options import BoardOption, JsonOption
 from fwgen.cli.output import put_json, screen
-from fwgen.cli.plugged import ProbeOption, Rig, RigOption, plugged
-from fwgen.errors import InputError
+from fwgen.cli.plugged import ProbeOption
+from fwgen.cli.rigs import RigNameOption, lent_to_us, spec_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from fwgen.board.types import Board
     from fwgen.rig.doctor import Check
+    from fwgen.rig.rigs import RigSpec
 
 MARKS = {"ok": ("✔", "green"), "problem": ("✘", "bold red"), "unknown": ("?", "bold yellow")}
 
@@ -22,25 +24,35 @@ def doctor(
     *,
     board: BoardOption = "",
     probe: ProbeOption = "",
-    rig: RigOption = Rig.REAL,
+    rig: RigNameOption = "",
     as_json: JsonOption = False,
 ) -> int:
     """Look at everything between this computer and the board, and say what to do about it.
 
+    With --rig what its file names is looked for: its probe, port, wires and logic analyser.
     Nothing is written to the chip. Exit codes: 0 all is well, 1 something is not, 2 error.
     """
     from fwgen.board import load_board
 
     the = load_board(board) if board else None
-    if rig is Rig.REAL:
-        return _examine(the, probe, as_json=as_json)
-    if the is None:
-        raise InputError("a virtual board needs a name", hint="add --board NAME")
-    with plugged(the, rig) as virtual:
-        return _examine(the, probe or (virtual.uid if virtual else ""), as_json=as_json)
+    spec = spec_of(rig, the)
+    if the is None and spec.board:
+        the = load_board(spec.board)
+    with ExitStack() as held:
+        if spec.labgrid is not None:
+            spec = lent_to_us(held, spec)
+            the = the or load_board(spec.board)
+        if spec.virtual:
+            from fwgen.virtual.board import VirtualBoard
+
+            assert the is not None
+            made = held.enter_context(VirtualBoard(the))
+            held.enter_context(made.plugged())
+            probe = probe or made.uid
+        return _examine(the, probe, spec, as_json=as_json)
 
 
-def _examine(board: Board | None, probe: str, *, as_json: bool) -> int:
+def _examine(board: Board | None, probe: str, rig: RigSpec, *, as_json: bool) -> int:
     from fwgen.board import board_of_probe
     from fwgen.rig.doctor import Surroundings, examine
 
@@ -48,7 +60,8 @@ def _examine(board: Board | None, probe: str, *, as_json: bool) -> int:
     console = screen()
     if not as_json:
         console.print()
-    for check in examine(board, probe or None, Surroundings(boards=board_of_probe)):
+    known = rig if rig.where else None
+    for check in examine(board, probe or None, Surroundings(boards=board_of_probe), known):
         checks.append(check)
         if not as_json:
             _show(console, check)

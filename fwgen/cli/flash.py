@@ -13,6 +13,7 @@ from fwgen.cli.plugged import (
     programmed_data,
     progress,
     show_programmed,
+    show_running,
 )
 from fwgen.cli.rigs import RigNameOption, reached
 
@@ -67,4 +68,5 @@ def flash(
     console = screen()
     console.print()
     show_programmed(console, done, the, there.probe)
+    show_running(console)
     return 0

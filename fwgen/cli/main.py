@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     "make", "verify", "run", "watch", "monitor", "flash", "restore", "doctor", "virtual", "explain",
-    "boards", "hil", "models", "config", "mcp",
+    "boards", "hazards", "hil", "score", "models", "config", "mcp",
 )  # fmt: skip
 ERROR, INTERRUPTED = 2, 130
 _COMPLETION = "_FWGEN_COMPLETE"  # a shell asks for completions (Click's protocol)
@@ -40,7 +40,7 @@ Commands:
   make PROMPT     Make a firmware for a prompt and prove it; "make" may be left out.
   verify IMAGE    Prove a firmware, ours or a compiler's, against a contract.
   run IMAGE       Run a firmware live: serial on stdin and stdout, LEDs, buttons.
-  watch IMAGE     Watch a firmware at work: pins, console, the core's sleep.
+  watch [IMAGE]   Watch a board at work, in the machine or on a rig: pins, console, sleep.
   monitor [PORT]  Talk with a serial port: a terminal that logs and reconnects.
   flash IMAGE     Put a firmware onto the board, and see that it is there.
   restore         Put back what was on the board before, or list what is kept.
@@ -48,7 +48,9 @@ Commands:
   virtual         Switch a virtual board on, for pyocd and gdb.
   explain IMAGE   Show a firmware as an annotated listing.
   boards          List the boards; show one with its pins; check a file of your own.
+  hazards         What silicon punishes: list it; explain one by its code.
   hil             Tests on boards: run them on rigs, list the rigs, report.
+  score           Have models do tasks, and tell how many of them pass.
   models          List the AI models that can be asked, and why one cannot.
   config          Providers, prices and keys of AI models.
   mcp             Serve fwgen to an editor's agent (Copilot, Cursor, Claude Code ...).
@@ -67,6 +69,7 @@ Options of a prompt:
   --flash           When it has passed, put it onto the board and check it there, too.
   --rig R           Which board: real (plugged in), virtual, or a rig file.  [default: real]
   --probe UID       Which debug probe, if several are plugged in.
+  --force           Flash also what may lock the board, if the contract accepts it.
   --json            Print one JSON object, and nothing else.
   --dry-run         Only read: show what was understood and the contract.
 
@@ -127,12 +130,14 @@ def build() -> typer.Typer:
         doctor,
         explain,
         flash,
+        hazards,
         hil,
         make,
         mcp,
         models,
         monitor,
         restore,
+        score,
         verify,
         virtual,
         watch,
@@ -157,7 +162,9 @@ def build() -> typer.Typer:
     app.command("virtual")(virtual.virtual)
     app.command("explain")(explain.explain)
     app.add_typer(boards.app(), name="boards")
+    app.command("hazards")(hazards.hazards)
     app.add_typer(hil.app(), name="hil")
+    app.command("score")(score.score)
     app.command("models")(models.models)
     app.add_typer(config.app(), name="config")
     app.command("mcp")(mcp.mcp)

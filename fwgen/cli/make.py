@@ -22,7 +22,7 @@ from fwgen.cli.asking import (
 from fwgen.cli.options import BoardOption, ContractOption, JsonOption, the_board
 from fwgen.cli.output import put_json, screen
 from fwgen.cli.plugged import ProbeOption
-from fwgen.cli.rigs import FlashOption, RigNameOption, check_rig, confirmed_on
+from fwgen.cli.rigs import FlashOption, ForceOption, RigNameOption, check_rig, confirmed_on
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
@@ -82,6 +82,7 @@ def make(
     flash: FlashOption = False,
     rig: RigNameOption = "",
     probe: ProbeOption = "",
+    force: ForceOption = False,
     as_json: JsonOption = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only read: show the contract, emit nothing.")
@@ -103,7 +104,7 @@ def make(
     if flash or rig or probe:
         check_rig(the, rig)
         where = rig, probe
-    job = _Job(said, the, board, chosen, contract, folder, attempts, samples, where)
+    job = _Job(said, the, board, chosen, contract, folder, attempts, samples, where, force)
     return _json(job) if as_json else _show(job, wishes, about)
 
 
@@ -111,7 +112,8 @@ def make(
 class _Job:
     """What is to be made, how, and where it goes.
 
-    ``called`` is the board as it was named, ``where`` the rig and the probe to confirm it on.
+    ``called`` is the board as it was named, ``where`` the rig and the probe to confirm it on,
+    ``force`` though it may lock the board.
     """
 
     prompt: str
@@ -123,6 +125,7 @@ class _Job:
     attempts: int
     samples: int
     where: tuple[str, str] | None
+    force: bool
 
 
 def _folder(prompt: str, board: Board, out: Path | None) -> Path:
@@ -196,12 +199,12 @@ def _show(job: _Job, wishes: Wishes, about: tuple[str, ...]) -> int:
         save(files, job.folder)
     code = result.proof.verdict.exit_code
     if job.where is not None and result.passed:
-        from fwgen.cli.plugged import progress
         from fwgen.report.rig import show_confirmed
 
         # What was made is saved already, whatever the rig says.
-        with progress(screen(stderr=True)) as tell:
-            confirmed = confirmed_on(result.proof, job.where[0], probe=job.where[1], progress=tell)
+        confirmed = confirmed_on(
+            result.proof, job.where[0], probe=job.where[1], force=job.force, console=console
+        )
         show_confirmed(console, confirmed)
         files = contents(result, confirmed)
         save(files, job.folder)
@@ -234,7 +237,7 @@ def _json(job: _Job) -> int:
     code = result.proof.verdict.exit_code
     confirmed = None
     if job.where is not None and result.passed:
-        confirmed = confirmed_on(result.proof, job.where[0], probe=job.where[1])
+        confirmed = confirmed_on(result.proof, job.where[0], probe=job.where[1], force=job.force)
         files = contents(result, confirmed)
         save(files, job.folder)
         code = confirmed.outcome.exit_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ import typer
 
 from fwgen.cli.options import BoardOption, the_board
 from fwgen.cli.plugged import ProbeOption
+from fwgen.cli.rigs import VIRTUAL, RigNameOption, lent_to_us, spec_of
 from fwgen.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def monitor(
     *,
     board: BoardOption = "",
     probe: ProbeOption = "",
+    rig: RigNameOption = "",
     baud: Annotated[
         int,
         typer.Option(help="Baud rate.  [default: the board's, else 115200]", show_default=False),
@@ -112,13 +115,18 @@ def monitor(
         raise InputError(f"--baud {baud} is no baud rate")
     bits, parity, stop_bits = _format(framing)
     the = the_board(board) if board else None
-    usual = the.console.baud if the is not None and the.console is not None else USUAL_BAUD
-    chosen = _port(port, the, probe)
-    settings = Settings(
-        baud or usual, bits, parity, stop_bits, rts=rts is Switch.ON, dtr=dtr is Switch.ON
-    )
-    file = Log(log) if log is not None else None
-    try:
+    with ExitStack() as held:
+        if rig:
+            chosen, the = _port_of(rig, the, port, probe, held)
+        else:
+            chosen = _port(port, the, probe)
+        usual = the.console.baud if the is not None and the.console is not None else USUAL_BAUD
+        settings = Settings(
+            baud or usual, bits, parity, stop_bits, rts=rts is Switch.ON, dtr=dtr is Switch.ON
+        )
+        file = Log(log) if log is not None else None
+        if file is not None:
+            held.callback(file.close)
         with opened() as terminal:
             talk = Talk(
                 Line(chosen, settings),
@@ -134,9 +142,6 @@ def monitor(
                 span_s=None if span_ps is None else span_ps / PS_PER_S,
             )
             return _run(talk, terminal, quiet=quiet)
-    finally:
-        if file is not None:
-            file.close()
 
 
 def _run(talk: Talk, terminal: Terminal, *, quiet: bool) -> int:
@@ -190,6 +195,37 @@ def _port(named: str, board: Board | None, probe: str) -> Port:
         if find_probes():  # else it may be one that only its port can be used of
             return find_port(the_probe(board, probe).uid)
     return choose_port(probe or None)
+
+
+def _port_of(
+    rig: str, board: Board | None, named: str, probe: str, held: ExitStack
+) -> tuple[Port, Board | None]:
+    """The port of a rig, and the board that is there, as far as it is known."""
+    from fwgen.board import load_board
+    from fwgen.rig.ports import port_named
+    from fwgen.rig.rigs import NO_PORT
+
+    if named:
+        raise InputError(f"both a port ({named}) and a rig ({rig}) were named",
+                         hint="leave one out")  # fmt: skip
+    if rig == VIRTUAL:
+        raise InputError(
+            "a virtual rig lasts no longer than one command, and has nothing to say",
+            hint='"fwgen virtual --serial pty" switches a board on whose port can be opened',
+        )
+    spec = lent_to_us(held, spec_of(rig, board))
+    if spec.virtual:
+        raise InputError(f"the rig {spec.name} is a board in software: it has no port that lasts",
+                         where=spec.where,
+                         hint='"fwgen virtual --serial pty" switches one on')  # fmt: skip
+    if board is None and spec.board:
+        board = load_board(spec.board)
+    if spec.port == NO_PORT:
+        raise InputError(f"the rig {spec.name} has no serial port", where=spec.where or rig,
+                         hint='its file says port = "none"')  # fmt: skip
+    if spec.port:
+        return port_named(spec.port), board
+    return _port("", board, probe or spec.probe), board
 
 
 def _format(text: str) -> tuple[int, str, float]:

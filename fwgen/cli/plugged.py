@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,14 +11,14 @@ import typer
 from fwgen.errors import RigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
+    from rich.progress import TaskID
 
     from fwgen.board.types import Board
     from fwgen.rig.flash import Programmed
     from fwgen.rig.probes import Probe
-    from fwgen.virtual.board import VirtualBoard
 
 ProbeOption = Annotated[
     str,
@@ -31,41 +30,13 @@ ProbeOption = Annotated[
 ]
 
 
-class Rig(StrEnum):
-    """Where the board is."""
-
-    REAL = "real"
-    VIRTUAL = "virtual"
-
-
-RigOption = Annotated[
-    Rig, typer.Option("--rig", help="real: plugged in; virtual: the machine behind a probe.")
-]
-
-
-@contextlib.contextmanager
-def plugged(board: Board, rig: Rig) -> Iterator[VirtualBoard | None]:
-    """With a virtual rig, a board fresh from the factory is plugged in; gives that board.
-
-    With a real one what is plugged in is plugged in already; gives None.
-    """
-    if rig is Rig.REAL:
-        yield None
-        return
-    from fwgen.virtual.board import VirtualBoard
-
-    with VirtualBoard(board) as made, made.plugged():
-        yield made
-
-
-def the_probe(board: Board, wanted: str, virtual: VirtualBoard | None = None) -> Probe:
+def the_probe(board: Board, wanted: str) -> Probe:
     """The probe that is meant; at a terminal, who has several is asked.
 
     Raises RigError when there is none, or several and nobody to ask.
     """
     from fwgen.rig.probes import REMOTE, choose_probe, find_probes
 
-    wanted = wanted or (virtual.uid if virtual is not None else "")
     if wanted.startswith(REMOTE):
         return choose_probe(board, wanted)
     found = find_probes()
@@ -94,22 +65,43 @@ def _ask(probes: Sequence[Probe]) -> Probe | None:
             return None
 
 
+class Bar:
+    """How far a flash is, as a bar that goes when it is done; nothing where nobody looks."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+        columns = (TextColumn(" {task.description:<10}"), BarColumn(), DownloadColumn())
+        self._bar = Progress(
+            *columns, console=console, transient=True, disable=not console.is_terminal
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Hear how far it is."""
+        if not self._tasks:
+            self._bar.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=total)
+        self._bar.update(self._tasks[what], completed=done, total=total)
+
+    def close(self) -> None:
+        """Take the bar away; whatever is printed next stands where it was."""
+        if self._tasks:
+            self._bar.stop()
+            for task in self._tasks.values():
+                self._bar.remove_task(task)
+            self._tasks.clear()
+
+
 @contextlib.contextmanager
-def progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+def progress(console: Console) -> Iterator[Bar]:
     """A bar while it lasts, where somebody looks."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-    columns = (TextColumn(" {task.description:<10}"), BarColumn(), DownloadColumn())
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        tasks = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield tell
+    bar = Bar(console)
+    try:
+        yield bar
+    finally:
+        bar.close()
 
 
 def programmed_data(done: Programmed, board: Board, probe: Probe) -> dict[str, object]:
@@ -143,7 +135,7 @@ def show_programmed(console: Console, done: Programmed, board: Board, probe: Pro
     from rich.text import Text
 
     from fwgen.report.console import section
-    from fwgen.report.layout import Paragraph
+    from fwgen.report.layout import LABEL
 
     console.print(section("probe", str(probe)))
     console.print(section("chip", f"{board.chip.title}, unique id {done.identity.unique_id}"))
@@ -153,9 +145,19 @@ def show_programmed(console: Console, done: Programmed, board: Board, probe: Pro
             section("kept", f"{what}, as it was: fwgen restore {done.backup.name}"),
             soft_wrap=True,
         )
+        # One line however long it is: what is to be copied must not be broken up.
+        console.print(Text(f"{' ' * (LABEL + 2)}{done.backup.path}", style="dim"), soft_wrap=True)
     for note in done.notes:
         console.print(section("note", note, style="yellow"))
     console.print(section("flash", *_told(done)))
+
+
+def show_running(console: Console) -> None:
+    """That the board was let go, and runs what it holds now."""
+    from rich.text import Text
+
+    from fwgen.report.layout import Paragraph
+
     console.print()
     console.print(Paragraph(Text("✔", style="green"), ["the board runs it"], width=1, hang=0))
     console.print()

@@ -13,6 +13,7 @@ from fwgen.cli.plugged import (
     programmed_data,
     progress,
     show_programmed,
+    show_running,
 )
 from fwgen.cli.rigs import RigNameOption, reached
 
@@ -67,6 +68,7 @@ def restore(
     console.print()
     console.print(section("restored", _describe(found)), soft_wrap=True)
     show_programmed(console, done, the, there.probe)
+    show_running(console)
     return 0
 
 

@@ -10,7 +10,7 @@ import typer
 from fwgen.cli.options import BoardOption, ImageArgument, JsonOption, the_board
 from fwgen.cli.output import put_json, screen
 from fwgen.cli.plugged import ProbeOption
-from fwgen.cli.rigs import RigNameOption, check_rig, confirmed_on
+from fwgen.cli.rigs import ForceOption, RigNameOption, check_rig, confirmed_on
 
 if TYPE_CHECKING:
     from fwgen.pipeline import Proof
@@ -23,6 +23,7 @@ def verify(
     board: BoardOption = "",
     rig: RigNameOption = "",
     probe: ProbeOption = "",
+    force: ForceOption = False,
     as_json: JsonOption = False,
     vcd: Annotated[
         Path | None, typer.Option("--vcd", help="Also write what was seen as a VCD file.")
@@ -49,7 +50,7 @@ def verify(
         from fwgen.report.data import confirmed_data, proof_data
 
         if on_rig:
-            confirmed = confirmed_on(proof, rig, probe=probe)
+            confirmed = confirmed_on(proof, rig, probe=probe, force=force)
             _write(confirmed.rig, _of_rig(vcd), _of_rig(trace))
             put_json(confirmed_data(confirmed))
             return confirmed.outcome.exit_code
@@ -64,11 +65,9 @@ def verify(
     show.show_verdict(console, proof)
     console.print()
     if on_rig:
-        from fwgen.cli.plugged import progress
         from fwgen.report.rig import show_confirmed
 
-        with progress(screen(stderr=True)) as tell:
-            confirmed = confirmed_on(proof, rig, probe=probe, progress=tell)
+        confirmed = confirmed_on(proof, rig, probe=probe, force=force, console=console)
         _write(confirmed.rig, _of_rig(vcd), _of_rig(trace))
         show_confirmed(console, confirmed)
         console.print()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +14,6 @@ import typer
 from fwgen.cli.options import (
     BoardOption,
     DriveOption,
-    ImageArgument,
     Pace,
     PaceOption,
     PressOption,
@@ -20,19 +21,26 @@ from fwgen.cli.options import (
     SpanOption,
     the_board,
 )
+from fwgen.cli.plugged import ProbeOption
+from fwgen.cli.rigs import RigNameOption, spec_of
 from fwgen.cli.run import FAULTED, TAP
 from fwgen.errors import InputError
 from fwgen.interrupt import held
 from fwgen.units import PS_PER_MS, PS_PER_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from fwgen.board.types import Board, Part
+    from fwgen.cli.looking import Looking
     from fwgen.cli.terminal import Typed
-    from fwgen.cli.watched import Watched
+    from fwgen.cli.watched import Touchable, Watched
     from fwgen.contract import Stimulus
+    from fwgen.hil.place import Place
     from fwgen.image.types import Image
+    from fwgen.rig.connection import How
+    from fwgen.rig.rigs import RigSpec
     from fwgen.trace import Event
 
 STEP_PS = 20 * PS_PER_MS
@@ -43,9 +51,18 @@ QUITS = b"q\x1d\x03\x04"  # q, Ctrl-], Ctrl-C, Ctrl-D
 
 
 def watch(
-    image: ImageArgument,
+    image: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[IMAGE]",
+            help="Firmware: .hex, .bin or .elf. On a rig it is flashed first; "
+            "left out, what is there is watched.",
+        ),
+    ] = None,
     *,
     board: BoardOption = "",
+    rig: RigNameOption = "",
+    probe: ProbeOption = "",
     window: Annotated[
         str, typer.Option(metavar="TIME", help="How much of the past is shown.")
     ] = "4s",
@@ -54,19 +71,26 @@ def watch(
     press: PressOption = None,
     drive: DriveOption = None,
     send: SendOption = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for a board that is not there yet.")
+    ] = False,
+    reconnect: Annotated[
+        bool, typer.Option(help="Wait for a board that goes away to come back.")
+    ] = True,
 ) -> int:
-    """Watch a firmware at work in the machine: pins, console, and how much the core is awake.
+    """Watch a board at work: pins, console, and how much the core is awake.
 
+    In the machine, or with --rig or --probe on a board, looked at through its probe while it runs.
     At a terminal a screen that lives: q quits, b presses the button. Through pipes, a line for
     each change and each line of the console. Exit codes: 0 watched, 1 faulted, 2 error.
     """
     from fwgen.cli import script
     from fwgen.cli.watched import Watched
-    from fwgen.image.load import load_image
     from fwgen.units import parse_duration
 
-    the = the_board(board)
-    loaded = load_image(image, the)
+    on_rig = bool(rig or probe)
+    spec = spec_of(rig, the_board(board) if board else None) if on_rig else None
+    the = the_board(board or (spec.board if spec is not None else ""))
     span_ps = parse_duration(span) if span else None
     if span_ps is not None and span_ps <= 0:
         raise InputError(f"--for {span!r} is no time to watch", hint='write it as "5s"')
@@ -79,10 +103,29 @@ def watch(
         *(script.send(text) for text in send or ()),
     ]
     at_terminal = sys.stdout.isatty()
-    real_time = pace is Pace.REAL or (pace is None and at_terminal)
-    with Paced(the, loaded, stimuli, real_time=real_time, span_ps=span_ps) as source:
+    if spec is not None:
+        if pace is Pace.VIRTUAL:
+            raise InputError("on a rig a second takes a second", hint="leave --pace out")
+        opened: AbstractContextManager[Touchable] = _on_rig(
+            the, spec, rig, probe, image, stimuli, span_ps, wait=wait, reconnect=reconnect
+        )
+    else:
+        if image is None:
+            raise InputError(
+                "nothing to watch was named",
+                hint="a firmware, for the machine; or --rig NAME, for what runs on a board",
+            )
+        from fwgen.image.load import load_image
+
+        real_time = pace is Pace.REAL or (pace is None and at_terminal)
+        loaded = load_image(image, the)
+        opened = Paced(the, loaded, stimuli, real_time=real_time, span_ps=span_ps)
+    with opened as source:
         watched = Watched(the, source.initial, window_ps=window_ps)
         ended_by = (_screen if at_terminal else _lines)(source, watched)
+        summary = source.summary
+    if summary:
+        print(f"fwgen: {summary}", file=sys.stderr)  # noqa: T201
     if ended_by:
         return 128 + ended_by
     if watched.fault is None:
@@ -94,14 +137,75 @@ def watch(
     return FAULTED
 
 
+def _on_rig(
+    board: Board,
+    spec: RigSpec,
+    rig: str,
+    probe: str,
+    image: Path | None,
+    stimuli: Sequence[Stimulus],
+    span_ps: int | None,
+    *,
+    wait: bool,
+    reconnect: bool,
+) -> Looking:
+    """A board to look at, with a firmware flashed first where one is named."""
+    from fwgen.cli.looking import Looking
+    from fwgen.report.folder import refuse_failed
+
+    loaded = None
+    if image is not None:
+        from fwgen.image.load import load_image
+
+        refuse_failed(image)
+        loaded = load_image(image, board)
+    elif spec.virtual:
+        raise InputError(
+            "a virtual board comes with nothing in its flash",
+            hint=f"name a firmware: fwgen watch IMAGE --rig {rig}",
+        )
+    chosen = probe
+
+    @contextmanager
+    def reach(again: bool) -> Iterator[Place]:
+        nonlocal chosen
+        how: How = "halt" if loaded is not None and not again else "attach"
+        err = screen(stderr=True)
+        with (
+            progress(err) as bar,
+            reached(board, rig, probe=chosen, progress=bar, how=how) as place,
+        ):
+            if how == "halt" and loaded is not None:
+                done = program(place.connection, loaded, run=False, progress=bar)
+                bar.close()
+                show_programmed(err, done, board, place.probe)
+                place.connection.reset(halt=True)
+            if place.virtual is not None:
+                place.virtual.start_free_running()
+            # The same one again, however many there are by then.
+            chosen = chosen if place.virtual is not None else chosen or place.probe.uid
+            yield place
+
+    from fwgen.cli.output import screen
+    from fwgen.cli.plugged import progress, show_programmed
+    from fwgen.cli.rigs import reached
+    from fwgen.rig.flash import program
+
+    return Looking(
+        board, reach, stimuli,
+        image=loaded, span_ps=span_ps, reconnect=reconnect, patient=wait,
+    )  # fmt: skip
+
+
 class Paced:
     """The machine as a source: it runs while it is asked, as far as the wall clock says.
 
     ``real_time`` False: as fast as it goes. ``span_ps`` None: for ever.
     """
 
-    resolution_ps = 0
+    every_ps = resolution_ps = 0
     awake_ppm = None
+    summary = ""
 
     def __init__(
         self,
@@ -170,7 +274,7 @@ class Paced:
         self._machine.stimulate(Press(part.name, at, TAP_PS))
 
 
-def _lines(source: Paced, watched: Watched) -> int:
+def _lines(source: Touchable, watched: Watched) -> int:
     """Each change as a line, until the time is over or the reader has enough."""
     from fwgen.cli.dashboard import Lines
     from fwgen.report.layout import silence
@@ -193,7 +297,7 @@ def _lines(source: Paced, watched: Watched) -> int:
     return ended[0] if ended else 0
 
 
-def _screen(source: Paced, watched: Watched) -> int:
+def _screen(source: Touchable, watched: Watched) -> int:
     """A screen that lives, until q is pressed or the time is over."""
     from rich.live import Live as Screen
 
@@ -227,7 +331,7 @@ def _screen(source: Paced, watched: Watched) -> int:
     return ended[0] if ended else 0
 
 
-def _typed(typed: Typed | None, wait_s: float, source: Paced, buttons: Sequence[Part]) -> bool:
+def _typed(typed: Typed | None, wait_s: float, source: Touchable, buttons: Sequence[Part]) -> bool:
     """Wait for keys and obey them; whether to quit."""
     if typed is None or typed.ended:
         time.sleep(wait_s)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
-    from fwgen.board.types import Board
+    from fwgen.board.types import Board, Part
 
 MOST_CHANGES = 4096  # of one pin that are remembered
 MOST_LINES = 500
@@ -42,6 +42,10 @@ class Source(Protocol):
         """The levels of the pins at time 0."""
 
     @property
+    def every_ps(self) -> int:
+        """How far apart two looks at a pin usually are; 0 when nothing is missed."""
+
+    @property
     def resolution_ps(self) -> int:
         """How long a level must last to be seen for sure; 0 when nothing is missed."""
 
@@ -51,6 +55,28 @@ class Source(Protocol):
 
     def poll(self) -> tuple[Sequence[Event], float]:
         """What happened since the last time, and for how many seconds nothing more will."""
+
+
+class Touchable(Source, Protocol):
+    """A source that ends, and whose buttons can be pressed."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the time that was asked for has passed."""
+
+    @property
+    def summary(self) -> str:
+        """What was watched and how well, in one line; "" where there is nothing to say."""
+
+    def press(self, part: Part) -> None:
+        """Press a button and let go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said(Event):
+    """What a source has to say of itself: the board went away, it is there again."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +238,8 @@ class Watched:
                 self._note(event, f"reset ({event.cause})", once=False)
             case Hazard():
                 self._note(event, f"hazard {event.code}: {event.message}")
+            case Said():
+                self._note(event, event.text, once=False)
             case Gap():
                 what = f"{event.peripheral}.{event.register}: {event.access} is not modelled"
                 self._note(event, what)

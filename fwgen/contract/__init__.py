@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from fwgen.contract.types import (
     ALWAYS,
+    Analog,
     Asleep,
     Blinks,
     Bound,
@@ -31,6 +32,7 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Send,
+    Sensed,
     Step,
     Stimulus,
     Tone,
@@ -42,11 +44,12 @@ if TYPE_CHECKING:
     from fwgen.contract.checks import check_contract
     from fwgen.contract.reading import load_contract, read_contract
     from fwgen.contract.timing import required_span
-    from fwgen.contract.words import describe, say
+    from fwgen.contract.words import describe, describe_accepted, say
     from fwgen.contract.writing import dump_contract
 
 __all__ = [
     "ALWAYS",
+    "Analog",
     "Asleep",
     "Blinks",
     "Bound",
@@ -68,6 +71,7 @@ __all__ = [
     "Responds",
     "Says",
     "Send",
+    "Sensed",
     "Step",
     "Stimulus",
     "Tone",
@@ -75,6 +79,7 @@ __all__ = [
     "Window",
     "check_contract",
     "describe",
+    "describe_accepted",
     "dump_contract",
     "load_contract",
     "read_contract",
@@ -85,6 +90,7 @@ __all__ = [
 _LAZY = {
     "check_contract": "checks",
     "describe": "words",
+    "describe_accepted": "words",
     "dump_contract": "writing",
     "load_contract": "reading",
     "read_contract": "reading",

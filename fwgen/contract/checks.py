@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
+from fwgen.contract.accept import check_accepted
 from fwgen.contract.lines import captures
-from fwgen.contract.subjects import Subject, resolve
+from fwgen.contract.sensing import VOLTAGE_UNITS
+from fwgen.contract.subjects import Subject, fitted, resolve
 from fwgen.contract.timing import (
     FEWEST_PERIODS,
     cycle_of,
@@ -18,6 +20,7 @@ from fwgen.contract.timing import (
     window_of,
 )
 from fwgen.contract.types import (
+    Analog,
     Asleep,
     Blinks,
     Counts,
@@ -38,13 +41,16 @@ from fwgen.contract.types import (
 )
 from fwgen.contract.words import rate_words
 from fwgen.errors import ContractError, did_you_mean
-from fwgen.units import PPM, period_ps, show_duration, show_ratio
+from fwgen.units import PPM, period_ps, show_duration, show_ratio, show_voltage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fwgen.board.types import Board
     from fwgen.contract.types import Bound, Contract, Expectation, Stimulus, Trigger
+
+LEAST_UV = 300_000
+"""A pin stands so much below ground (DS10086, absolute maximum ratings)."""
 
 _TRACKS = ("uptime_ms", "uptime_s")
 
@@ -54,7 +60,7 @@ def check_contract(contract: Contract, board: Board, *, where: str = "contract")
 
     Raises ContractError whose ``where`` is the file and the table ("contract: expect[2]").
     """
-    _Checker(contract, board, where).check()
+    _Checker(contract, fitted(board, contract.parts), where).check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class _Checker:
             raise ContractError(
                 "nothing is expected", where=self.where, hint="add at least one [[expect]]"
             )
+        check_accepted(self.contract.accept, where=self.where)
         if self.contract.span_ps <= 0:
             raise ContractError("a run lasts more than nothing", where=f"{self.where}: span")
         for i, stimulus in enumerate(self.contract.stimuli, 1):
@@ -135,6 +142,8 @@ class _Checker:
                     raise ContractError("it bounces for as long as it is pressed", where=place)
             case Drive():
                 self.pin(s.subject, place)
+            case Analog():
+                self._analog(s, place)
             case Send():
                 self.port(s.subject, place)
                 if not s.data:
@@ -148,6 +157,35 @@ class _Checker:
                 where=place,
                 hint="make the span longer",
             )
+
+    def _analog(self, s: Analog, place: str) -> None:
+        """Its shape makes sense, and no other voltage comes upon its way."""
+        key = self.pin(s.subject, place).key
+        times = [t for t, _ in s.points]
+        if times and (times[0] != 0 or any(b <= a for a, b in pairwise(times))):
+            raise ContractError("its points do not go on from its start", where=place)
+        if s.period_ps and len(s.points) != 1:
+            raise ContractError("a sine rides on a steady voltage", where=place)
+        if s.period_ps < 0 or s.ohm < 0 or min(s.amplitude_uv, s.noise_uv) < 0:
+            raise ContractError("less than nothing", where=place)
+        least = min((uv for _, uv in s.points), default=0) - s.amplitude_uv - s.noise_uv
+        if least < -LEAST_UV:
+            raise ContractError(
+                f"goes down to {show_voltage(least)}: a pin does not stand less than ground",
+                where=place,
+            )
+        for other in self.contract.stimuli:
+            if isinstance(other, Analog) and self.pin(other.subject, place).key == key:
+                if s.at_ps < other.at_ps < end_of(s):
+                    raise ContractError(
+                        f"another voltage comes at {show_duration(other.at_ps)}, before it is over",
+                        where=place,
+                    )
+            elif isinstance(other, Drive | Press) and self.pin(other.subject, place).key == key:
+                raise ContractError(
+                    f"{s.subject} is given a voltage and a level", where=place,
+                    hint="set it to 0 V and to the supply instead",
+                )  # fmt: skip
 
     def _names(self, e: Expectation, place: str) -> None:
         match e:
@@ -163,6 +201,8 @@ class _Checker:
                 for step in e.steps:
                     for name, _ in step.levels:
                         self.pin(name, place)
+            case Follows() if e.above_uv is not None:
+                self._threshold(e, place)
             case Follows():
                 if self.pin(e.subject, place).key == self.pin(e.source, place).key:
                     raise ContractError(f"{e.subject} follows itself", where=place)
@@ -188,6 +228,35 @@ class _Checker:
                     self.subject(name, place)
             case Asleep():
                 pass
+
+    def _threshold(self, e: Follows, place: str) -> None:
+        """The voltage is given by the contract, and goes to both sides of the threshold."""
+        key = self.pin(e.source, place).key
+        if self.pin(e.subject, place).key == key:
+            raise ContractError(f"{e.subject} follows itself", where=place)
+        low, high = None, None
+        for s in self.contract.stimuli:
+            if isinstance(s, Analog) and s.points and self.pin(s.subject, place).key == key:
+                least = min(uv for _, uv in s.points) - s.amplitude_uv
+                most = max(uv for _, uv in s.points) + s.amplitude_uv
+                low = least if low is None else min(low, least)
+                high = most if high is None else max(high, most)
+        assert e.above_uv is not None
+        part = self.subject(e.source, place).part
+        if low is None and (part is None or part.sensor is None):
+            raise ContractError(
+                f"nothing gives {e.source} a voltage", where=place, hint="add a [[do]] set"
+            )
+        above, below = e.above_uv + e.band_uv, e.above_uv - e.band_uv
+        if e.band_uv < 0 or below <= 0:
+            raise ContractError("a threshold and its band lie above 0 V", where=place)
+        if low is None or high is None or low > below or high < above:
+            raise ContractError(
+                f"{e.source} is never on both sides of {show_voltage(below, 7)} to "
+                f"{show_voltage(above, 7)}",
+                where=place,
+                hint="set it below and above in turn",
+            )
 
     def _trigger(self, trigger: Trigger, place: str) -> None:
         if trigger.text is not None:
@@ -318,11 +387,19 @@ class _Checker:
         if bound.tracks is None or bound.tracks in _TRACKS:
             return
         kind, _, name = bound.tracks.partition(":")
+        if kind in VOLTAGE_UNITS and name:
+            found = self.pin(name, f"{place}.tracks")
+            if kind == "sensed" and (found.part is None or found.part.sensor is None):
+                raise ContractError(
+                    f"{name!r} senses nothing", where=f"{place}.tracks",
+                    hint="a potentiometer, an ntc or an ldr does; mV: tells the voltage of a pin",
+                )  # fmt: skip
+            return
         if kind != "presses" or not name:
             raise ContractError(
                 f"nothing known as {bound.tracks!r} to track", where=f"{place}.tracks",
                 hint=did_you_mean(bound.tracks, (*_TRACKS, "presses:"))
-                or "uptime_ms, uptime_s or presses:BUTTON",
+                or f"uptime_ms, uptime_s, presses:BUTTON, or {', '.join(VOLTAGE_UNITS)}:PIN",
             )  # fmt: skip
         self.pin(name, f"{place}.tracks")
 

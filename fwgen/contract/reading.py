@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
+from fwgen.board.board_file import read_sensors
+from fwgen.board.sensors import parse_sensed
+from fwgen.board.table import Finding
+from fwgen.contract.accept import GAP, HAZARD, RESET, Accepted
 from fwgen.contract.checks import check_contract
-from fwgen.contract.subjects import Subject, resolve
+from fwgen.contract.sensing import VOLTAGE_UNITS, courses, threshold
+from fwgen.contract.subjects import Subject, find, fitted, resolve
 from fwgen.contract.timing import required_span
 from fwgen.contract.types import (
+    Analog,
     Asleep,
     Blinks,
     Bound,
@@ -30,21 +38,32 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Send,
+    Sensed,
     Step,
     Tone,
     Trigger,
     Window,
 )
 from fwgen.errors import ContractError, UnitError, did_you_mean
-from fwgen.units import PPM, parse_duration, parse_frequency, parse_ratio, period_ps
+from fwgen.units import (
+    PPM,
+    parse_duration,
+    parse_frequency,
+    parse_ratio,
+    parse_resistance,
+    parse_voltage,
+    period_ps,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fwgen.board.types import Board
+    from fwgen.board.types import Board, Part
     from fwgen.contract.types import Edge, Expectation, Stimulus
 
 _T = TypeVar("_T")
+
+_ACCEPT = '[[accept]] with hazard = "CODE" (or reset = "CAUSE", gap = "NAME") and because = "WHY"'
 
 _LONGEST = 60  # characters of a quantity: "1e999999999 s" is refused before it is computed
 _EXPONENT = re.compile(r"[0-9.][eE][+-]?[0-9]{2}")
@@ -161,7 +180,9 @@ class _Table:
             return None
         return self.parsed(key, value, parse)
 
-    def parsed(self, key: str, value: object, parse: Callable[[str], int]) -> int:
+    def parsed(
+        self, key: str, value: object, parse: Callable[[str], int], *, signed: bool = False
+    ) -> int:
         if not isinstance(value, str):
             raise self.wrong(
                 key, f"{value!r} has no unit", hint='write a quantity as text, such as "250 ms"'
@@ -172,7 +193,7 @@ class _Table:
             made = parse(value)
         except UnitError as error:
             raise self.wrong(key, error.message, error.hint) from None
-        if made < 0:
+        if made < 0 and not signed:
             raise self.wrong(key, f"{value!r} is negative")
         return made
 
@@ -206,7 +227,11 @@ class _Reader:
         title = top.text("title", "untitled")
         prompt = top.text("prompt", "")
         notes = top.names("notes") if "notes" in top else ()
-        accept = self._accept(top)
+        if isinstance(top.data.get("accept"), dict):
+            raise top.wrong("accept", "expected tables", hint=_ACCEPT)
+        accept = self._each(top, "accept", self._accepted)
+        parts = self._parts(top)
+        self.board = fitted(self.board, parts)
         stimuli = self._each(top, "do", self._stimulus)
         expectations = self._each(top, "expect", self._expectation)
         span = top.duration("span")
@@ -215,21 +240,41 @@ class _Reader:
             span = required_span(expectations, stimuli)
         if not 0 < span <= _LONGEST_SPAN_PS:
             raise top.wrong("span", "a run lasts more than nothing and at most a day")
-        made = Contract(title, self.board.name, span, stimuli, expectations, accept, prompt, notes)
+        made = Contract(title, self.board.name, span, stimuli, expectations, accept, prompt, notes,
+            parts,
+        )  # fmt: skip
         check_contract(made, self.board, where=self.where)
         return made
 
-    def _accept(self, top: _Table) -> tuple[tuple[str, str], ...]:
-        if "accept" not in top:
+    def _accepted(self, table: _Table) -> tuple[str, str]:
+        given = [what for what in (HAZARD, RESET, GAP) if what in table]
+        if len(given) != 1:
+            raise ContractError(
+                "one thing is accepted by a table: a hazard, a reset or a gap",
+                where=table.where, hint=_ACCEPT,
+            )  # fmt: skip
+        made = Accepted(given[0], table.text(given[0]), table.text("because"))
+        return made.key, made.because
+
+    def _parts(self, top: _Table) -> tuple[Part, ...]:
+        if "parts" not in top:
             return ()
-        table = _Table(top.get("accept"), top.place("accept"))
-        made = []
-        for code in table.data:
-            reason = table.text(code)
-            if not reason.strip():
-                raise table.wrong(code, "say why this is accepted here")
-            made.append((code, reason))
-        return tuple(made)
+        board, findings = self.board, list[Finding]()
+
+        def find_pin(name: str) -> str:
+            pin = board.find_pin(name)
+            return pin.name if pin is not None else ""
+
+        parts = read_sensors(top.get("parts"), top.place("parts"), find_pin, findings)
+        for finding in findings:
+            raise ContractError(finding.message, where=finding.where, hint=finding.hint)
+        for name, part in parts.items():
+            if find(name, board) is not None:
+                raise top.wrong("parts", f"{board.name} already has a {name!r}")
+            taken = [other.name for other in board.parts.values() if other.pin == part.pin]
+            if taken:
+                raise top.wrong("parts", f"{name}: {taken[0]} is on {part.pin}")
+        return tuple(parts.values())
 
     def _each(self, top: _Table, key: str, read: Callable[[_Table], _T]) -> tuple[_T, ...]:
         tables = top.get(key) or []
@@ -283,7 +328,7 @@ class _Reader:
     # ------------------------------------------------------------------------ stimuli
 
     def _stimulus(self, table: _Table) -> Stimulus:
-        verb = _verb(table, ("press", "drive", "send", "send_hex"))
+        verb = _verb(table, ("press", "drive", "set", "ramp", "sine", "send", "send_hex"))
         at = table.duration("at")
         if at is None:
             raise ContractError("'at' is missing", where=table.where, hint='such as at = "1 s"')
@@ -297,6 +342,8 @@ class _Reader:
             if to == "floating":
                 return Drive(name, at, None)
             return Drive(name, at, self.level(table, "to", name, to))
+        if verb in ("set", "ramp", "sine"):
+            return self._analog(table, verb, at)
         baud = table.count("baud")
         if baud == 0:
             raise table.wrong("baud", "a baud rate is more than 0")
@@ -308,6 +355,64 @@ class _Reader:
         except ValueError:
             raise table.wrong(verb, f"{text!r} is not hex bytes", hint='"0d 0a"') from None
         return Send(self.port(table, "to", "console"), at, data, baud)
+
+    def _analog(self, table: _Table, verb: str, at_ps: int) -> Analog:
+        """A voltage at a pin, or what makes a part give one."""
+        found = self.subject(table, verb)
+        if not found.pin:
+            raise table.wrong(verb, f"{found.name!r} is a port, not a pin or a part")
+        part = found.part if found.part is not None and found.part.sensor is not None else None
+        pin = found.name if part is None else found.pin  # the bench knows no parts of a contract
+        noise = table.quantity("noise", parse_voltage) or 0
+        if verb == "set" and table.get("to") == "floating":
+            return Analog(pin, at_ps, ())
+        if verb == "sine":
+            if part is not None:
+                raise table.wrong(verb, f"{part.name} gives a voltage by what it senses: use ramp")
+            if "period" in table and "frequency" in table:
+                raise table.wrong("period", "say either frequency or period")
+            key = "period" if "period" in table else "frequency"
+            parse = parse_duration if key == "period" else parse_frequency
+            rate = self._required(table, key, parse)
+            if not rate:
+                raise table.wrong(key, "a sine goes up and down")
+            made = Analog(
+                pin, at_ps, ((0, self._required(table, "offset", parse_voltage)),),
+                self._required(table, "amplitude", parse_voltage),
+                rate if key == "period" else period_ps(rate), noise,
+            )  # fmt: skip
+            return replace(made, ohm=table.quantity("impedance", parse_resistance) or 0)
+        ends = [self._sensed(table, key, part) for key in (("from",) if verb == "ramp" else ())]
+        ends.append(self._sensed(table, "to", part))
+        over = 0
+        if verb == "ramp":
+            over = self._required(table, "over", parse_duration)
+            if not over:
+                raise table.wrong("over", "a ramp takes its time", hint="use set")
+        if part is not None:
+            points, ohm = courses(part, ends[0], ends[-1], over, self.board.supply_uv)
+            return Analog(
+                pin, at_ps, points, noise_uv=noise, ohm=ohm,
+                sensed=Sensed(part.name, ends[0], ends[-1]),
+            )  # fmt: skip
+        line = ((0, ends[0]), (over, ends[-1])) if over else ((0, ends[-1]),)
+        ohm = table.quantity("impedance", parse_resistance) or 0
+        return Analog(pin, at_ps, line, noise_uv=noise, ohm=ohm)
+
+    def _sensed(self, table: _Table, key: str, part: Part | None) -> int:
+        """Microvolts, or what a part senses in its own unit."""
+        if part is None:
+            return self._required(table, key, parse_voltage)
+        value = table.get(key)
+        if value is None:
+            raise ContractError(f"{key!r} is missing", where=table.where)
+        return table.parsed(key, value, partial(parse_sensed, part.kind), signed=True)
+
+    def _required(self, table: _Table, key: str, parse: Callable[[str], int]) -> int:
+        value = table.quantity(key, parse)
+        if value is None:
+            raise ContractError(f"{key!r} is missing", where=table.where)
+        return value
 
     # ------------------------------------------------------------------------ expectations
 
@@ -452,9 +557,26 @@ class _Reader:
     def _follows(self, table: _Table) -> Follows:
         verb = "inverts" if "inverts" in table else "follows"
         latency = table.duration("within")
-        return Follows(
+        made = Follows(
             self.pin(table, verb), self.pin(table, "source"), verb == "inverts",
             10**9 if latency is None else latency, self.window(table),
+        )  # fmt: skip
+        if "above" not in table and "below" not in table:
+            if "band" in table:
+                raise table.wrong("band", "a band goes with above or below")
+            return made
+        if "above" in table and "below" in table:
+            raise table.wrong("below", "say either above or below")
+        key = "above" if "above" in table else "below"
+        source = self.subject(table, "source")
+        part = source.part if source.part is not None and source.part.sensor is not None else None
+        if str(table.get(key)).strip().endswith(("V", "v")):
+            part = None  # a voltage, whatever gives it
+        level, falls = threshold(part, self._sensed(table, key, part), self.board.supply_uv)
+        band = table.quantity("band", parse_voltage)
+        return replace(
+            made, invert=made.invert ^ falls ^ (key == "below"), above_uv=level,
+            band_uv=10_000 if band is None else band,
         )  # fmt: skip
 
     def _responds(self, table: _Table) -> Responds:
@@ -541,6 +663,11 @@ class _Reader:
                 inner.whole("least"), inner.whole("most"), inner.whole("first"),
                 inner.whole("step"), tracks, inner.count("slack") or 0,
             )  # fmt: skip
+            age = inner.duration("age")
+            if age is not None:
+                if tracks is None or tracks.partition(":")[0] not in VOLTAGE_UNITS:
+                    raise inner.wrong("age", "goes with tracks of a voltage")
+                bound = replace(bound, age_ps=age)
             inner.close()
             made.append((name, bound))
         return tuple(made)

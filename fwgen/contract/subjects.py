@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fwgen.errors import ContractError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fwgen.board.types import Board, Part
 
 _CONSOLE = frozenset(("console", "serial", "uart", "serial port", "terminal"))
@@ -45,6 +47,12 @@ class Subject:
         if self.part is None:
             return f"goes {word}"
         return f"turns {word}" if word in ("on", "off") else f"is {word}"
+
+
+def fitted(board: Board, parts: Iterable[Part]) -> Board:
+    """The board with the parts that a contract wires to it."""
+    more = {part.name: part for part in parts}
+    return replace(board, parts={**board.parts, **more}) if more else board
 
 
 def resolve(name: str, board: Board) -> Subject:

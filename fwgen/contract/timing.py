@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.contract.types import (
+    Analog,
     Asleep,
     Blinks,
     Counts,
@@ -91,6 +92,8 @@ def end_of(stimulus: Stimulus) -> int:
             return stimulus.at_ps + (stimulus.hold_ps or 0) + stimulus.bounce_ps
         case Send():
             return stimulus.at_ps + sending_ps(stimulus)
+        case Analog():
+            return stimulus.at_ps + (stimulus.points[-1][0] if stimulus.points else 0)
         case Drive():
             return stimulus.at_ps
 

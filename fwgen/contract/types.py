@@ -8,7 +8,10 @@ from reset release, ratios parts per million, frequencies millihertz.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from fwgen.board.types import Part
 
 Edge = Literal["rising", "falling", "both"]
 
@@ -48,7 +51,36 @@ class Send:
     baud: int | None = None
 
 
-Stimulus = Press | Drive | Send
+@dataclass(frozen=True, slots=True)
+class Sensed:
+    """What a part senses: from ``value`` to ``to``, in its own unit (fwgen.board.sensors)."""
+
+    part: str
+    value: int
+    to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Analog:
+    """Hold a pin at a voltage from outside, from ``at_ps`` on.
+
+    ``points`` are (time since ``at_ps``, microvolts) with straight lines between them; the last
+    one stays, none at all lets the pin float. A sine of ``amplitude_uv`` and ``period_ps``, and a
+    noise of up to ``noise_uv`` either way, ride on it. ``ohm`` is the source's resistance.
+    ``sensed`` says what part gives this voltage, and why.
+    """
+
+    subject: str
+    at_ps: int
+    points: tuple[tuple[int, int], ...]
+    amplitude_uv: int = 0
+    period_ps: int = 0
+    noise_uv: int = 0
+    ohm: int = 0
+    sensed: Sensed | None = None
+
+
+Stimulus = Press | Drive | Send | Analog
 
 # ---------------------------------------------------------------------------- expectations
 
@@ -158,13 +190,19 @@ class Tone:
 
 @dataclass(frozen=True, slots=True)
 class Follows:
-    """The subject takes the level of ``source`` (inverted if asked) within a latency."""
+    """The subject takes the level of ``source`` (inverted if asked) within a latency.
+
+    With ``above_uv`` the source is a voltage: it counts as 1 above that threshold and ``band_uv``,
+    as 0 below it by as much; between the two either level is right.
+    """
 
     subject: str
     source: str
     invert: bool = False
     latency_ps: int = 10**9
     window: Window = ALWAYS
+    above_uv: int | None = None
+    band_uv: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +244,19 @@ class Exclusive:
     window: Window = ALWAYS
 
 
+USUAL_AGE_PS = 10**11
+"""How old a measured voltage may be when a number tells of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """What a captured number must be: a range, and how each relates to the one before.
 
     ``step`` (None: free) is the exact difference to the last capture; ``first`` the first value.
     ``tracks``: "uptime_ms" or "uptime_s" (the number tells the time since reset, within
-    ``slack``), "presses:<subject>" (the number of presses so far).
+    ``slack``), "presses:<subject>" (the number of presses so far). "mV:<pin>", "uV:<pin>",
+    "percent:<pin>" (of the supply), "adc12:<pin>" (or adc10, adc8, adc6: an ideal converter's
+    code) and "sensed:<part>" (°C, %, lx) tell what was at a pin within the last ``age_ps``.
     """
 
     least: int | None = None
@@ -221,6 +265,7 @@ class Bound:
     step: int | None = None
     tracks: str | None = None
     slack: int = 0
+    age_ps: int = USUAL_AGE_PS
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +327,8 @@ Expectation = (
 class Contract:
     """What must be seen on a board.
 
-    ``accept`` maps a hazard's code to the reason why it is accepted here.
+    ``accept`` has what is accepted here, each with the reason: a hazard's code, "reset:CAUSE",
+    "gap:PERIPHERAL" (``fwgen.contract.accept``).
     Implicit in every contract: no fault, no hazard, no gap that could matter.
     """
 
@@ -294,3 +340,4 @@ class Contract:
     accept: tuple[tuple[str, str], ...] = ()
     prompt: str = ""
     notes: tuple[str, ...] = field(default_factory=tuple)
+    parts: tuple[Part, ...] = ()  # that give a voltage, wired to the board for this

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.contract.subjects import Subject, find
+from fwgen.board.sensors import QUANTITIES
+from fwgen.contract.accept import accepted, say_accepted
+from fwgen.contract.sensing import UNIT_WORDS, VOLTAGE_UNITS
+from fwgen.contract.subjects import Subject, find, fitted
 from fwgen.contract.types import (
+    Analog,
     Asleep,
     Blinks,
     Counts,
@@ -32,6 +36,8 @@ from fwgen.units import (
     show_duration,
     show_frequency,
     show_ratio,
+    show_resistance,
+    show_voltage,
 )
 
 if TYPE_CHECKING:
@@ -43,8 +49,14 @@ if TYPE_CHECKING:
 
 def describe(contract: Contract, board: Board) -> list[str]:
     """One sentence for each stimulus in order of time, then one for each expectation."""
+    board = fitted(board, contract.parts)
     stimuli = sorted(contract.stimuli, key=lambda stimulus: stimulus.at_ps)
     return [say(item, board) for item in (*stimuli, *contract.expectations)]
+
+
+def describe_accepted(contract: Contract) -> list[str]:
+    """One sentence for each thing that the contract accepts, with the reason."""
+    return [say_accepted(one) for one in accepted(contract.accept)]
 
 
 def say(item: Stimulus | Expectation, board: Board) -> str:
@@ -52,6 +64,8 @@ def say(item: Stimulus | Expectation, board: Board) -> str:
     match item:
         case Press() | Drive() | Send():
             return _stimulus(item, board)
+        case Analog():
+            return _analog(item, board)
         case Follows() | Responds() | Never() | Exclusive() | Replies():
             return _relation(item, board)
         case Says() | Asleep() | Quiet():
@@ -117,6 +131,32 @@ def _stimulus(item: Press | Drive | Send, board: Board) -> str:
             text = quoted(item.data.decode("utf-8", "backslashreplace"))
             rate = f" at {item.baud} baud" if item.baud else ""
             return f"{at} {text} is sent to {item.subject}{rate}"
+
+
+def _analog(item: Analog, board: Board) -> str:
+    at = f"At {show_duration(item.at_ps)}"
+    if not item.points:
+        return f"{at} {item.subject} is left floating"
+    over, last = item.points[-1]
+    part = find(item.sensed.part, board) if item.sensed is not None else None
+    if item.sensed is not None and part is not None and part.part is not None:
+        show = QUANTITIES[part.part.kind].show
+        name, start, stop = item.sensed.part, show(item.sensed.value), show(item.sensed.to)
+    else:
+        name, start, stop = item.subject, show_voltage(item.points[0][1], 7), show_voltage(last, 7)
+    noise = f", with a noise of {show_voltage(item.noise_uv)} either way" if item.noise_uv else ""
+    if item.period_ps:
+        swing = (
+            f"a sine of {show_frequency(frequency_mhz(item.period_ps))}, "
+            f"{show_voltage(item.amplitude_uv)} about {stop}"
+        )
+        text = f"{at} {name} is given {swing}"
+    elif over:
+        text = f"{at} {name} goes evenly from {start} to {stop} within {show_duration(over)}"
+    else:
+        text = f"{at} {name} is set to {stop}"
+    source = f", through {show_resistance(item.ohm)}" if item.ohm and item.sensed is None else ""
+    return text + source + noise
 
 
 def _signal(item: Expectation, board: Board) -> str:
@@ -224,6 +264,15 @@ def count_words(item: Counts, board: Board) -> str:
 
 def _relation(item: Follows | Responds | Never | Exclusive | Replies, board: Board) -> str:
     match item:
+        case Follows(above_uv=int(level)):
+            side = "below" if item.invert else "above"
+            subject = named(item.subject, board)
+            return (
+                f"{item.subject} is {subject.word(1)} while {item.source} is {side} "
+                f"{show_voltage(level, 7)}, else {subject.word(0)}, within "
+                f"{show_duration(item.latency_ps)}, give or take {show_voltage(item.band_uv)}"
+                f"{_window(item.window)}"
+            )
         case Follows():
             verb = "does the opposite of" if item.invert else "follows"
             return (
@@ -303,6 +352,10 @@ def bound_words(bound: Bound) -> str:
         slack = f" give or take {bound.slack}" if bound.slack else ""
         if bound.tracks.startswith("presses:"):
             parts.append(f"counts the presses of {bound.tracks.partition(':')[2]}{slack}")
+        elif bound.tracks.partition(":")[0] in VOLTAGE_UNITS:
+            unit, _, name = bound.tracks.partition(":")
+            age = show_duration(bound.age_ps)
+            parts.append(f"tells {UNIT_WORDS[unit]} {name} in the last {age}{slack}")
         else:
             unit = "milliseconds" if bound.tracks == "uptime_ms" else "seconds"
             parts.append(f"tells the {unit} since reset{slack}")

@@ -6,9 +6,13 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from fwgen.contract.subjects import find
+from fwgen.board.board_file import SENSOR_KINDS
+from fwgen.contract.accept import accepted
+from fwgen.contract.subjects import find, fitted
 from fwgen.contract.types import (
     ALWAYS,
+    USUAL_AGE_PS,
+    Analog,
     Asleep,
     Blinks,
     Counts,
@@ -33,7 +37,7 @@ from fwgen.units import frequency_mhz, period_ps
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fwgen.board.types import Board
+    from fwgen.board.types import Board, Part
     from fwgen.contract.types import Bound, Contract, Expectation, Step, Stimulus, Trigger, Window
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -48,6 +52,8 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
 
     With the board at hand each table is headed by its sentence in plain words.
     """
+    if board is not None:
+        board = fitted(board, contract.parts)
     made = [
         *_lines([
             ("title", _text(contract.title)),
@@ -59,8 +65,11 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
         made.append(f"prompt = {_text(contract.prompt)}")
     if contract.notes:
         made.append(f"notes = {_list(contract.notes)}")
-    if contract.accept:
-        made += ["", "[accept]", *(f"{_key(code)} = {_text(why)}" for code, why in contract.accept)]
+    for one in accepted(contract.accept):
+        made += ["", "[[accept]]", f"{one.what} = {_text(one.name)}"]
+        made.append(f"because = {_text(one.because)}")
+    for part in contract.parts:
+        made += ["", f"[parts.{_key(part.name)}]", *_lines(_part(part))]
     for stimulus in contract.stimuli:
         made += ["", *_comment(stimulus, board), "[[do]]", *_lines(_stimulus(stimulus, board))]
     for expectation in contract.expectations:
@@ -119,6 +128,32 @@ def _frequency(mhz: int) -> str:
     return f'"{_exact(mhz, ((10**9, "MHz"), (10**6, "kHz"), (10**3, "Hz"), (1, "mHz")))}"'
 
 
+def _voltage(uv: int) -> str:
+    return f'"{_exact(uv, ((10**6, "V"), (10**3, "mV"), (1, "uV")))}"'
+
+
+def _part(part: Part) -> Pairs:
+    """A part that gives a voltage."""
+    assert part.sensor is not None
+    sensor, (resistance, curve) = part.sensor, SENSOR_KINDS[part.kind]
+    made: Pairs = [("kind", _text(part.kind)), ("pin", _text(part.pin))]
+    made.append((resistance, f'"{sensor.ohm} ohm"'))
+    if curve:
+        value = str(sensor.curve) if part.kind == "ntc" else f"{sensor.curve / 1000:g}"
+        made += [(curve, value), ("fixed", f'"{sensor.fixed_ohm} ohm"')]
+        made.append(("to", '"supply"' if sensor.to_supply else '"ground"'))
+    made.append(("rests", _quantity(part.kind, sensor.rests)))
+    return made + ([("title", _text(part.title))] if part.title else [])
+
+
+def _quantity(kind: str, value: int) -> str:
+    """What a part senses, to its last digit."""
+    if kind == "potentiometer":
+        return _ratio(value)
+    sign, unit = "-" if value < 0 else "", {"ntc": "°C", "ldr": "lx"}[kind]
+    return f'"{sign}{_exact(abs(value), ((1000, unit),))}"'
+
+
 def _ratio(ppm: int) -> str:
     return f'"{_exact(ppm, ((10_000, "%"),))}"'
 
@@ -159,9 +194,39 @@ def _stimulus(item: Stimulus, board: Board | None) -> Pairs:
         case Drive():
             to = '"floating"' if item.level is None else _level(item.subject, item.level, board)
             return [("drive", _text(item.subject)), at, ("to", to)]
+        case Analog():
+            return _analog(item, board)
         case Send():
             baud: Pairs = [] if item.baud is None else [("baud", str(item.baud))]
             return [_sent(item.data), ("to", _text(item.subject)), at, *baud]
+
+
+def _analog(item: Analog, board: Board | None) -> Pairs:
+    at, name = ("at", _duration(item.at_ps)), _text(item.subject)
+    noise = _if("noise", item.noise_uv, 0, _voltage(item.noise_uv))
+    ohm = _if("impedance", item.ohm, 0, f'"{item.ohm} ohm"')
+    if not item.points:
+        return [("set", name), at, ("to", '"floating"')]
+    over, last = item.points[-1]
+    first, stop = _voltage(item.points[0][1]), _voltage(last)
+    sensed = item.sensed
+    found = find(sensed.part, board) if sensed is not None and board is not None else None
+    if sensed is not None and found is not None and found.part is not None:
+        name, ohm = _text(sensed.part), []
+        first = _quantity(found.part.kind, sensed.value)
+        stop = _quantity(found.part.kind, sensed.to)
+    if item.period_ps:
+        shape = [("offset", stop), ("amplitude", _voltage(item.amplitude_uv))]
+        rate = frequency_mhz(item.period_ps)
+        exact = rate > 0 and period_ps(rate) == item.period_ps
+        shape += [
+            ("frequency", _frequency(rate)) if exact else ("period", _duration(item.period_ps))
+        ]
+        return [("sine", name), at, *shape, *noise, *ohm]
+    if over:
+        ends = [("from", first), ("to", stop), ("over", _duration(over))]
+        return [("ramp", name), at, *ends, *noise, *ohm]
+    return [("set", name), at, ("to", stop), *noise, *ohm]
 
 
 def _sent(data: bytes) -> tuple[str, str]:
@@ -209,6 +274,7 @@ def _expectation(e: Expectation, board: Board | None) -> Pairs:
             return [
                 ("inverts" if e.invert else "follows", _text(e.subject)),
                 ("source", _text(e.source)),
+                *_above(e),
                 ("within", _duration(e.latency_ps)),
                 *_window(e.window),
             ]
@@ -239,6 +305,12 @@ def _expectation(e: Expectation, board: Board | None) -> Pairs:
             return [("asleep", _ratio(e.least_ppm)), *_window(e.window)]
         case Quiet():
             return [("quiet", "true"), *([("but", _list(e.but))] if e.but else [])]
+
+
+def _above(e: Follows) -> Pairs:
+    if e.above_uv is None:
+        return []
+    return [("above", _voltage(e.above_uv)), ("band", _voltage(e.band_uv))]
 
 
 def _when(e: Level) -> Pairs:
@@ -326,4 +398,6 @@ def _bound(bound: Bound) -> str:
         made.append(("tracks", _text(bound.tracks)))
     if bound.slack:
         made.append(("slack", str(bound.slack)))
+    if bound.age_ps != USUAL_AGE_PS:
+        made.append(("age", _duration(bound.age_ps)))
     return _inline(made) if made else "{}"

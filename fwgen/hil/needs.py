@@ -3,6 +3,7 @@
 serial           a console with a port
 press [NAME]     something that presses a button
 drive [NAME]     something that drives a pin from outside
+voltage [NAME]   something that gives a pin a voltage: no rig has that yet
 analyser         pins seen more sharply than a probe can
 board NAME       this board
 has NAME         a part, a pin or a port of that name
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from fwgen.contract import Contract
     from fwgen.rig.rigs import RigSpec
 
-KINDS = ("serial", "press", "drive", "analyser", "board", "has", "real", "virtual")
+KINDS = ("serial", "press", "drive", "voltage", "analyser", "board", "has", "real", "virtual")
 _NAMED = ("board", "has")
 
 
@@ -55,6 +56,8 @@ def _lack(need: str, spec: RigSpec, board: Board) -> str:
             return "" if has_port(spec, board) else f"{rig} has no serial port"
         case "press" | "drive":
             return _not_wired(name, "button" if kind == "press" else "", spec, board)
+        case "voltage":
+            return f"nothing on {rig} gives a voltage"
         case "analyser":
             return "" if spec.virtual or spec.analyser else f"{rig} has no logic analyser"
         case "board":
@@ -100,7 +103,7 @@ def _not_wired(name: str, kind: str, spec: RigSpec, board: Board) -> str:
 
 def needs_of(contract: Contract, board: Board) -> tuple[str, ...]:
     """What a contract needs of a rig for its verdict not to be unsure from the start."""
-    from fwgen.contract import Press, Replies, Says, Send
+    from fwgen.contract import Analog, Press, Replies, Says, Send
     from fwgen.hil.place import PROBE_CAN_PS
     from fwgen.verdict.needs import needs
 
@@ -108,6 +111,8 @@ def needs_of(contract: Contract, board: Board) -> tuple[str, ...]:
     for stimulus in contract.stimuli:
         if isinstance(stimulus, Send):
             found["serial"] = None
+        elif isinstance(stimulus, Analog):
+            found[f"voltage {stimulus.subject}"] = None
         else:
             kind = "press" if isinstance(stimulus, Press) else "drive"
             found[f"{kind} {stimulus.subject}"] = None

@@ -8,6 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fwgen.errors import InputError
+from fwgen.rig.analyser import BoardAnalyser
+from fwgen.rig.looks import Captured, Looks
+from fwgen.rig.sigrok import SigrokAnalyser, configured
 from fwgen.units import PS_PER_MS
 
 if TYPE_CHECKING:
@@ -15,16 +18,15 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import Board
     from fwgen.contract import Contract
-    from fwgen.rig.analyser import BoardAnalyser
     from fwgen.rig.bench import RigBench
-    from fwgen.rig.connection import Connection
+    from fwgen.rig.connection import Connection, How
     from fwgen.rig.flash import Progress
-    from fwgen.rig.looks import Looks
     from fwgen.rig.ports import Port
     from fwgen.rig.probes import Probe
     from fwgen.rig.rigs import RigSpec
     from fwgen.rig.wires import Wire
     from fwgen.trace import Event
+    from fwgen.verdict.needs import Needs
     from fwgen.virtual.board import VirtualBoard
 
 VIRTUAL = "virtual"
@@ -32,6 +34,7 @@ ANALYSER_PS = 41_667  # a sample of a 24 MHz logic analyser
 PROBE_CAN_PS = 4 * PS_PER_MS
 """Tolerances finer than this are for a logic analyser: a probe's looks are too few."""
 SELDOM_PS = 20 * PS_PER_MS  # between two looks at the core, where an analyser sees all pins
+TOGETHER_PS = PS_PER_MS  # between two looks that tell when an analyser's samples were taken
 LOOK_S = 0.2  # between two looks whether a board is free
 
 
@@ -68,13 +71,12 @@ class Place:
         *,
         wires: Mapping[str, Wire],
         virtual: VirtualBoard | None = None,
-        analyser: BoardAnalyser | None = None,
+        analyser: BoardAnalyser | SigrokAnalyser | None = None,
     ) -> None:
         self.spec, self.connection, self.virtual = spec, connection, virtual
         self.wires = wires
         self.progress: Progress | None = None
-        self._all = analyser  # an analyser that has all pins
-        self._analyser = VirtualAnalyser(virtual) if virtual is not None else None
+        self._analyser = VirtualAnalyser(virtual) if virtual is not None else analyser
         self._port: Any = None
         self._latency_ps = 0
 
@@ -98,25 +100,19 @@ class Place:
         from fwgen.verdict.needs import needs
 
         asked = needs(contract, self.board)
-        fine: tuple[str, ...] = ()
-        if self._analyser is not None:
-            fine = self._analyser.pins = asked.finer_than(PROBE_CAN_PS)
+        sleep = any(isinstance(one, Asleep) for one in contract.expectations)
+        fine, pins, every_ps = self._shared(asked, sleep=sleep)
         port = self._console(asked.bauds)
-        every_ps = asked.every_ps(fine)
-        if self._all is not None:
-            fine = tuple(self._all.pins)
-            if not any(isinstance(e, Asleep) for e in contract.expectations):
-                every_ps = SELDOM_PS
         clock = self.virtual if self.virtual is not None else self.connection.clock
         return RigBench(
             self.connection,
             port,
             self._latency_ps if port is not None else 0,
             clock,
-            tuple(pin for pin in asked.pins if pin not in fine),
+            pins,
             every_ps,
             self.wires,
-            self._all or (self._analyser if fine else None),
+            self._analyser if fine else None,
             name="virtual rig" if self.virtual is not None else "rig",
             means=self._means(fine, port),
             # A board in software is nobody's: what was on it need not be kept.
@@ -124,14 +120,40 @@ class Place:
             progress=self.progress,
         )
 
+    def _shared(self, asked: Needs, *, sleep: bool) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+        """What the analyser sees, what the probe looks at, and how often that looks.
+
+        ``sleep``: the core's sleep matters, which only the probe sees.
+        """
+        match self._analyser:
+            case VirtualAnalyser() as analyser:
+                fine = analyser.pins = asked.finer_than(PROBE_CAN_PS)
+                return fine, tuple(p for p in asked.pins if p not in fine), asked.every_ps(fine)
+            case BoardAnalyser() as analyser:
+                fine = tuple(analyser.pins)
+                return fine, (), asked.every_ps(fine) if sleep else SELDOM_PS
+            case SigrokAnalyser() as analyser:
+                fine = analyser.pins = tuple(p for p in asked.pins if p in analyser.spec.channels)
+                if fine:
+                    # The probe looks at its pins, too: that brings both into one time.
+                    return fine, tuple(asked.pins), min(TOGETHER_PS, asked.every_ps(fine))
+        return (), tuple(asked.pins), asked.every_ps()
+
     def _means(self, fine: Sequence[str], port: Any) -> str:
-        if self._all is not None:
+        if isinstance(self._analyser, BoardAnalyser):
             heard = f", port {port.name}" if port is not None else ""
-            return f"probe {self.probe.uid}{heard}, analyser {self._all.place} on all pins"
+            return f"probe {self.probe.uid}{heard}, analyser {self._analyser.place} on all pins"
         if self.virtual is None:
             return ""
         means = "probe, port and wires, all virtual"
         return f"{means}; a logic analyser on {', '.join(fine)}" if fine else means
+
+    def console(self) -> Any:
+        """The console's port as pyserial opened it, at the console's rate; None: there is none.
+
+        Raises PortError when it cannot be opened.
+        """
+        return self._console(())
 
     def _console(self, bauds: Sequence[int]) -> Any:
         """The console's port, open at the rate that is asked for; None where there is none."""
@@ -175,10 +197,13 @@ def opened(
     probe: str = "",
     choose: Callable[[Board, str], Probe] | None = None,
     wait_s: float = 0,
+    how: How = "halt",
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Place]:
     """The rig, its board halted and held for us alone until left; then the board runs.
+
+    ``how`` "attach" does not stop it: it goes on with what it does.
 
     ``probe`` overrules the one that the rig names; ``choose`` picks one where several match, else
     that is an error. A board that somebody else uses is waited for,
@@ -196,7 +221,7 @@ def opened(
             place = _virtual(held, spec, board)
         else:
             chosen = (choose or choose_probe)(board, probe or spec.probe)
-            place = _real(held, spec, board, chosen, wait_s)
+            place = _real(held, spec, board, chosen, wait_s, how)
         place.progress = progress
         held.callback(place.close)
         yield place
@@ -214,14 +239,16 @@ def _borrowed(
     return lent(spec, held.enter_context(borrowed(wanted, say)))
 
 
-def _real(held: ExitStack, spec: RigSpec, board: Board, probe: Probe, wait_s: float) -> Place:
+def _real(
+    held: ExitStack, spec: RigSpec, board: Board, probe: Probe, wait_s: float, how: How
+) -> Place:  # fmt: skip
     from fwgen.board import load_board
     from fwgen.rig.outputs import OutputWire
     from fwgen.rig.probes import choose_probe
     from fwgen.rig.rigs import OutputSpec
     from fwgen.rig.second import SecondBoard
 
-    connection = _connected(held, board, probe, wait_s)
+    connection = _connected(held, board, probe, wait_s, how)
     seconds: dict[str, SecondBoard] = {}
     wires: dict[str, Wire] = {}
     for pin, wire in spec.wires.items():
@@ -237,16 +264,18 @@ def _real(held: ExitStack, spec: RigSpec, board: Board, probe: Probe, wait_s: fl
             link = _connected(held, other, choose_probe(other, wire.probe), wait_s)
             seconds[wire.probe] = SecondBoard(link, connection.clock)
         wires[pin] = seconds[wire.probe].wire(wire.pin)
-    analyser = None
-    if spec.analyser:
-        from fwgen.rig.analyser import BoardAnalyser
-
+    analyser: BoardAnalyser | SigrokAnalyser | None = None
+    if isinstance(spec.analyser, str):
         analyser = BoardAnalyser(spec.analyser, board=board.name)
         held.callback(analyser.close)
+    elif spec.analyser is not None:
+        analyser = configured(spec.analyser, connection.clock)
     return Place(spec, connection, wires=wires, analyser=analyser)
 
 
-def _connected(held: ExitStack, board: Board, probe: Probe, wait_s: float) -> Connection:
+def _connected(
+    held: ExitStack, board: Board, probe: Probe, wait_s: float, how: How = "halt"
+) -> Connection:  # fmt: skip
     """A connection; while another process has the probe, wait."""
     from fwgen.rig.connection import Connection
     from fwgen.rig.lock import ProbeInUseError
@@ -254,7 +283,7 @@ def _connected(held: ExitStack, board: Board, probe: Probe, wait_s: float) -> Co
     give_up = time.monotonic() + wait_s
     while True:
         try:
-            return held.enter_context(Connection(board, probe))
+            return held.enter_context(Connection(board, probe, how=how))
         except ProbeInUseError:
             left = give_up - time.monotonic()
             if left <= 0:
@@ -292,7 +321,12 @@ class VirtualWire:
 
 
 class VirtualAnalyser:
-    """A logic analyser of 24 MHz on ``pins`` of a virtual board. A pin that floats reads low."""
+    """A logic analyser of 24 MHz on ``pins`` of a virtual board.
+
+    A pin that floats reads low, unless an LED hangs there from the supply, which draws it up.
+    """
+
+    words = "logic analyser of 24 MHz"
 
     def __init__(self, board: VirtualBoard) -> None:
         self.pins: Sequence[str] = ()
@@ -301,7 +335,12 @@ class VirtualAnalyser:
         self._levels: dict[str, int | None] = {}
         self._first: dict[str, int | None] = {}
         self._on = False
+        leds = (part for part in board.board.parts.values() if part.kind == "led")
+        self._floats = {led.pin: 1 - led.active for led in leds}
         board.listen(self._hear)
+
+    def _read(self, pin: str, level: int | None) -> int:
+        return self._floats.get(pin, 0) if level is None else level
 
     def _hear(self, event: Event) -> None:
         pin = getattr(event, "pin", None)
@@ -318,9 +357,13 @@ class VirtualAnalyser:
             self._first = dict(self._levels)
             self._on = True
 
-    def stop(self, zero_ps: int) -> dict[str, Looks]:
-        """What was seen since a time of the board's clock, by pin."""
-        from fwgen.rig.looks import Looks
+    def cancel(self) -> None:
+        """What is seen from now on matters to nobody."""
+        self._on = False
+
+    def stop(self, zero_ps: int, looks: Mapping[str, Looks]) -> Captured:
+        """What was seen since a time of the board's clock, which is the probe's, too."""
+        from fwgen.rig.looks import Captured, Looks
         from fwgen.trace import Trace
 
         with self._board.lock:
@@ -329,16 +372,16 @@ class VirtualAnalyser:
             seen = Trace("", "", end, tuple(self._events), self._first)
         made: dict[str, Looks] = {}
         for pin in self.pins:
-            looks = made[pin] = Looks(pin, int(bool(self._first.get(pin))))
+            one = made[pin] = Looks(pin, self._read(pin, self._first.get(pin)))
             samples: dict[int, int] = {}
             for t, level in seen.edges(pin):
-                samples[-((zero_ps - t) // ANALYSER_PS)] = int(bool(level))  # the next one sees it
-            looks.since_ps = min([0, *((k - 1) * ANALYSER_PS for k in samples)])
+                samples[-((zero_ps - t) // ANALYSER_PS)] = self._read(pin, level)  # the next one
+            one.since_ps = min([0, *((k - 1) * ANALYSER_PS for k in samples)])
             for k, sampled in samples.items():
-                looks.skip((k - 1) * ANALYSER_PS)
-                looks.look(k * ANALYSER_PS, k * ANALYSER_PS, sampled)
-            looks.skip(end - zero_ps)
-        return made
+                one.skip((k - 1) * ANALYSER_PS)
+                one.look(k * ANALYSER_PS, k * ANALYSER_PS, sampled)
+            one.skip(end - zero_ps)
+        return Captured(made)
 
     def released(self) -> None:
         """It is blind to that; and the probe's own time is the board's."""

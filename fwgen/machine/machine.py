@@ -12,6 +12,7 @@ from fwgen.machine import parts
 from fwgen.machine.armv7m.core import Core
 from fwgen.machine.armv7m.engine import GENERAL
 from fwgen.machine.memory import MemoryMap
+from fwgen.machine.parts.voltage import rest
 from fwgen.machine.soc import Soc
 from fwgen.trace import Gap, Reset, Sleep, Trace, Wake
 from fwgen.units import PS_PER_MS
@@ -161,6 +162,8 @@ class Machine:
         for part in self.board.parts.values():
             if part.pull is not None:
                 soc.fabric.pads[part.pin].set_resistor(0, part.pull)
+            if part.sensor is not None:
+                rest(part, soc)
         console = self.board.console
         if console is not None:  # what is wired there idles high
             soc.fabric.pads[console.rx].set_resistor(0, 1)

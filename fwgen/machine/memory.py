@@ -30,6 +30,7 @@ class Region:
     size: int
     buffer: Any  # a ctypes array; at least ``size`` bytes
     view: memoryview
+    executable: bool = True  # code can be fetched from it
 
     @property
     def end(self) -> int:
@@ -61,7 +62,7 @@ class MemoryMap:
                 self.regions.append(
                     Region(
                         memory.name, mirrored.kind, memory.base, size, mirrored.buffer,
-                        mirrored.view,
+                        mirrored.view, mirrored.executable,
                     )
                 )  # fmt: skip
         self.regions.sort(key=lambda region: region.base)
@@ -72,7 +73,9 @@ class MemoryMap:
         whole = ctypes.c_ubyte * (-(-memory.size // PAGE) * PAGE)
         buffer = whole() if shared is None else whole.from_buffer(shared)
         view = memoryview(buffer).cast("B")
-        region = Region(memory.name, memory.kind, memory.base, memory.size, buffer, view)
+        region = Region(
+            memory.name, memory.kind, memory.base, memory.size, buffer, view, memory.executable
+        )
         self.regions.append(region)
         return region
 

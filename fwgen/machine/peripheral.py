@@ -164,26 +164,33 @@ class Peripheral:
     """Base of all peripherals. Subclasses name their register map and declare registers.
 
     ``soc`` is the chip around it; ``clock`` its clock domain (0 Hz while its gate is closed).
+
+    ``MAP`` is the register map of the class; an instance has that of its chip file, where the
+    same IP lacks a register or has fields besides. Of what the class declares, it then has what
+    its own map names (``has``). ``also`` are maps of chips that have more than ``registers``.
     """
 
-    MAP: ClassVar[RegisterMap]
+    MAP: RegisterMap
     DECLARED: ClassVar[dict[str, Reg]] = {}
 
     cuts_debugger = False
     """Whether what it is set to keeps a debugger from its wires."""
 
-    def __init_subclass__(cls, registers: str | None = None, **kwargs: object) -> None:
+    def __init_subclass__(
+        cls, registers: str | None = None, also: tuple[str, ...] = (), **kwargs: object
+    ) -> None:
         super().__init_subclass__(**kwargs)
         if registers is not None:
             cls.MAP = load_register_map(registers)
         cls.DECLARED = dict(cls.DECLARED)
         for item in vars(cls).values():
             if isinstance(item, Reg):
-                spec = cls.MAP.registers.get(item.name)
-                if spec is None:
+                maps = (cls.MAP, *map(load_register_map, also))
+                specs = [m.registers[item.name] for m in maps if item.name in m.registers]
+                if not specs:
                     raise TypeError(f"{cls.__name__}: {cls.MAP.name} has no register {item.name}")
                 for field in item.unmodelled:
-                    if field not in spec.fields:
+                    if not any(field in spec.fields for spec in specs):
                         raise TypeError(f"{cls.__name__}: {item.name} has no field {field}")
                 cls.DECLARED[item.name] = item
 
@@ -192,15 +199,24 @@ class Peripheral:
         self.name = spec.name
         self.soc = soc
         self.clock = soc.peripheral_clock(spec)
+        if spec.registers is not None and spec.registers != self.MAP.name:
+            self.MAP = load_register_map(spec.registers)
         resets = spec.options.get("reset", {})
         assert isinstance(resets, dict)
         self.states = {
-            name: Register(self.MAP.registers[name], resets.get(name)) for name in self.DECLARED
+            name: Register(self.MAP.registers[name], resets.get(name))
+            for name in self.DECLARED
+            if name in self.MAP.registers
         }
         self._by_offset: dict[int, tuple[Register, Reg, int]] = {}
         for name, state in self.states.items():
             for lane in range(state.spec.width // 8):
                 self._by_offset[state.spec.offset + lane] = (state, self.DECLARED[name], lane)
+
+    def has(self, register: str, field: str | None = None) -> bool:
+        """Whether this chip's instance has a register that is modelled, and in it a field."""
+        state = self.states.get(register)
+        return state is not None and (field is None or field in state.spec.fields)
 
     # ------------------------------------------------------------------ for subclasses
 
@@ -209,6 +225,10 @@ class Peripheral:
 
     def on_clock(self, t_ps: int) -> None:
         """Called after the peripheral's clock changed its rate, stopped or started."""
+
+    def standby(self, t_ps: int) -> None:
+        """Called when Standby takes the supply away; what keeps its own overrides this."""
+        self.reset(t_ps)
 
     def freeze(self, t_ps: int, *, frozen: bool) -> None:
         """Called when a debugger halts the core, and when it goes on."""
@@ -275,12 +295,12 @@ class Peripheral:
         if reserved and not state.inverts:
             self.soc.hazard(
                 "reserved-bits",
-                "note",
                 f"{self.name}.{state.name}: reserved bits {reserved:#x} written",
                 section=self.MAP.source,
-                cure="read, change only the fields you mean, and write back",
             )
         for name in declared.unmodelled:
+            if name not in state.spec.fields:
+                continue
             if state.field(name, state.value) != state.field(name, state.reset_value):
                 self.soc.gap(self.name, f"{state.name}.{name}", "write", self.spec.base + offset)
         if declared.writer is not None:
@@ -304,6 +324,10 @@ class Peripheral:
         else:
             value, until = state.value, NEVER
         return Peek(((value & state.readable) >> (8 * lane)) & ((1 << (8 * size)) - 1), until)
+
+    def tells(self, offset: int) -> bool:
+        """Whether a read may tell the firmware anything of time, or of the world outside."""
+        return True
 
     def latch(self, offset: int) -> Latch | None:
         """What a write would do, purely; None when it does more than move pins."""

@@ -1,4 +1,4 @@
-"""Digital lines between peripherals, pads and the world outside.
+"""Lines between peripherals, pads and the world outside: levels, and voltages at pads.
 
 A ``Signal`` is what a peripheral puts out or takes in; a ``Pad`` is a pin of the package, whose
 level follows from everything that drives and pulls it. A source that repeats can say so as a
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.machine.time import Scheduler, Timer
+    from fwgen.trace import Voltage
+
+# DS10086, I/O static characteristics: VIL and VIH in parts per thousand of VDD, the weak pulls'
+# typical resistance. A resistor on the board has no value there; those in use are about as large.
+VIL_PERMILLE, VIH_PERMILLE = 300, 700
+PULL_OHM = 40_000
+RESISTOR_OHM = 4_700
+GIVES_WAY_OHM = 1_000  # a source of at least this resistance gives way to an output
 
 Listener = "Callable[[int, int | None], None]"
 
@@ -238,15 +246,32 @@ class Pad:
     Drivers, strongest first: the chip's output stage and what is wired outside (``strong``),
     resistors on the board, the chip's own weak pull. Strong drivers that disagree are a fight:
     reported, and the level is what the outside says.
+
+    Something outside may also hold the pin at a voltage. The level is then that of the input stage:
+    0 up to VIL, 1 from VIH on, and None between them, where nothing is certain (DS10086, I/O static
+    characteristics). ``scheduler`` and ``supply_uv`` (VDD, microvolts) are needed for that.
     """
 
     __slots__ = (
-        "_detach", "_following", "_inside", "_level", "_listeners", "_open_drain", "_outside",
-        "_pull", "_recorder", "_rejoin", "_repeats", "_resistor", "_source", "name",
+        "_crossing", "_detach", "_following", "_inside", "_level", "_listeners", "_open_drain",
+        "_outside", "_pull", "_recorder", "_rejoin", "_repeats", "_resistor", "_scheduler",
+        "_source", "_supply_uv", "_voltage", "_watchers", "digital", "name",
     )  # fmt: skip
 
-    def __init__(self, name: str, recorder: PinRecorder) -> None:
+    def __init__(
+        self,
+        name: str,
+        recorder: PinRecorder,
+        scheduler: Scheduler | None = None,
+        supply_uv: int = 0,
+    ) -> None:
         self.name = name
+        self._scheduler = scheduler
+        self._supply_uv = supply_uv
+        self._voltage: Voltage | None = None  # what holds it from outside
+        self._watchers: list[Callable[[int], None]] = []  # who samples the voltage
+        self._crossing: Timer | None = None  # when the voltage comes to another level
+        self.digital = True  # the input stage is on; off in analog mode
         self._recorder = recorder
         self._inside: int | None = None
         self._pull: int | None = None
@@ -288,11 +313,13 @@ class Pad:
     @property
     def wired(self) -> bool:
         """Whether anything outside drives or pulls the pin."""
-        return bool(self._outside) or self._resistor is not None
+        return bool(self._outside) or self._resistor is not None or self._voltage is not None
 
     @property
     def unattended(self) -> bool:
         """Whether the level is what the port drives, if it does, and only the trace looks."""
+        if self._voltage is not None or self._watchers:
+            return False
         return not self._outside and not self._listeners and self._source is None
 
     def listen(self, listener: Callable[[int, int | None], None]) -> Callable[[], None]:
@@ -307,10 +334,115 @@ class Pad:
 
         return stop
 
+    # ------------------------------------------------------------------ voltages
+
+    @property
+    def voltage(self) -> Voltage | None:
+        """What holds the pin at a voltage from outside, or None."""
+        return self._voltage
+
+    def voltage_at(self, t_ps: int) -> tuple[int | None, int]:
+        """Microvolts at the pin, and the resistance in ohms they come from; None: it floats.
+
+        The time is not before the last change.
+        """
+        wave = self._wave()
+        inside = self._inside if wave is None else wave.level_at(t_ps)
+        strong = [*self._outside.values(), *([] if inside is None else [inside])]
+        if strong:
+            return strong[0] * self._supply_uv, 0
+        pull = self._pull
+        if self._voltage is not None:
+            uv, ohm = self._voltage.at(t_ps), self._voltage.ohm
+            if pull is None or not ohm:
+                return uv, ohm
+            both = PULL_OHM + ohm
+            return (uv * PULL_OHM + pull * self._supply_uv * ohm) // both, ohm * PULL_OHM // both
+        if self._resistor is not None:
+            return self._resistor * self._supply_uv, RESISTOR_OHM
+        return (None, 0) if pull is None else (pull * self._supply_uv, PULL_OHM)
+
+    def voltage_until(self, t_ps: int) -> int:
+        """Until when the voltage at ``t_ps`` holds if nothing else happens; then if it moves."""
+        if self._outside:
+            return NEVER
+        wave = self._wave()
+        if wave is not None:
+            return wave.next_edge(t_ps)
+        if self._inside is None and self._voltage is not None:
+            return self._voltage.steady_until(t_ps, NEVER)
+        return NEVER
+
+    def between_until(self, t_ps: int, low_uv: int, high_uv: int) -> int:
+        """Until when the voltage surely lies in [low, high] if nothing else happens; else then."""
+        voltage = self._voltage
+        if voltage is None or self._outside or self.driven_inside is not None:
+            uv, _ = self.voltage_at(t_ps)
+            inside = uv is not None and low_uv <= uv <= high_uv
+            return self.voltage_until(t_ps) if inside else t_ps
+        if self._pull is not None and voltage.ohm:
+            return voltage.steady_until(t_ps, NEVER)
+        low, high = low_uv + voltage.noise_uv, high_uv - voltage.noise_uv
+
+        def inside_at(t: int) -> bool:
+            return low <= voltage.base(t) <= high
+
+        return voltage.turns(t_ps, inside_at, NEVER) if inside_at(t_ps) else t_ps
+
+    def watch(self, before: Callable[[int], None]) -> Callable[[], None]:
+        """Hear ``before(t_ps)`` just before what holds the pin changes; returns how to stop."""
+        self._watchers.append(before)
+
+        def stop() -> None:
+            if before in self._watchers:
+                self._watchers.remove(before)
+
+        return stop
+
+    def set_voltage(self, t_ps: int, voltage: Voltage | None) -> None:
+        """Something outside holds the pin at a voltage from now on, or (None) lets go."""
+        self._change(t_ps)
+        self._voltage = voltage if voltage is not None and voltage.uv is not None else None
+        self._choose_mode()
+        self._cross(t_ps)
+
+    def set_digital(self, t_ps: int, *, on: bool) -> None:
+        """Switch the input stage: in analog mode it is off, and no level is told of a voltage."""
+        self.digital = on
+        if self._voltage is not None:
+            self._cross(t_ps)
+
+    def _change(self, t_ps: int) -> None:
+        for watcher in tuple(self._watchers):
+            watcher(t_ps)
+
+    def _cross(self, t_ps: int) -> None:
+        """Take the level that the voltage has now; look again when it comes to another one."""
+        if self._crossing is not None:
+            self._crossing.cancel()
+            self._crossing = None
+        if self._wave() is None:
+            self._resolve(t_ps)
+        if self._voltage is not None and self.digital:
+            voltage = self._voltage
+            at = voltage.turns(t_ps, lambda t: self._level_of(voltage, t), NEVER)
+            if at < NEVER:
+                assert self._scheduler is not None
+                self._crossing = self._scheduler.at(at, self._cross)
+
+    def _level_of(self, voltage: Voltage, t_ps: int) -> int | None:
+        permille = 1000 * voltage.base(t_ps)
+        noise = 1000 * voltage.noise_uv
+        if permille + noise <= VIL_PERMILLE * self._supply_uv:
+            return 0
+        return 1 if permille - noise >= VIH_PERMILLE * self._supply_uv else None
+
     # ------------------------------------------------------------------ the chip
 
     def drive(self, t_ps: int, level: int | None, pull: int | None) -> None:
         """What the chip does to the pin: its output stage, and its weak pull."""
+        if self._watchers:
+            self._change(t_ps)
         if self._source is not None:
             self._settle()
             self._let_go()
@@ -326,6 +458,8 @@ class Pad:
                 if self._wave() is None:
                     self._resolve(t_ps)
             return
+        if self._watchers:
+            self._change(t_ps)
         self._settle()
         self._let_go()
         self._source, self._open_drain, self._pull = source, open_drain, pull
@@ -342,6 +476,8 @@ class Pad:
 
     def drive_outside(self, t_ps: int, who: str, level: int | None) -> None:
         """Something outside drives the pin strongly, or (None) lets go."""
+        if self._watchers:
+            self._change(t_ps)
         if level is None:
             self._outside.pop(who, None)
         else:
@@ -352,6 +488,8 @@ class Pad:
 
     def set_resistor(self, t_ps: int, level: int | None) -> None:
         """A resistor on the board pulls the pin to a level."""
+        if self._watchers:
+            self._change(t_ps)
         self._resistor = level
         if self._wave() is None:
             self._resolve(t_ps)
@@ -370,7 +508,8 @@ class Pad:
         source = self._source
         if source is None:
             return
-        waves = not (self._listeners or self._outside or self._open_drain)
+        steady = self._outside or self._voltage is not None
+        waves = not (self._listeners or steady or self._open_drain)
         if waves and not self._following and self._rejoin is None:
             if source.wave is None:
                 self._take_waves()
@@ -429,10 +568,14 @@ class Pad:
             self._level = self._inside = wave.level_at(self._now(wave))
 
     def _steady(self, t_ps: int, level: int | None) -> None:
+        if self._watchers:
+            self._change(t_ps)
         self._inside = None if self._open_drain and level == 1 else level
         self._resolve(t_ps)
 
     def _repeating(self, wave: SquareWave) -> None:
+        if self._watchers:
+            self._change(wave.t_ps)
         self._inside = self._level = wave.level
         self._repeats = True
         self._recorder.wave(self.name, wave)
@@ -446,8 +589,14 @@ class Pad:
             level = next(iter(strong.values()))
             if any(other != level for other in strong.values()):
                 self._recorder.fight(t_ps, self.name, " against ".join(strong))
+            elif self._voltage is not None:
+                self._against(t_ps, self._voltage, level, " and ".join(strong))
         elif self._inside is not None:
             level = self._inside
+            if self._voltage is not None:
+                self._against(t_ps, self._voltage, level, "the chip")
+        elif self._voltage is not None:
+            level = self._level_of(self._voltage, t_ps) if self.digital else None
         elif self._resistor is not None:
             level = self._resistor
         else:
@@ -459,6 +608,11 @@ class Pad:
         if changed:
             for listener in tuple(self._listeners):
                 listener(t_ps, level)
+
+    def _against(self, t_ps: int, voltage: Voltage, level: int, who: str) -> None:
+        """An output against a voltage: a fight unless they agree or its source is weak."""
+        if voltage.ohm < GIVES_WAY_OHM and self._level_of(voltage, t_ps) != level:
+            self._recorder.fight(t_ps, self.name, f"{who} against a voltage")
 
 
 class Fabric:

@@ -6,6 +6,8 @@ A Soc can be driven by a test with no core at all: ``soc.write("USART2", "BRR", 
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 
 CORE_ONLY = "VECTRESET"  # a cause that leaves the peripherals alone
+FROM_STANDBY = "STANDBY"  # a cause: what Standby waited for came
 
 
 class Debugging(Protocol):
@@ -104,10 +107,13 @@ class Recorder:
         self.listeners: list[Callable[[Event], None]] = []
         self.started = False  # before reset release, pads only settle
         self.keeps = True  # else events are only told
+        self.cite: Callable[[str], str] = str  # a section, as this chip's manuals have it
         self._told: set[tuple[object, ...]] = set()
 
     def add(self, event: Event) -> None:
         """Keep an event, and tell whoever watches live."""
+        if isinstance(event, Hazard) and event.section:
+            event = replace(event, section=self.cite(event.section))
         if self.keeps:
             self.events.append(event)
         for listener in self.listeners:
@@ -143,11 +149,8 @@ class Recorder:
 
     def fight(self, t_ps: int, pin: str, who: str) -> None:
         """Two strong drivers disagree on a pad."""
-        hazard = Hazard(
-            t_ps, "output-fight", "error", f"{pin} is driven both ways: {who}", 0,
-            cure="make the pin an input, or do not drive it from outside",
-        )  # fmt: skip
-        self.add_once(hazard, ("output-fight", pin))
+        message = f"{pin} is driven both ways: {who}"
+        self.add_once(Hazard.of("output-fight", message, t_ps), ("output-fight", pin))
 
 
 class Interrupts:
@@ -198,6 +201,7 @@ class Soc:
         self.chip = board.chip
         self.scheduler = Scheduler()
         self.recorder = Recorder()
+        self.recorder.cite = _citation(self.chip.chapters)
         self.fabric = Fabric(self.scheduler)
         self.interrupts = Interrupts()
         self.dma = DmaRequests()
@@ -210,11 +214,15 @@ class Soc:
         self.core: Core | None = None
         self.memory: MemoryMap | None = None  # what masters other than the core reach
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
+        self.asked_ps = 0  # when the firmware last learned anything of time or the world outside
+        self.acting = False  # what happens now is the core's own store
         self.by_debugger = False  # what happens on the bus now is not the firmware's doing
         self.reset_cause = "PORRSTF"  # of the reset under way, or the last one
+        self.in_standby = False
+        self._unpowered = False  # Standby has switched the supply of core and peripherals off
         self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
         for name in self.chip.pins:
-            self.fabric.pads[name] = Pad(name, self.recorder)
+            self.fabric.pads[name] = Pad(name, self.recorder, self.scheduler, board.supply_uv)
         self.peripherals: dict[str, Peripheral] = {}
         for spec in self.chip.peripherals.values():
             if spec.kind is not None:
@@ -254,11 +262,28 @@ class Soc:
         for peripheral in self.peripherals.values():
             if cause != CORE_ONLY or peripheral.spec.bus == "PPB":
                 peripheral.reset(t_ps)
+        self.in_standby = self._unpowered = False
 
     @property
     def powered_up(self) -> bool:
-        """Whether the reset under way is one of the supply: it clears what outlives the others."""
-        return self.reset_cause in ("PORRSTF", "BORRSTF")
+        """Whether the reset under way is one of the supply: it clears what outlives the others.
+
+        Leaving Standby is one, whatever ended it (RM0368 §6.1.2).
+        """
+        return self._unpowered or self.reset_cause in ("PORRSTF", "BORRSTF")
+
+    @property
+    def backup_lost(self) -> bool:
+        """Whether the reset under way found the backup domain without any supply."""
+        return self.reset_cause == "PORRSTF"
+
+    def enter_standby(self, t_ps: int, *, powered: bool) -> None:
+        """Core and peripherals lose their supply, unless a debugger keeps it (``powered``)."""
+        self.in_standby, self._unpowered = True, not powered
+        # PWR last: it pulls a pin that its port lets go.
+        for peripheral in sorted(self.peripherals.values(), key=lambda p: p.name == "PWR"):
+            if not powered or peripheral.spec.bus != "PPB":
+                peripheral.standby(t_ps)
 
     def freeze(self, t_ps: int, *, frozen: bool) -> None:
         """The core was halted by a debugger, or goes on: some peripherals stand still."""
@@ -277,13 +302,15 @@ class Soc:
         """Where the firmware is; 0 without a core."""
         return self.core.pc if self.core is not None else 0
 
-    def hazard(
-        self, code: str, severity: str, message: str, *, section: str = "", cure: str = ""
-    ) -> None:
-        """Silicon would misbehave here. Told once per code, place and message."""
+    def hazard(self, code: str, message: str, *, section: str = "", cure: str = "") -> None:
+        """Silicon would misbehave here. Told once per code, place and message.
+
+        ``code`` stands in the register (``fwgen.hazards``), with severity, section and cure;
+        what is given here is more to the point.
+        """
         if self.by_debugger:
             return
-        event = Hazard(self.now_ps, code, severity, message, self.pc, section, cure)
+        event = Hazard.of(code, message, self.now_ps, self.pc, section=section, cure=cure)
         self.recorder.add_once(event, (code, message, event.pc))
 
     def gap(
@@ -300,6 +327,9 @@ class Soc:
     def bus_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
         """A core's read of a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
+        peripheral = self.peripherals.get(spec.name)
+        if peripheral is not None and peripheral.tells(offset):
+            self.asked_ps = t_ps
         return self.master_read(spec, offset, size, t_ps)
 
     def master_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
@@ -316,7 +346,9 @@ class Soc:
     ) -> None:
         """A core's write to a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
+        self.acting = self.core is not None and not self.by_debugger
         self.master_write(spec, offset, size, value, t_ps)
+        self.acting = False
 
     def master_write(
         self, spec: PeripheralSpec, offset: int, size: int, value: int, t_ps: int
@@ -360,17 +392,12 @@ class Soc:
             if self.settling and self.now_ps < self.settling.pop(spec.name, 0):
                 self.hazard(
                     "clock-settling",
-                    "warning",
                     f"{spec.name} touched right after enabling its clock: the access may be lost",
-                    section="ES0222, Delay after an RCC peripheral clock enabling",
-                    cure="do something else for a few cycles first, or read RCC back, or use DSB",
                 )
             return False
         self.hazard(
             "clock-off",
-            "error",
             f"{spec.name} touched while its clock is off: reads give 0, writes are lost",
-            section="RM0368 §6.3",
             cure=f"set bit {spec.gate.bit} of RCC_{spec.gate.register} first",
         )
         return True
@@ -402,6 +429,20 @@ class Soc:
         if register not in registers:
             raise KeyError(f"{peripheral} has no register {register}")
         return model.spec, model.MAP.registers[register].offset
+
+
+def _citation(chapters: Mapping[str, str]) -> Callable[[str], str]:
+    """How a section of a sister chip's manual is cited: the chapter here, and the one meant."""
+    if not chapters:
+        return str
+    known = "|".join(re.escape(name) for name in sorted(chapters, key=len, reverse=True))
+    pattern = re.compile(rf"({known})((?:\.\d+)*)(?!\d)")
+
+    def cited(found: re.Match[str]) -> str:
+        ours, whole = chapters[found[1]], found[0]
+        return f"{ours} (as {whole})" if "§" in ours else ours + found[2]
+
+    return lambda section: pattern.sub(cited, section)
 
 
 def _make(spec: PeripheralSpec, soc: Soc) -> Peripheral:

@@ -79,23 +79,23 @@ class ContractSays(Reply):
     title: str
     span: str = Field(description="how long the run lasts, in the board's time")
     says: list[str] = Field(description="each stimulus and expectation")
-    accepts: list[str] = Field(description="hazards that it accepts, with the reason")
+    accepts: list[str] = Field(description="what it accepts by name, with the reason")
 
     def text(self) -> str:
         """All of it."""
         lines = [f"{self.title} ({self.span})", *(f"- {line}" for line in self.says)]
-        return "\n".join([*lines, *(f"- ACCEPTS {line}" for line in self.accepts)])
+        return "\n".join([*lines, *(f"- ACCEPTED: {line}" for line in self.accepts)])
 
 
 def contract_says(contract: Contract, board: Board) -> ContractSays:
     """A contract in plain words."""
-    from fwgen.contract import describe
+    from fwgen.contract import describe, describe_accepted
 
     return ContractSays(
         title=contract.title,
         span=show_duration(contract.span_ps),
         says=describe(contract, board),
-        accepts=[f"{code}: {why}" for code, why in contract.accept],
+        accepts=describe_accepted(contract),
     )
 
 

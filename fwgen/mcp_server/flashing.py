@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from fwgen.rig.flash import Programmed
     from fwgen.rig.rigs import RigSpec
 
-LOCKING = ("swd-remapped", "option-bytes")
-"""Hazards after which a board may be locked, or out of a probe's reach (fwgen/machine/stm32)."""
 SMOKE = 'title = "it runs"\nspan = "1 s"\n[[expect]]\nasleep = "0 %"\n'
 """What firmware without a contract is run by, so that its hazards are known."""
 MOST_SAID, LONGEST_SAID = 12, 200  # lines of a kind, and their length, in a question
@@ -177,14 +175,12 @@ async def prepare(
 
 def _refuse_locking(proof: Proof) -> None:
     """Raise InputError for what locks the board, whatever the contract accepts."""
-    from fwgen.trace import Hazard
-
-    for hazard in proof.trace.of(Hazard):
-        if hazard.code in LOCKING:
-            raise InputError(
-                f"not flashed: {hazard.message} [{hazard.code}]",
-                hint=f"this is never written to a board; {hazard.cure}",
-            )
+    hazard = proof.locks
+    if hazard is not None:
+        raise InputError(
+            f"not flashed: {hazard.message} [{hazard.code}]",
+            hint=f"this is never written to a board; {hazard.cure}",
+        )
 
 
 @told
@@ -217,7 +213,7 @@ def _said(prepared: Prepared, probe: str) -> str:
         lines += [f"- {plain(line)}" for line in says.says[:MOST_SAID]]
         if len(says.says) > MOST_SAID:
             lines.append(f"- and {len(says.says) - MOST_SAID} more")
-        lines += [f"- accepts the hazard {plain(line)}" for line in says.accepts]
+        lines += [f"- {plain(line)}" for line in says.accepts]
     return "\n".join(lines)
 
 

@@ -56,4 +56,6 @@ def find_model(name: str) -> Model:
 
 def is_remote(model: object) -> TypeIs[RemoteModel]:
     """Whether a model is a remote one, or the transcript of one; imports it only then."""
-    return type(model).__module__ == "fwgen.model.remote.model" and hasattr(model, "budget")
+    # Of the class: to look at a model's own budget would make it, with the limits of now.
+    kind = type(model)
+    return kind.__module__ == "fwgen.model.remote.model" and hasattr(kind, "budget")

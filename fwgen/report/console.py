@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from fwgen.contract import describe
+from fwgen.contract import describe, describe_accepted
 from fwgen.report.data import asleep_ppm, awake_per_second
 from fwgen.report.layout import Paragraph, folded
 from fwgen.trace import Fault
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fwgen.image.types import Image, Listing
     from fwgen.model.protocol import Reading
     from fwgen.pipeline import Proof, Result
+    from fwgen.trace import Trace
     from fwgen.verdict import Finding
 
 MARKS = {
@@ -86,8 +87,7 @@ def show_contract(console: Console, contract: Contract, board: Board) -> None:
     if len(says) > MOST_CLAIMS:
         lines.append(f"… and {len(says) - MOST_CLAIMS} more (contract.toml has them all)")
     lines.append(f"No fault, no hazard, nothing unknown, over {show_duration(contract.span_ps)}")
-    for code, reason in contract.accept:
-        lines.append(f"Hazard {code} is accepted: {reason}")
+    lines += describe_accepted(contract)
     console.print(section("contract", *lines))
 
 
@@ -108,9 +108,16 @@ def show_image(console: Console, proof: Proof) -> None:
     awake = Text.assemble(
         (f"{awake_per_second(trace):,}".replace(",", " "), "bold"),
         " cycles awake per second: asleep ",
-        (f"{asleep_ppm(trace) / 10_000:.4f} %", "bold"), " of the time",
+        (f"{asleep_ppm(trace) / 10_000:.4f} %", "bold"), " of the time", *_deeper(trace),
     )  # fmt: skip
     console.print(section("image", sizes, awake))
+
+
+def _deeper(trace: Trace) -> tuple[str, ...]:
+    """How much of the sleep was Stop or Standby, if any was."""
+    shares = {mode: asleep_ppm(trace, mode) for mode in ("stop", "standby")}
+    told = [f"{ppm / 10_000:.4f} % in {mode.title()}" for mode, ppm in shares.items() if ppm]
+    return (f", {' and '.join(told)}",) if told else ()
 
 
 def show_verdict(console: Console, proof: Proof) -> None:

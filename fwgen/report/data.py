@@ -10,10 +10,13 @@ import json
 from typing import TYPE_CHECKING
 
 from fwgen.contract import describe
+from fwgen.contract.accept import accepted, say_accepted
+from fwgen.hazards import find_hazard
 from fwgen.image.emission import PROVEN
 from fwgen.trace import Fault as FaultEvent
 from fwgen.trace import Gap, Hazard
 from fwgen.units import PS_PER_S
+from fwgen.verdict.accepted import occurrences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board
     from fwgen.contract import Contract
     from fwgen.errors import FwgenError
+    from fwgen.hazards import Kind
     from fwgen.image.types import Image, Listing
     from fwgen.model.protocol import Reading
     from fwgen.pipeline import Confirmed, Proof, Result
@@ -39,14 +43,16 @@ def awake_per_second(trace: Trace) -> int:
     return round(trace.awake_cycles * PS_PER_S / trace.span_ps) if trace.span_ps else 0
 
 
-def asleep_ppm(trace: Trace) -> int:
-    """Share of the run that the core slept, in parts per million."""
-    return trace.asleep_ps() * 1_000_000 // trace.span_ps if trace.span_ps else 0
+def asleep_ppm(trace: Trace, mode: str | None = None) -> int:
+    """Share of the run that the core slept, in all or in one mode, in parts per million."""
+    asleep = trace.asleep_ps(mode=mode)
+    return asleep * 1_000_000 // trace.span_ps if trace.span_ps else 0
 
 
 def proof_data(proof: Proof) -> Data:
     """A proof: board, contract, image, run and findings."""
     verdict, trace = proof.verdict, proof.trace
+    reasons = dict(proof.contract.accept)
     return {
         "fwgen_report": VERSION,
         "outcome": verdict.outcome.value,
@@ -60,6 +66,8 @@ def proof_data(proof: Proof) -> Data:
             "awake_cycles": trace.awake_cycles,
             "awake_cycles_per_second": awake_per_second(trace),
             "asleep_ppm": asleep_ppm(trace),
+            "stop_ppm": asleep_ppm(trace, "stop"),
+            "standby_ppm": asleep_ppm(trace, "standby"),
         },
         "findings": [finding_data(f) for f in verdict.all],
         "faults": [
@@ -67,9 +75,15 @@ def proof_data(proof: Proof) -> Data:
             for e in trace.of(FaultEvent)
         ],
         "hazards": [
-            {"t_ps": e.t_ps, "code": e.code, "severity": e.severity, "message": e.message,
-             "section": e.section, "cure": e.cure}
+            {"t_ps": e.t_ps, "code": e.code, "severity": e.severity,
+             "title": find_hazard(e.code).title, "message": e.message, "section": e.section,
+             "cure": e.cure, "locks": find_hazard(e.code).locks,
+             "accepted": reasons.get(e.code, "")}
             for e in trace.of(Hazard)
+        ],
+        "accepted": [
+            {"what": one.what, "name": one.name, "because": one.because, "times": times}
+            for one, times in occurrences(proof.contract, trace)
         ],
         "gaps": [
             {"t_ps": e.t_ps, "peripheral": e.peripheral, "register": e.register,
@@ -232,6 +246,21 @@ def board_data(board: Board, pins: PinMap) -> Data:
     }
 
 
+def hazards_data(groups: Mapping[str, Iterable[Kind]]) -> Data:
+    """The hazards that the machine tells."""
+    return {
+        "fwgen_report": VERSION,
+        "outcome": "listed",
+        "exit_code": 0,
+        "hazards": [
+            {"code": k.code, "severity": k.severity.value, "title": k.title,
+             "section": k.section, "meaning": k.meaning, "cure": k.cure, "locks": k.locks}
+            for kinds in groups.values()
+            for k in kinds
+        ],
+    }  # fmt: skip
+
+
 def check_data(path: str, findings: Sequence[FwgenError]) -> Data:
     """What is to mend in a board file."""
     return {
@@ -269,7 +298,12 @@ def _contract(contract: Contract, board: Board) -> Data:
         "title": contract.title,
         "span_ps": contract.span_ps,
         "says": list(describe(contract, board)),
-    }
+        "accepts": [
+            {"what": one.what, "name": one.name, "because": one.because,
+             "says": say_accepted(one)}
+            for one in accepted(contract.accept)
+        ],
+    }  # fmt: skip
 
 
 def finding_data(finding: Finding) -> Data:

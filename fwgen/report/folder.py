@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from fwgen.pipeline import Confirmed, Result
+    from fwgen.trace import Hazard
 
 REPORT = "report.json"
 LISTING = "firmware.lst"
 TRANSCRIPT = "transcript.jsonl"  # of a remote model
 FAILED = "FAILED.txt"  # only beside firmware that does not pass
+LOCKS = "LOCKS.txt"  # only beside firmware that may lock the board, though it passes
 NAMES = (
     "firmware.bin",
     "firmware.hex",
@@ -34,8 +36,8 @@ NAMES = (
     "trace.vcd",
     REPORT,
 )
-SOMETIMES = (TRANSCRIPT, FAILED)
-RIG_NAMES = ("rig-trace.jsonl", "rig-trace.vcd", "difference.txt")
+SOMETIMES = (TRANSCRIPT, FAILED, LOCKS)
+RIG_NAMES = ("rig-trace.jsonl", "rig-trace.vcd", "difference.txt", "rig-contract.toml")
 _MARK = '"fwgen_report"'
 _ELSEWHERE = "choose another folder with --out"
 
@@ -65,6 +67,8 @@ def contents(result: Result, confirmed: Confirmed | None = None) -> dict[str, by
         files[TRANSCRIPT] = result.transcript
     if not result.passed:
         files[FAILED] = _failed(result).encode()
+    elif result.proof.locks is not None:
+        files[LOCKS] = _locks(result.proof.locks).encode()
     if confirmed is not None:
         from fwgen.report.rig import rig_files
 
@@ -86,17 +90,29 @@ def _failed(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _locks(hazard: Hazard) -> str:
+    return (
+        "This firmware may lock you out of the board. Its contract accepts that; do not flash it "
+        f"unless you mean it.\n\n- {hazard.message} [{hazard.code}]; {hazard.cure}\n"
+    )
+
+
 def refuse_failed(image: Path) -> None:
-    """Refuse an image that lies in an output folder whose firmware does not pass.
+    """Refuse an image in an output folder whose firmware does not pass, or may lock the board.
 
     Raises ImageError.
     """
-    mark = image.parent / FAILED
-    if mark.is_file() and image.name in NAMES and _is_ours(image.parent):
-        raise ImageError(
-            "this firmware does not do what was asked", where=str(image),
-            hint=f"{mark} says what is wrong; --force flashes it all the same",
-        )  # fmt: skip
+    marks = {
+        FAILED: "this firmware does not do what was asked",
+        LOCKS: "this firmware may lock you out of the board",
+    }
+    for name, said in marks.items():
+        mark = image.parent / name
+        if mark.is_file() and image.name in NAMES and _is_ours(image.parent):
+            raise ImageError(
+                said, where=str(image),
+                hint=f"{mark} says why; --force flashes it all the same",
+            )  # fmt: skip
 
 
 def check_folder(folder: Path) -> None:

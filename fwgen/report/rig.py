@@ -12,7 +12,7 @@ from fwgen.report.console import MARKS, section, show_fault
 from fwgen.report.data import finding_data, proof_data
 from fwgen.report.folder import RIG_NAMES
 from fwgen.report.layout import Columns, Paragraph
-from fwgen.trace import Fault, SerialByte
+from fwgen.trace import ByHand, Fault, NotDone, SerialByte
 from fwgen.units import show_duration
 from fwgen.verdict import Outcome
 from fwgen.verdict.both import UNSEEN_BY_RIGS
@@ -28,9 +28,16 @@ if TYPE_CHECKING:
     from fwgen.verdict.both import Joint
     from fwgen.verdict.compare import Difference
 
-TRACE, VCD, DIFFERENCE = RIG_NAMES
+TRACE, VCD, DIFFERENCE, CONTRACT = RIG_NAMES
 BEFORE, AFTER = 4, 8  # changes about a difference that are shown
 MOST_SHOWN = 5  # differences
+
+UNWIRED = "nothing is wired to"
+WIRE_IT = (
+    "a wire from a pin of a second board, named under [wires] in a rig file, does it; and at a "
+    "terminal you are asked to press a button by hand"
+)
+BY_HAND = "the contract's times count from there"
 
 Row = tuple[int, str, str]
 
@@ -42,6 +49,9 @@ def show_confirmed(console: Console, confirmed: Confirmed) -> None:
     if watched is not None:
         who = [confirmed.rig.trace.bench, watched.means]
         console.print(section("rig", ", ".join(text for text in who if text)))
+        acts = [_act(act) for act in confirmed.rig.trace.of(ByHand)]
+        if acts:
+            console.print(section("by hand", *acts, BY_HAND))
         console.print()
     console.print(Text(" machine, rig", style="dim"))
     for claim in confirmed.claims:
@@ -56,8 +66,19 @@ def show_confirmed(console: Console, confirmed: Confirmed) -> None:
     more = len(confirmed.differences) - MOST_SHOWN
     if more > 0:
         console.print(section("", f"… and {more} more"))
+    if any(e.why.startswith(UNWIRED) for e in confirmed.rig.trace.of(NotDone)):
+        console.print()
+        console.print(section("hint", WIRE_IT, style="yellow"))
     console.print()
     console.print(_whole(confirmed))
+
+
+def _act(act: ByHand) -> str:
+    held = "" if act.until_ps is None else f" for {show_duration(act.until_ps - act.t_ps, 3)}"
+    return (
+        f"{act.subject} was pressed at {show_duration(act.t_ps, 4)}{held} "
+        f"(to be at {show_duration(act.asked_ps)})"
+    )
 
 
 def _show_claim(console: Console, claim: Joint) -> None:
@@ -148,6 +169,7 @@ def difference_text(confirmed: Confirmed) -> str:
 
 def rig_files(confirmed: Confirmed) -> dict[str, bytes]:
     """What the rig saw, for the output folder; how it differs, where it does."""
+    from fwgen.contract import dump_contract
     from fwgen.trace import dump_trace, dump_vcd
 
     rig = confirmed.rig
@@ -155,6 +177,8 @@ def rig_files(confirmed: Confirmed) -> dict[str, bytes]:
         TRACE: dump_trace(rig.trace).encode(),
         VCD: dump_vcd(rig.trace, rig.board).encode(),
     }
+    if any(rig.trace.of(ByHand)):  # the contract in the time of what was done
+        files[CONTRACT] = dump_contract(rig.contract).encode()
     text = difference_text(confirmed)
     if text:
         files[DIFFERENCE] = text.encode()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fwgen.errors import RigError
 from fwgen.rig.clock import WallClock
-from fwgen.rig.looks import Looks
+from fwgen.rig.looks import Captured, Looks
 from fwgen.trace import SerialByte
 
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ class BoardAnalyser:
         self._bytes: tuple[tuple[int, int, int, int, str], ...] = ()
 
     @property
+    def words(self) -> str:
+        """What it is, in words."""
+        return f"analyser {self.place} on all pins"
+
+    @property
     def pins(self) -> Sequence[str]:
         """All pins of the chip."""
         return self._pins
@@ -90,8 +95,8 @@ class BoardAnalyser:
         early, late = sorted(self._offset)
         return zero + early, zero + late
 
-    def stop(self, zero_ps: int) -> dict[str, Looks]:
-        """What was seen since the core was let go, by pin. Raises RigError."""
+    def stop(self, zero_ps: int, looks: Mapping[str, Looks]) -> Captured:
+        """What was seen since the core was let go. Raises RigError."""
         answer = self._ask("stop")
         lost_ps = answer["lost_ps"] - self._lost_ps
         if lost_ps:
@@ -105,12 +110,15 @@ class BoardAnalyser:
         for pin in self._pins:
             if pin in answer["dense"]:
                 continue
-            looks = made[pin] = Looks(pin, self._first.get(pin))
+            one = made[pin] = Looks(pin, self._first.get(pin))
             for t_ps, level in answer["edges"].get(pin, ()):
-                looks.skip(t_ps - zero - SAMPLE_PS)
-                looks.look(t_ps - zero, t_ps - zero, level)
-            looks.skip(end - zero)
-        return made
+                one.skip(t_ps - zero - SAMPLE_PS)
+                one.look(t_ps - zero, t_ps - zero, level)
+            one.skip(end - zero)
+        return Captured(made)
+
+    def cancel(self) -> None:
+        """Nothing to do: the next ``start`` begins anew."""
 
     def heard(self, uart: str) -> tuple[SerialByte, ...]:
         """What the board sent on its console's line, by the last ``stop``."""

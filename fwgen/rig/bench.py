@@ -9,16 +9,18 @@ Looks come at random moments: in step with the firmware they would see only one 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fwgen.contract import Drive, Press, Send
+from fwgen.contract import Analog, Drive, Press, Send
+from fwgen.contract.timing import STARTUP_PS
 from fwgen.contract.words import say
 from fwgen.image.facts import Facts
 from fwgen.rig import fault as faults
 from fwgen.rig.clock import WallClock
 from fwgen.rig.flash import program
-from fwgen.rig.looks import Looks
+from fwgen.rig.hand import Presses, can_be_pressed, one_by_one
+from fwgen.rig.looks import Captured, Looks
 from fwgen.rig.pads import Pads
 from fwgen.rig.serial import Capture
 from fwgen.rig.wires import Move, moves_of, pin_of
@@ -34,7 +36,7 @@ from fwgen.trace import (
     Trace,
     Watched,
 )
-from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_S
+from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_S, show_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,12 +47,16 @@ if TYPE_CHECKING:
     from fwgen.rig.connection import Connection
     from fwgen.rig.flash import Programmed, Progress
     from fwgen.rig.pads import PortMap
-    from fwgen.rig.wires import Wire
+    from fwgen.rig.wires import Hand, Wire
     from fwgen.trace import Fault, Sampled
 
 
 class Analyser(Protocol):
     """A logic analyser on some pins: sharper than a probe, and blind to what drives them."""
+
+    @property
+    def words(self) -> str:
+        """What it is, and how sharply it sees."""
 
     @property
     def pins(self) -> Sequence[str]:
@@ -59,8 +65,11 @@ class Analyser(Protocol):
     def start(self) -> None:
         """From now on everything is kept."""
 
-    def stop(self, zero_ps: int) -> Mapping[str, Looks]:
-        """What was seen since a time of the rig's clock, by pin."""
+    def stop(self, zero_ps: int, looks: Mapping[str, Looks]) -> Captured:
+        """What was seen since a time of the rig's clock; ``looks`` are what the probe saw."""
+
+    def cancel(self) -> None:
+        """What is seen from now on matters to nobody; ``stop`` does not follow."""
 
     def released(self) -> tuple[int, int] | None:
         """Between which times of the rig's clock it saw the core let go; None if it cannot."""
@@ -88,8 +97,9 @@ class RigBench:
     ``port`` is its console, opened with pyserial, or None; ``latency_ps`` how late a byte may
     reach us. ``pins`` are looked at in each round, ``every_ps`` apart or as fast as the probe
     goes; the others as often as it can be done beside. ``wires`` are what can drive a pin, by the
-    pin's name. What an ``analyser`` is wired to is taken from it. ``programmed`` tells of the last
-    flash, ``progress`` hears of it.
+    pin's name; a button that nothing is wired to a person presses, if there is a ``hand``. What an
+    ``analyser`` is wired to is taken from it. ``programmed`` tells of the last flash; ``progress``
+    hears how far it is, ``flashed`` what it did, before the run begins.
 
     Raises RigError for whatever the rig cannot do; what the firmware does is in the trace.
     """
@@ -102,11 +112,13 @@ class RigBench:
     every_ps: int = EVERY_PS
     wires: Mapping[str, Wire] = field(default_factory=dict)
     analyser: Analyser | None = None
+    hand: Hand | None = None
     name: str = "rig"
     means: str = ""  # what looks, in words; left out: the probe and the port by name
     backup: bool | None = None
     progress: Progress | None = None
     programmed: Programmed | None = None
+    flashed: Callable[[Programmed], None] | None = None
     listener: Callable[[Event], None] | None = None
 
     def run(self, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
@@ -115,6 +127,8 @@ class RigBench:
         self.programmed = program(
             self.connection, image, backup=self.backup, run=False, progress=self.progress
         )
+        if self.flashed is not None:
+            self.flashed(self.programmed)
         return _Run(self, image, stimuli, span_ps).run()
 
 
@@ -143,8 +157,13 @@ class _Run:
         self.moves: list[Move] = []
         self.sends: list[Send] = []
         self.refused: list[tuple[Stimulus, str]] = []
-        for stimulus in stimuli:
-            self._plan(stimulus)
+        by_hand = [s for s in stimuli if not self._plan(s) and isinstance(s, Press)]
+        self.presses: Presses | None = None
+        if bench.hand is not None and one_by_one(by_hand):
+            self.presses = Presses(bench.hand, by_hand, self.board) if by_hand else None
+        else:
+            at_once = "nobody can be asked to press two buttons at once"
+            self.refused += [(press, at_once) for press in by_hand]
         self.moves.sort(key=lambda move: move.at_ps)
         self.sent = bool(self.sends)
         self.sends.sort(key=lambda send: send.at_ps)
@@ -156,24 +175,33 @@ class _Run:
         self.told_ps: dict[str, int] = {}
         self.dead: set[str] = set()
         self.begun: list[tuple[str, Stimulated]] = []
+        self.sharp: tuple[str, ...] = ()  # the pins that an analyser saw
+        self.notes: tuple[str, ...] = ()  # why it did not see more
+        self.off_ps = 0  # between its clock and the probe's
         self._line_free_ps = 0
         self._next_core_ps = 0
         self._other_due_ps: dict[str, int] = {}
 
     # ------------------------------------------------------------------ what to do
 
-    def _plan(self, stimulus: Stimulus) -> None:
+    def _plan(self, stimulus: Stimulus) -> bool:
+        """Arrange for it to be done, or not; False when a person has to."""
         if isinstance(stimulus, Send):
             why = self._cannot_send(stimulus)
             if not why:
                 self.sends.append(stimulus)
+        elif isinstance(stimulus, Analog):
+            why = "nothing on this rig gives a voltage"
         else:
             pin = pin_of(stimulus, self.board)
             why = "" if pin in self.bench.wires else f"nothing is wired to {pin or 'it'}"
+            if why and self.bench.hand is not None and can_be_pressed(stimulus, self.board):
+                return False
             if not why:
                 self.moves += moves_of(stimulus, self.board)
         if why:
             self.refused.append((stimulus, why))
+        return True
 
     def _cannot_send(self, stimulus: Send) -> str:
         port, console = self.bench.port, self.board.console
@@ -212,24 +240,51 @@ class _Run:
         for port in self.ports:
             for pin, level in self.pads.levels(port).items():
                 self.looks[pin] = Looks(pin, level)
-        if self.bench.analyser is not None:
-            self.bench.analyser.start()
+        analyser = self.bench.analyser
+        captured = Captured({})
+        heard: Sequence[SerialByte] = ()
         try:
-            self._release()
-            self._watch()
+            if analyser is not None:
+                analyser.start()
+            try:
+                self._release()
+                self._watch()
+            finally:
+                self._let_go()
+            if analyser is not None:
+                captured = analyser.stop(self.zero, self.looks)
+                if self.board.console is not None:
+                    heard = analyser.heard(self.board.console.uart)
+                analyser = None
         finally:
-            self._let_go()
+            if analyser is not None:
+                analyser.cancel()
         self.until_ps = self._seen_until
         for looks in self.done.values():
             looks.skip(self.until_ps)
-        if self.bench.analyser is not None:
-            sharper = self.bench.analyser.stop(self.zero)
-            self.until_ps = min([self.until_ps, *(looks.until_ps for looks in sharper.values())])
-            self._take_over(sharper)
-            if self.board.console is not None:
-                heard = self.bench.analyser.heard(self.board.console.uart)
-                self.stamped = [byte for byte in heard if byte.t_ps <= self.until_ps]
+        self._take_analyser(captured)
+        self.stamped = [byte for byte in heard if byte.t_ps <= self.until_ps]
         self._take_over({pin: looks for pin, looks in self.done.items() if pin not in self.dead})
+
+    def _take_analyser(self, captured: Captured) -> None:
+        """What the analyser saw, where it saw more than the probe.
+
+        Its input is high or low whatever drives it: of a pin that floats, the probe knows better.
+        Its clock and the probe's are known to be together to ``off_ps`` only; that is told of
+        what the probe saw, so that times of one pin by itself stay as sharp as they are.
+        """
+        floats = {
+            pin
+            for pin, looks in self.looks.items()
+            if any(level is None for start, _, level in looks.seen if start > STARTUP_PS)
+        }
+        sharper = {pin: looks for pin, looks in captured.looks.items() if pin not in floats}
+        self.sharp, self.notes = tuple(sharper), captured.notes
+        if not sharper:
+            return
+        self.off_ps = captured.off_ps
+        self.until_ps = min([self.until_ps, *(looks.until_ps for looks in sharper.values())])
+        self._take_over(sharper)
 
     def _take_over(self, sharper: Mapping[str, Looks]) -> None:
         """What is known better of some pins replaces what the probe saw of them."""
@@ -273,6 +328,8 @@ class _Run:
         rest = SETTLE_ROUNDS
         while rest:
             began = self.now
+            if self.presses is not None:
+                self.presses.step(began, self.pads.is_readable)
             self._act()
             for port in self.asked:
                 self._look_at(port)
@@ -284,8 +341,18 @@ class _Run:
             if self.capture is not None:
                 self.capture.poll()
             self._wait(began)
-            if self._seen_until > self.span_ps + self.zero_ps:
+            if self._seen_until > self._until():
                 rest -= 1
+        if self.presses is not None:
+            self.presses.finish()
+
+    def _until(self) -> float:
+        """When enough was seen; not before a person has done what they were asked for."""
+        if self.presses is None or self.presses.failed is not None:
+            return self.span_ps + self.zero_ps
+        if self.presses.barrier_ps is not None:
+            return float("inf")
+        return self.span_ps + self.presses.shift_ps + self.zero_ps + self.presses.blur_ps
 
     @property
     def _seen_until(self) -> int:
@@ -312,10 +379,18 @@ class _Run:
             edge = self.looks[pin].look(before, after, level)
             if edge is not None:
                 self._tell(edge)
+                if self.presses is not None:
+                    self.presses.saw(edge)
 
     def _check_wire(self, pin: str, level: int | None) -> None:
-        """A pin that is not at the level that its wire drives has no wire after all."""
-        if level != self.done[pin].level:
+        """A pin that is not at the level that its wire drives has no wire after all.
+
+        Where the wire lets go and nothing on the board holds the pin, the chip decides.
+        """
+        done = self.done[pin]
+        if done.level is None:
+            done.rests_at(level)
+        elif level != done.level:
             self.dead.add(pin)
 
     def _look_at_core(self) -> None:
@@ -372,20 +447,26 @@ class _Run:
     # ------------------------------------------------------------------ stimuli
 
     def _act(self) -> None:
-        now = self.now + self.bench.every_ps + LEAD_PS
+        if self.presses is not None and self.presses.failed is not None:
+            return  # what comes after what was not done was not asked for
+        shift = self.presses.shift_ps if self.presses is not None else 0
+        now = self.now + self.bench.every_ps + LEAD_PS - shift
+        barrier = self.presses.barrier_ps if self.presses is not None else None
+        if barrier is not None:
+            now = min(now, barrier - 1)
         while self.moves and self.moves[0].at_ps <= now:
-            self._move(self.moves.pop(0))
+            self._move(self.moves.pop(0), shift)
         while self.sends and self.sends[0].at_ps <= now:
-            self._send(self.sends.pop(0))
+            self._send(self.sends.pop(0), shift)
 
-    def _move(self, move: Move) -> None:
-        due = self.zero + move.at_ps
+    def _move(self, move: Move, shift_ps: int) -> None:
+        due = self.zero + move.at_ps + shift_ps
         early, late = self.bench.wires[move.pin].drive(move.level, due)
         rests = self.pads.drive(move.pin, move.level)
         self._was_late(due, early, late)
         looks = self.done.get(move.pin)
         if looks is None:
-            looks = self.done[move.pin] = Looks(move.pin, self.initial[move.pin])
+            looks = self.done[move.pin] = self.looks[move.pin].so_far()
         looks.skip(early - self.zero)
         looks.look(early - self.zero, late - self.zero, rests)
         self.told_ps[move.pin] = late - self.zero
@@ -398,15 +479,16 @@ class _Run:
     def _was_late(self, due: int, early: int, late: int) -> None:
         self.late_ps = max(self.late_ps, abs(early - due), abs(late - due))
 
-    def _send(self, send: Send) -> None:
+    def _send(self, send: Send, shift_ps: int) -> None:
         assert self.capture is not None
         assert self.board.console is not None
-        left = send.at_ps - self.now
+        due = send.at_ps + shift_ps
+        left = due - self.now
         if left > 0:
             self.capture.wait(left)
         start = self.now
         self.capture.send(send.data)
-        self._was_late(send.at_ps, start, self.now + self.bench.latency_ps)
+        self._was_late(due, start, self.now + self.bench.latency_ps)
         self._tell(Stimulated(max(0, start), send.subject, say(send, self.board)))
         baud = self.bench.port.baudrate
         start = max(start, self._line_free_ps)
@@ -449,6 +531,7 @@ class _Run:
             else NotDone(e.t_ps, e.subject, "it", f"the wire to {lost[id(e)]} does not move it")
             for e in self.events
         ]  # fmt: skip
+        events += self._by_hand()
         for stimulus, why in self.refused:
             events.append(NotDone(stimulus.at_ps, stimulus.subject, _what(stimulus), why))
         ports: dict[str, Heard] = {}
@@ -459,7 +542,8 @@ class _Run:
             blur = 0 if stamped else capture.uncertainty_since(self.zero)
             if self.sent or not stamped:
                 blur = max(blur, self.bench.latency_ps)
-            ports[console.uart] = Heard(blur, self.bench.port.baudrate)
+            ports[console.uart] = Heard(blur + self.off_ps, self.bench.port.baudrate)
+        events = [self._together(e) for e in events]
         return Trace(
             bench=self.bench.name,
             board=self.board.name,
@@ -469,22 +553,52 @@ class _Run:
             watched=Watched(
                 pins=self._pins(),
                 ports=ports,
-                zero_ps=self.zero_ps + self.late_ps,
+                zero_ps=self.zero_ps + self._late() + self.off_ps,
                 core=True,
                 asleep=True,
                 means=self._means(),
             ),
         )
 
+    def _late(self) -> int:
+        """How far what was done to the board was off from when it is said to be done."""
+        return max(self.late_ps, self.presses.blur_ps if self.presses is not None else 0)
+
+    def _by_hand(self) -> list[Event]:
+        """What a person did, and what they were asked for in vain."""
+        if self.presses is None:
+            return []
+        made: list[Event] = []
+        for act in self.presses.acts:
+            hold = None if act.until_ps is None else act.until_ps - act.t_ps
+            press = Press(act.subject, act.t_ps, hold)
+            made += [act, Stimulated(act.t_ps, act.subject, f"{say(press, self.board)}, by hand")]
+        if self.presses.failed is not None:
+            stimulus, why = self.presses.failed
+            self.refused.append((stimulus, why))
+            later = "what was asked for before it was not done"
+            self.refused += [(one, later) for one in self.presses.refused if one != stimulus]
+            begins = [move.begins for move in self.moves if move.begins is not None]
+            self.refused += [(one, later) for one in (*begins, *self.sends)]
+        return made
+
+    def _together(self, event: Event) -> Event:
+        """An event in the analyser's time, if the probe saw it in its own."""
+        if self.off_ps and isinstance(event, Edge) and event.pin not in self.sharp:
+            return replace(event, blur_ps=event.blur_ps + self.off_ps)
+        return event
+
     def _means(self) -> str:
         if self.bench.means:
-            return self.bench.means
+            return "; ".join((self.bench.means, *self.notes))
         means = f"probe {self.connection.probe.uid}"
         if self.bench.port is not None:
             means += f", port {self.bench.port.name}"
         if self.bench.analyser is not None:
-            means += f", logic analyser on {', '.join(self.bench.analyser.pins)}"
-        return means
+            means += f", {self.bench.analyser.words} on {', '.join(self.sharp) or 'no pin'}"
+        if self.off_ps:
+            means += f", the two together to {show_duration(self.off_ps, 2)}"
+        return "; ".join((means, *self.notes))
 
     def _pins(self) -> dict[str, Sampled]:
         return {pin: look.sampled() for pin, look in sorted(self.looks.items())}
@@ -496,5 +610,7 @@ def _what(stimulus: Stimulus) -> str:
             return "the press"
         case Drive():
             return "the level from outside"
+        case Analog():
+            return "the voltage from outside"
         case _:
             return "the text"

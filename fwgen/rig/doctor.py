@@ -14,14 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from fwgen.errors import FwgenError, RigError
+from fwgen.rig.analyser import BoardAnalyser
 from fwgen.rig.backup import Store
 from fwgen.rig.connection import Connection
 from fwgen.rig.errors import BUSY_CURE, FIRMWARE_CURE, UDEV_CURE, UDEV_FILE, UDEV_RULE
 from fwgen.rig.identity import RDP_CURE, WRP_CURE, refuse_wrong_chip
 from fwgen.rig.lock import locked
 from fwgen.rig.places import data_folder
-from fwgen.rig.ports import Port, PortError, find_port, find_ports, open_port
-from fwgen.rig.probes import Probe, choose_probe, find_probes
+from fwgen.rig.ports import Port, PortError, find_port, find_ports, open_port, port_named
+from fwgen.rig.probes import REMOTE, Probe, choose_probe, find_probes
+from fwgen.rig.rigs import NO_PORT, OutputSpec, RigSpec
+from fwgen.rig.sigrok import channels_of, scan, version
 from fwgen.units import show_voltage
 
 if TYPE_CHECKING:
@@ -126,26 +129,37 @@ class Surroundings:
     ports: Callable[[], Sequence[Port]] = find_ports
     port_opening: Callable[[str], PortError | None] = trouble_with_port
     boards: Callable[[str], Board | None] = field(default=lambda _board_id: None)
+    sigrok: Callable[[], str] = version
+    analyser: Callable[[str], str] = scan
 
 
 def examine(
     board: Board | None = None,
     wanted: str | None = None,
     around: Surroundings | None = None,
+    rig: RigSpec | None = None,
 ) -> Iterator[Check]:
     """Look at everything, from the cable inward, until nothing more can be seen.
 
     ``wanted`` is a probe's serial number. Without ``board`` the probe is asked which it sits on.
+    ``rig`` is what a rig file says: its probe and its port are meant, its wires and its logic
+    analyser are looked for.
     """
     around = around or Surroundings()
     yield _check_folder()
     if not around.libusb():
         yield Check("USB library", "problem", "libusb, which reaches the probes, is missing",
                     'install it: "python3 -m pip install libusb-package"')  # fmt: skip
+    yield from _check_analyser(rig, around)
     seen = around.usb()
     yield from _check_access(seen, around)
+    wanted = wanted or (rig.probe if rig is not None else "")
     try:
-        found = around.probes()
+        if wanted.startswith(REMOTE) and board is not None:
+            found: Sequence[Probe] = (choose_probe(board, wanted),)
+            wanted = ""
+        else:
+            found = around.probes()
         listed = ", ".join(str(probe) for probe in found)
         if not found:
             yield _no_probe(seen)
@@ -153,7 +167,7 @@ def examine(
         if len(found) == 1 and not wanted:
             probe = found[0]
         elif wanted or board is not None:
-            probe = choose_probe(board, wanted, found) if board else _pick(found, wanted)
+            probe = choose_probe(board, wanted or None, found) if board else _pick(found, wanted)
         else:
             yield Check("probe", "problem", f"there are {len(found)}: {listed}",
                         f"say which: --probe {found[0].uid}")  # fmt: skip
@@ -174,7 +188,8 @@ def examine(
                     "name the board: --board NAME")  # fmt: skip
     else:
         yield from _check_chip(board, probe)
-        yield from _check_port(board, probe, around)
+        yield from _check_port(board, probe, around, rig.port if rig is not None else "")
+        yield from _check_wires(rig, found)
 
 
 # ---------------------------------------------------------------------- this computer
@@ -191,6 +206,66 @@ def _check_folder() -> Check:
         "folder", "problem", f"backups cannot be kept in {folder}: it cannot be written",
         "set FWGEN_DATA to a folder that can be written",
     )  # fmt: skip
+
+
+def _check_analyser(rig: RigSpec | None, around: Surroundings) -> Iterator[Check]:
+    """The logic analyser of a rig; of others only whether one could be read."""
+    wanted = rig.analyser if rig is not None else None
+    if isinstance(wanted, str):
+        assert rig is not None
+        yield _served_analyser(wanted, rig.board)
+        return
+    try:
+        said = around.sigrok()
+    except FwgenError as error:
+        if wanted is not None:
+            yield _problem("analyser", error)
+        else:
+            yield Check("analyser", "ok", f"{error.message}; only a rig file that names a logic "
+                        "analyser needs it")  # fmt: skip
+        return
+    if wanted is None:
+        who = "the rig has no" if rig is not None else "no rig file names a"
+        yield Check("analyser", "ok", f"{said} is there; {who} logic analyser")
+        return
+    try:
+        device = around.analyser(wanted.driver)
+    except FwgenError as error:
+        yield _problem("analyser", error)
+        return
+    has = channels_of(device)
+    missing = [channel for channel in wanted.channels.values() if has and channel not in has]
+    if missing:
+        yield Check("analyser", "problem", f"{device}: there is no channel {missing[0]}",
+                    "name those that there are in the rig file")  # fmt: skip
+        return
+    wired = ", ".join(f"{channel} on {pin}" for pin, channel in wanted.channels.items())
+    yield Check("analyser", "ok", f"{device.partition(' with ')[0]}; {wired}")
+
+
+def _served_analyser(place: str, board: str) -> Check:
+    """The analyser of a board in software."""
+    try:
+        BoardAnalyser(place, board=board).close()
+    except FwgenError as error:
+        return _problem("analyser", error)
+    return Check("analyser", "ok", f"{place} answers, on all pins of a {board}")
+
+
+def _check_wires(rig: RigSpec | None, found: Sequence[Probe]) -> Iterator[Check]:
+    """The boards whose pins drive those of ours."""
+    for pin, wire in rig.wires.items() if rig is not None else ():
+        if isinstance(wire, OutputSpec):
+            said = f"{pin} is driven by the digital output {wire.output} of the place"
+            yield Check("wire", "ok", said)
+            continue
+        try:
+            probe = _pick(found, wire.probe)
+        except FwgenError as error:
+            yield Check("wire", "problem", f"{pin} is driven by {wire.pin} of another board: "
+                        f"{error.message}", error.hint or "")  # fmt: skip
+        else:
+            yield Check("wire", "ok", f"{pin} is driven by {wire.pin} of the board at {probe}")
 
 
 def _check_access(seen: Sequence[UsbDevice], around: Surroundings) -> Iterator[Check]:
@@ -235,8 +310,10 @@ def _pick(found: Sequence[Probe], wanted: str | None) -> Probe:
     if len(matching) == 1:
         return matching[0]
     listed = ", ".join(str(probe) for probe in found)
-    raise RigError(f"--probe {wanted} names {len(matching)} of the probes",
-                   hint=f"there is {listed}")  # fmt: skip
+    raise RigError(
+        f"{wanted!r} is in the serial number of {len(matching) or 'none'} of the probes",
+        hint=f"there is {listed}",
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------- probe and chip
@@ -344,11 +421,16 @@ def _check_identity(board: Board, identity: Identity, probe: Probe) -> Iterator[
 # ---------------------------------------------------------------------- the serial port
 
 
-def _check_port(board: Board, probe: Probe, around: Surroundings) -> Iterator[Check]:
+def _check_port(
+    board: Board, probe: Probe, around: Surroundings, named: str
+) -> Iterator[Check]:  # fmt: skip
     if board.console is None:
         return
+    if named == NO_PORT:
+        yield Check("serial port", "ok", "the rig has none: what the board says is not heard")
+        return
     try:
-        port = find_port(probe.uid, around.ports())
+        port = port_named(named) if named else find_port(probe.uid, around.ports())
     except FwgenError as error:
         yield _problem("serial port", error)
         return

@@ -59,7 +59,9 @@ class _Region:
         self.kind, self.base, self.end = memory.kind, memory.base, memory.base + memory.size
 
 
-def read_fault(connection: Connection, board: Board, image: Image, t_ps: int) -> Fault:
+def read_fault(
+    connection: Connection, board: Board, image: Image | None, t_ps: int
+) -> Fault:  # fmt: skip
     """The fault of a core that was caught at its handler, or that is locked up.
 
     The core is halted, at the first instruction of the handler; the registers are those of the

@@ -143,6 +143,11 @@ class Pads:
         self._outside[pin] = self._rests.get(pin) if level is None else level
         return self._outside[pin]
 
+    def is_readable(self, pin: str) -> bool:
+        """Whether the level of a pin can be read now: the clock of its port is on."""
+        port = self.port_of(pin)
+        return port is not None and self._has_clock(port)
+
     def levels(self, port: PortMap) -> dict[str, int | None]:
         """The levels of a port's pins, all at one moment. Raises RigError."""
         words = self._words(port)

@@ -8,6 +8,11 @@
     [wires]                              # what can drive the board's pins from outside
     B1 = { probe = "0668FF5055", board = "nucleo-f401", pin = "PA8" }
 
+    [analyser]                           # a logic analyser, read through sigrok-cli
+    driver = "fx2lafw"                   # as sigrok-cli calls it
+    rate = "1 MHz"                       # how often it samples
+    channels = { D0 = "LD2", D1 = "D7" } # which channel is wired to which pin
+
     [labgrid]                            # instead of a probe and a port: a board of a farm's
     place = "p1"                         # or tags = { board = "nucleo-f401" }
     coordinator = "lab:20408"            # left out: LG_COORDINATOR, else this computer
@@ -27,10 +32,11 @@ from typing import TYPE_CHECKING
 
 from fwgen.board import load_board
 from fwgen.contract.subjects import find, known_names
-from fwgen.errors import BoardError, InputError, did_you_mean
+from fwgen.errors import BoardError, InputError, UnitError, did_you_mean
 from fwgen.rig.labgrid.lease import Wanted
 from fwgen.rig.places import data_folder
-from fwgen.units import PS_PER_S, parse_duration
+from fwgen.rig.sigrok import AnalyserSpec
+from fwgen.units import MHZ_PER_HZ, PS_PER_S, parse_duration, parse_frequency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +48,11 @@ NO_PORT = "none"
 PLACES = (Path("hil", "rigs"), Path("rigs"))
 """Where rig files are looked for by name, below the current folder; then in our data folder."""
 
+SLOWEST_HZ = 1000
+"""An analyser that samples less often sees no more than the probe does."""
+
 _KEYS = ("board", "probe", "port", "analyser", "virtual", "wires", "labgrid")
+_ANALYSER_KEYS = ("driver", "rate", "channels")
 _LABGRID_KEYS = ("place", "tags", "coordinator", "wait")
 _WIRE_KEYS = ("probe", "board", "pin")
 _OUTPUT_KEYS = ("output", "on", "off")
@@ -87,7 +97,7 @@ class RigSpec:
     where: str = ""
     virtual: bool = False
     labgrid: Wanted | None = None
-    analyser: str = ""
+    analyser: AnalyserSpec | str | None = None
     switch: Callable[[str, bool], None] | None = field(default=None, compare=False, repr=False)
 
 
@@ -166,7 +176,7 @@ def load_rig(path: Path) -> RigSpec:
             raise InputError(f"a place of labgrid's has its own {key}", where=f"{where}: {key}")
     return RigSpec(
         path.stem, board.name, _text(data, "probe", where), _text(data, "port", where), made, where,
-        virtual, wanted, _text(data, "analyser", where),
+        virtual, wanted, _analyser(data["analyser"], board, where) if "analyser" in data else None,
     )  # fmt: skip
 
 
@@ -194,6 +204,50 @@ def lent(spec: RigSpec, place: Borrowed) -> RigSpec:
         where=spec.where or where,
         labgrid=None,
     )
+
+
+def _analyser(table: object, board: Board, where: str) -> AnalyserSpec | str:
+    """The analyser of a board in software, by its address; or a real one, by a table."""
+    at = f"{where}: analyser"
+    if isinstance(table, str):
+        return table
+    if not isinstance(table, dict):
+        raise InputError("analyser is no table", where=where, hint="[analyser]")
+    _only(table, _ANALYSER_KEYS, at)
+    driver, rate = _text(table, "driver", at), _text(table, "rate", at)
+    for key, value, example in (("driver", driver, "fx2lafw"), ("rate", rate, "1 MHz")):
+        if not value:
+            raise InputError(f"{key} is missing", where=at, hint=f'{key} = "{example}"')
+    try:
+        hertz = parse_frequency(rate) // MHZ_PER_HZ
+    except UnitError as error:
+        raise InputError(error.message, where=f"{at}: rate", hint=error.hint) from None
+    if hertz < SLOWEST_HZ:
+        raise InputError(
+            f"a rate of {rate} shows no more than the probe sees", where=f"{at}: rate",
+            hint="1 kHz at least; what the contract's times need, many times over",
+        )  # fmt: skip
+    channels = table.get("channels", {})
+    if not isinstance(channels, dict) or not channels:
+        raise InputError(
+            "it is not said which channel is wired to which pin", where=at,
+            hint='channels = { D0 = "LD2" }',
+        )  # fmt: skip
+    made: dict[str, str] = {}
+    for channel, end in channels.items():
+        subject = find(end, board) if isinstance(end, str) else None
+        if subject is None or not subject.pin:
+            hint = did_you_mean(str(end), known_names(board)) or "a part or a pin of the board"
+            raise InputError(
+                f"{board.name} has no pin {end!r}", where=f"{at}: channels.{channel}", hint=hint
+            )
+        if subject.pin in made:
+            raise InputError(
+                f"{subject.pin} is on channel {made[subject.pin]} already",
+                where=f"{at}: channels.{channel}",
+            )
+        made[subject.pin] = channel
+    return AnalyserSpec(driver, hertz, made)
 
 
 def _labgrid(table: object, where: str) -> Wanted:

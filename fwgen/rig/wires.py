@@ -28,6 +28,19 @@ class Wire(Protocol):
         """
 
 
+class Hand(Protocol):
+    """A person at the board, who presses what nothing is wired to when asked to."""
+
+    def press(self, stimulus: Press, within_ps: int) -> None:
+        """Ask to press a button now, within so much time; returns at once."""
+
+    def let_go(self, stimulus: Press) -> None:
+        """Ask to let go of it now; returns at once."""
+
+    def seen(self, stimulus: Press, text: str) -> None:
+        """Tell what was seen of it: that it was pressed, or why it does not count."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Move:
     """A pin is driven at ``at_ps`` since reset; ``begins`` what this is the first move of."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from fwgen.trace.events import (
     EVENTS,
+    ByHand,
     Clock,
     Edge,
     Event,
@@ -23,6 +24,7 @@ from fwgen.trace.events import (
     SerialByte,
     Sleep,
     Stimulated,
+    Voltage,
     Wake,
     Wave,
 )
@@ -32,6 +34,7 @@ from fwgen.trace.watched import Heard, Sampled, Watched
 
 __all__ = [
     "EVENTS",
+    "ByHand",
     "Clock",
     "Edge",
     "Event",
@@ -48,6 +51,7 @@ __all__ = [
     "Sleep",
     "Stimulated",
     "Trace",
+    "Voltage",
     "Wake",
     "Watched",
     "Wave",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import pi, sin
 from typing import TYPE_CHECKING, ClassVar
 
+from fwgen.hazards import find_hazard
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from fractions import Fraction
 
 
@@ -44,6 +47,115 @@ class Wave(Event):
     level: int
     first_ps: Fraction
     second_ps: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Voltage(Event):
+    """From ``t_ps`` something outside holds a pin at a voltage, until the next Voltage of that pin.
+
+    It goes straight from ``uv`` to ``to_uv`` within ``over_ps`` and stays there; a sine of
+    ``amplitude_uv`` and ``period_ps`` (0: none) and a noise of up to ``noise_uv`` either way ride
+    on it. Microvolts. ``uv`` None: nothing holds the pin any more. ``ohm`` is the source's
+    resistance.
+    """
+
+    KIND: ClassVar[str] = "voltage"
+    pin: str
+    uv: int | None
+    to_uv: int = 0
+    over_ps: int = 0
+    amplitude_uv: int = 0
+    period_ps: int = 0
+    noise_uv: int = 0
+    seed: int = 0  # another one, another noise
+    ohm: int = 0
+
+    def at(self, t_ps: int) -> int:
+        """The voltage at a time from ``t_ps`` on, rounded to a microvolt. ``uv`` is not None."""
+        value = self.base(t_ps)
+        if self.noise_uv:
+            # The same at the same time: a run can be repeated, and asked in any order.
+            drawn = _mixed(t_ps // NOISE_PS, f"{self.pin} {self.seed}") % (2 * self.noise_uv + 1)
+            value += drawn - self.noise_uv
+        return value
+
+    def base(self, t_ps: int) -> int:
+        """The voltage without its noise."""
+        assert self.uv is not None
+        into = t_ps - self.t_ps
+        value = self.to_uv
+        if into < self.over_ps:
+            value = self.uv + (self.to_uv - self.uv) * into // self.over_ps
+        if self.period_ps:
+            value += round(
+                self.amplitude_uv * sin(2 * pi * (into % self.period_ps) / self.period_ps)
+            )
+        return value
+
+    def steady_until(self, t_ps: int, never: int) -> int:
+        """Until when it stays as it is at ``t_ps``; ``t_ps`` itself while it moves."""
+        if self.uv is None:
+            return never
+        moves = self.period_ps or self.noise_uv or t_ps < self.t_ps + self.over_ps
+        return t_ps if moves else never
+
+    def turns(self, t_ps: int, of: Callable[[int], object], never: int) -> int:
+        """When ``of(time)`` is first another than at ``t_ps``; ``never`` when that does not come.
+
+        ``of`` must follow from the voltage so that it changes one way while that goes one way.
+        """
+        now, end = of(t_ps), self.t_ps + self.over_ps
+        stops = [end] if t_ps < end else []
+        if self.period_ps:
+            # Between its extremes a sine goes one way only.
+            quarters = 4 * (max(t_ps, end) - self.t_ps) // self.period_ps
+            ahead = range(quarters + 1, quarters + 7)
+            stops += [self.t_ps - (-n * self.period_ps // 4) for n in ahead]
+        begin = t_ps
+        for stop in stops:
+            if of(stop) != now:
+                while stop - begin > 1:
+                    middle = (begin + stop) // 2
+                    if of(middle) == now:
+                        begin = middle
+                    else:
+                        stop = middle
+                return stop
+            begin = stop
+        return never
+
+    def bounds(self, start_ps: int, stop_ps: int) -> tuple[int, int]:
+        """The lowest and the highest voltage within [start, stop], or a little beyond them."""
+        ends = [self._line(start_ps), self._line(stop_ps)]
+        swing = self.noise_uv + (self.amplitude_uv if self.period_ps else 0)
+        if self.period_ps and stop_ps - start_ps < self.period_ps // 8:
+            # A sine moves at most so far in so short a time.
+            reach = 7 * self.amplitude_uv * (stop_ps - start_ps) // self.period_ps + 1
+            ends = [self.base(start_ps)]
+            swing = self.noise_uv + reach + abs(self._line(stop_ps) - self._line(start_ps))
+        return min(ends) - swing, max(ends) + swing
+
+    def _line(self, t_ps: int) -> int:
+        assert self.uv is not None
+        into = t_ps - self.t_ps
+        if into >= self.over_ps:
+            return self.to_uv
+        return self.uv + (self.to_uv - self.uv) * into // self.over_ps
+
+
+NOISE_PS = 100_000
+"""Noise takes a new value so often: faster than an ADC samples."""
+
+
+def _mixed(number: int, salt: str) -> int:
+    """A number that looks like chance, and is the same for the same arguments."""
+    mixed = number * 0x9E37_79B9_7F4A_7C15
+    for letter in salt:
+        mixed = (mixed ^ ord(letter)) * 0x100_0000_01B3 & 0xFFFF_FFFF_FFFF_FFFF
+    # SplitMix64's finaliser: Steele, Lea and Flood, OOPSLA 2014.
+    mixed = (mixed ^ mixed >> 30) * 0xBF58_476D_1CE4_E5B9 & 0xFFFF_FFFF_FFFF_FFFF
+    mixed = (mixed ^ mixed >> 27) * 0x94D0_49BB_1331_11EB & 0xFFFF_FFFF_FFFF_FFFF
+    return mixed ^ mixed >> 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +228,22 @@ class NotDone(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand(Event):
+    """A person pressed at ``t_ps`` what was to be pressed at ``asked_ps``, and was seen to.
+
+    They let go at ``until_ps`` (None: not before the end), which was to be at ``asked_until_ps``
+    (None: never). The contact chattered for ``bounce_ps`` at most.
+    """
+
+    KIND: ClassVar[str] = "by-hand"
+    subject: str
+    asked_ps: int
+    until_ps: int | None
+    asked_until_ps: int | None
+    bounce_ps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Looked(Event):
     """From ``start_ps`` to ``t_ps`` the core was looked at ``times``, and slept at ``asleep``."""
 
@@ -141,8 +269,8 @@ class Fault(Event):
 class Hazard(Event):
     """Silicon would misbehave, though the CPU does not fault.
 
-    ``code`` is a stable name ("clock-off", "swd-remapped"); ``severity`` "error", "warning" or
-    "note"; ``section`` the manual's; ``cure`` what to do.
+    ``code`` is its name in the register (``fwgen.hazards``), "clock-off"; ``severity`` "error",
+    "warning" or "note"; ``section`` the manual's; ``cure`` what to do.
     """
 
     KIND: ClassVar[str] = "hazard"
@@ -152,6 +280,19 @@ class Hazard(Event):
     pc: int
     section: str = ""
     cure: str = ""
+
+    @classmethod
+    def of(
+        cls, code: str, message: str, t_ps: int, pc: int = 0, *, section: str = "", cure: str = ""
+    ) -> Hazard:
+        """One that occurred; ``section`` and ``cure`` only where the register's are too general.
+
+        Raises InputError for a code that the register does not have.
+        """
+        kind = find_hazard(code)
+        return cls(
+            t_ps, code, kind.severity.value, message, pc, section or kind.section, cure or kind.cure
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +311,7 @@ class Gap(Event):
 EVENTS: Mapping[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        Edge, Wave, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, Looked, Fault,
-        Hazard, Gap,
+        Edge, Wave, Voltage, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, ByHand,
+        Looked, Fault, Hazard, Gap,
     )
 }  # fmt: skip

@@ -9,7 +9,7 @@ from math import lcm
 from typing import TYPE_CHECKING, TypeVar
 
 from fwgen.errors import InputError
-from fwgen.trace.events import EVENTS, Edge, Event, Reset, Sleep, Wake, Wave
+from fwgen.trace.events import EVENTS, Edge, Event, Reset, Sleep, Voltage, Wake, Wave
 from fwgen.trace.watched import Heard, Sampled, Watched
 
 if TYPE_CHECKING:
@@ -113,13 +113,23 @@ class Trace:
                 return run.wave.level ^ (into >= run.wave.first_ps)
         return None
 
-    def asleep_ps(self, start_ps: int = 0, stop_ps: int | None = None) -> int:
-        """Time spent asleep within a window."""
+    def voltages(self, pin: str) -> tuple[tuple[int, int, Voltage], ...]:
+        """What held a pin at which voltage from outside, as (start_ps, stop_ps, what)."""
+        told = [e for e in self.of(Voltage) if e.pin == pin and e.t_ps < self.span_ps]
+        stops = [*(e.t_ps for e in told[1:]), self.span_ps]
+        return tuple(
+            (e.t_ps, stop, e) for e, stop in zip(told, stops, strict=False) if stop > e.t_ps
+        )
+
+    def asleep_ps(
+        self, start_ps: int = 0, stop_ps: int | None = None, *, mode: str | None = None
+    ) -> int:
+        """Time spent asleep within a window; of one ``mode`` ("stop" ...), or of them all."""
         stop = self.span_ps if stop_ps is None else min(stop_ps, self.span_ps)
         total, since = 0, None
         for event in self.events:
             if isinstance(event, Sleep) and since is None:
-                since = event.t_ps
+                since = event.t_ps if mode in (None, event.mode) else None
             elif isinstance(event, (Wake, Reset)) and since is not None:
                 total += max(0, min(event.t_ps, stop) - max(since, start_ps))
                 since = None

@@ -18,6 +18,7 @@ from fwgen.trace.events import (
     SerialByte,
     Sleep,
     Stimulated,
+    Voltage,
     Wake,
 )
 from fwgen.trace.record import expand
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 
 WAVE_EDGES = 10_000
 """A wave longer than this many edges is written out for so many, then shown as unknown (x)."""
+
+
+VOLTAGE_STEPS = 64
+"""A voltage that moves is written out in so many steps for each slope or turn."""
+
+MOST_STEPS = 100_000
+"""A voltage that moves more often than this is written out in coarser steps."""
 
 
 class _Part(Protocol):
@@ -50,8 +58,9 @@ class _Board(Protocol):
 def dump_vcd(trace: Trace, board: _Board) -> str:
     """The trace as VCD text in picoseconds; the same trace, the same text.
 
-    Scopes: ``pins`` (z where nothing drives), ``parts`` (1 is lit or pressed), ``ports`` (each
-    byte when its frame ends, as a number and as text), ``core`` (asleep, clock, what happened).
+    Scopes: ``pins`` (z where nothing drives), ``parts`` (1 is lit or pressed), ``volts`` (what
+    holds a pin at a voltage from outside; NaN where nothing does), ``ports`` (each byte when its
+    frame ends, as a number and as text), ``core`` (asleep, clock, what happened).
     """
     from vcd import VCDWriter
 
@@ -86,6 +95,7 @@ def dump_vcd(trace: Trace, board: _Board) -> str:
             variable = declare("parts", part.name, "wire", 1, "z")
             for t, level in lives[part.pin]:
                 put(t, variable, level if level in ("x", "z") else int(level == part.active))
+        _voltages(trace, declare, put)
         _ports(trace, declare, put)
         _core(trace, declare, put)
         for t, _, variable, value in sorted(changes, key=lambda change: change[:2]):
@@ -117,6 +127,29 @@ def _run_changes(run: Run) -> Iterator[tuple[int, int | str]]:
             yield t, "x"
         else:
             yield t, "z" if level is None else level
+
+
+def _voltages(trace: Trace, declare: _Declare, put: _Put) -> None:
+    for pin in sorted({event.pin for event in trace.of(Voltage)}):
+        variable = declare("volts", pin, "real", None, float("nan"))
+        for start, stop, voltage in trace.voltages(pin):
+            for t in _moments(voltage, start, stop):
+                value = float("nan") if voltage.uv is None else voltage.at(t) / 1_000_000
+                put(t, variable, value)
+
+
+def _moments(voltage: Voltage, start: int, stop: int) -> Iterator[int]:
+    """When a voltage is written down: as often as its shape asks for."""
+    yield start
+    if voltage.uv is None:
+        return
+    slope_end = min(stop, start + voltage.over_ps)
+    moves_until = stop if voltage.period_ps or voltage.noise_uv else slope_end
+    shortest = min(x for x in (voltage.over_ps, voltage.period_ps, stop - start) if x)
+    step = max(shortest // VOLTAGE_STEPS, (stop - start) // MOST_STEPS, 1)
+    yield from range(start + step, moves_until, step)
+    if voltage.over_ps and slope_end < stop:
+        yield slope_end
 
 
 def _ports(trace: Trace, declare: _Declare, put: _Put) -> None:

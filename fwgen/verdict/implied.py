@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.contract.accept import GAP, HAZARD, RESET
 from fwgen.contract.words import say
+from fwgen.hazards import Severity
 from fwgen.trace import Fault, Gap, Hazard, NotDone, Reset
 from fwgen.units import show_duration
+from fwgen.verdict.accepted import occurrences
 from fwgen.verdict.levels import number
 from fwgen.verdict.types import Departure, Finding, Outcome
 
@@ -59,20 +62,38 @@ def _hazards(view: View) -> Finding:
     hazards = list(view.trace.of(Hazard))
     if view.trace.watched is not None and not hazards:
         return Finding("hazards", claim, Outcome.UNSURE, NO_HAZARDS)
-    bad = [h for h in hazards if h.severity != "note" and h.code not in accepted]
+    bad = [h for h in hazards if h.severity != Severity.NOTE and h.code not in accepted]
     if bad:
         first = bad[0]
         section = f" ({first.section})" if first.section else ""
         cure = f"; {first.cure}" if first.cure else ""
         text = f"{first.message} at {show_duration(first.t_ps)}{section}{cure} [{first.code}]"
+        others = sorted({h.code for h in bad} - {first.code})
+        text += f"; besides: {', '.join(others)}" if others else ""
         return Finding(
             "hazards", claim, Outcome.FAIL, text, None,
             (number("hazards", len(bad)),), Departure(first.t_ps, text),
         )  # fmt: skip
-    taken = sorted({h.code for h in hazards if h.severity != "note"})
-    notes = [f"accepted: {code}, {accepted[code]}" for code in taken]
-    notes += list(dict.fromkeys(f"note: {h.message}" for h in hazards if h.severity == "note"))
+    taken = {h.code: h for h in reversed(hazards) if h.severity != Severity.NOTE}
+    notes = [
+        f"accepted: {taken[code].message} [{code}], {accepted[code]}" for code in sorted(taken)
+    ]
+    notes += _never(HAZARD, view)
+    notes += list(
+        dict.fromkeys(f"note: {h.message}" for h in hazards if h.severity == Severity.NOTE)
+    )
     return Finding("hazards", claim, Outcome.PASS, "; ".join(notes) or "no hazard")
+
+
+def _never(what: str, view: View) -> list[str]:
+    """What was accepted and did not occur, where the bench would have seen it."""
+    if view.trace.watched is not None:
+        return []
+    return [
+        f"accepted, but it did not occur: {one.name}"
+        for one, times in occurrences(view.contract, view.trace)
+        if one.what == what and not times
+    ]
 
 
 def _resets(view: View) -> Finding:
@@ -90,6 +111,7 @@ def _resets(view: View) -> Finding:
     if watched is not None and not watched.core:
         return Finding("resets", claim, Outcome.UNSURE, "this bench did not look for resets")
     taken = list(dict.fromkeys(f"accepted: reset by {reset.cause}" for reset in resets))
+    taken += _never(RESET, view)
     return Finding("resets", claim, Outcome.PASS, "; ".join(taken) or "no reset")
 
 
@@ -107,7 +129,7 @@ def _gaps(view: View, gaps: tuple[Gap, ...]) -> Finding:
         return Finding("gaps", claim, Outcome.PASS, "a board itself has no gap")
     total = sum(1 for _ in view.trace.of(Gap))
     text = f"{total} accesses to what is not modelled, none that matters" if total else "no gap"
-    return Finding("gaps", claim, Outcome.PASS, text)
+    return Finding("gaps", claim, Outcome.PASS, "; ".join([text, *_never(GAP, view)]))
 
 
 def gap_words(gap: Gap) -> str:

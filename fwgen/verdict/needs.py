@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fwgen.contract.subjects import resolve
+from fwgen.contract.subjects import fitted, resolve
 from fwgen.contract.timing import cycle_of, slack_of
 from fwgen.contract.types import Blinks, Follows, Pattern, Pwm, Replies, Responds, Says, Tone
 from fwgen.units import PPM, PS_PER_MS
@@ -51,6 +51,7 @@ class Needs:
 
 def needs(contract: Contract, board: Board) -> Needs:
     """What to watch for a contract. Raises ContractError when it names what the board lacks."""
+    board = fitted(board, contract.parts)
     pins: dict[str, int | None] = {}
     bauds: dict[int, None] = {}
     heard: list[int] = []

@@ -12,6 +12,7 @@ from fwgen.units import show_duration
 from fwgen.verdict.levels import duration, in_doubt, number, outside
 from fwgen.verdict.types import Outcome
 from fwgen.verdict.view import Seg, Span, failed, passed, unsure
+from fwgen.verdict.voltages import above_segments, threshold_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,10 +43,11 @@ def judge_follows(e: Follows, view: View) -> Seen:
         t, since, level = late
         subject, src = view.subject(e.subject), view.subject(e.source)
         other = level if e.invert else 1 - level
+        been = src.word(other) if e.above_uv is None else threshold_words(e, other)
         seen = failed(
             t,
             f"{e.subject} is {subject.word(level)} at {show_duration(t)}, though {e.source} has "
-            f"been {src.word(other)} since {show_duration(since)}; expected it "
+            f"been {been} since {show_duration(since)}; expected it "
             f"{subject.word(1 - level)} within {show_duration(e.latency_ps)}",
             *figures,
         )
@@ -89,6 +91,8 @@ def _narrowed(segs: Sequence[Seg], span: Span) -> list[Seg]:
 
 def _source_segments(e: Follows, view: View, span: Span) -> list[Seg]:
     """The levels that the subject should take, from a latency before the window on."""
+    if e.above_uv is not None:
+        return above_segments(e, view, max(0, span.start - e.latency_ps), span.stop)
     segs = view.segments(
         e.source,
         max(0, span.start - e.latency_ps - view.blur - span.blur - view.pin_blur(e.source)),

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from fwgen.contract.lines import compile_line
+from fwgen.contract.sensing import VOLTAGE_UNITS
 from fwgen.contract.timing import end_of, slack_of
 from fwgen.contract.types import Press, Replies, Says, Send
 from fwgen.contract.words import bound_words, quoted
@@ -16,6 +17,7 @@ from fwgen.verdict.levels import duration, number
 from fwgen.verdict.relations import text_moments
 from fwgen.verdict.types import Figure, Outcome
 from fwgen.verdict.view import Span, failed, fits, passed, unsure
+from fwgen.verdict.voltages import out_of_voltage
 
 if TYPE_CHECKING:
     import re
@@ -327,6 +329,8 @@ def _out_of_bound(
     if bound.tracks is None:
         return None
     off = view.port_blur(e.port) + view.zero
+    if bound.tracks.partition(":")[0] in VOLTAGE_UNITS:
+        return out_of_voltage(value, bound, line.start, off, view)
     if bound.tracks.startswith("presses:"):
         low = sum(t < line.start - off for t in presses[1]) - bound.slack
         high = sum(t <= line.start + off for t in presses[0]) + bound.slack

@@ -49,6 +49,8 @@ def subjects_of(e: Expectation) -> tuple[str, ...]:
             return tuple(dict.fromkeys(name for step in e.steps for name, _ in step.levels))
         case Exclusive():
             return e.subjects
+        case Follows() if e.above_uv is not None:
+            return (e.subject,)  # the voltage is what the bench gives
         case Follows():
             return e.subject, e.source
         case Responds():

@@ -111,7 +111,7 @@ def test_an_unknown_board_is_refused_with_what_was_meant() -> None:
     with pytest.raises(BoardError, match="did you mean nucleo-f401") as caught:
         load_board("nucelo-f401")
     assert "no board 'nucelo-f401'" in str(caught.value)
-    with pytest.raises(BoardError, match="known: nucleo-f401"):
+    with pytest.raises(BoardError, match=r"known: .*nucleo-f401"):
         load_board("arduino")
     for odd in ("", "..", "../boards/nucleo-f401", "chips/stm32f401re"):
         with pytest.raises(BoardError):
@@ -211,6 +211,21 @@ def test_a_wrong_board_is_refused_by_place(
         ('rx = ["DMA1.5.4"]', 'rx = ["DMA3.5.4"]', "USART2.dma.rx", "no peripheral 'DMA3'"),
         ('rx = ["DMA1.5.4"]', 'rx = ["DMA1.8.4"]', "USART2.dma.rx", "controller.stream.channel"),
         ('rx = ["DMA1.5.4"]', "rx = 5", "USART2.dma.rx", "5 is not controller.stream"),
+        ("vos_pll_off = 1", "vos_pll_off = 9", "clocks.vos_pll_off", "not among vos_hclk_max"),
+        (
+            'reset = "APB1RSTR"',
+            'reset = "APB1RSTR.x"',
+            "peripherals.TIM2.reset",
+            "not register.bit",
+        ),
+        (
+            'reset = "APB1RSTR"',
+            'reset = "APB1RSTR.9"',
+            "TIM2.reset",
+            "bit 9 of RCC_APB1RSTR is res",
+        ),
+        ("[memories]", '[chapters]\nX = "RM1"\n[memories]', "chapters.X", "no manual 'RM1'"),
+        ("[memories]", '[chapters]\nRM0368 = "DS10086"\n[memories]', "chapters.RM", "of this chip"),
         ("{ MODER = 0xA8", "{ MODRE = 0xA8", "GPIOA.options.reset", "no register 'MODRE'"),
         ("[30, 60, 84]", "[30, 30, 84]", "wait_states[0].hclk_mhz", "must rise"),
         ("[30, 60, 84]", "[30, 60, 90]", "wait_states[0].hclk_mhz", "above hclk_max"),

@@ -58,7 +58,7 @@ def test_every_python_block_of_the_page_runs(
     assert "('LD2 blinks at 2 Hz: 250 ms on, 250 ms off',)" in said
     assert "500000000000 ps between two flashes" in said
     assert "('coffee',)" in said or "coffee" in said
-    assert "did you mean nucleo-f401" in said
+    assert "did you mean nucleo-f4" in said
 
 
 def test_the_page_names_all_that_is_exported() -> None:

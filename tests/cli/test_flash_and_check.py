@@ -83,6 +83,13 @@ def test_verify_on_a_rig_shows_both_verdicts_and_keeps_both_traces(firmware, cap
         "--rig", "virtual", "--trace", firmware / "seen.jsonl", "--vcd", firmware / "seen.vcd",
     )  # fmt: skip
     assert code == 0
+    told = " ".join(out.split())
+    # The flash is shown as "fwgen flash" shows it, before what was seen.
+    assert "chip STM32F401RE, unique id" in told
+    assert "kept all of the flash, as it was: fwgen restore" in told
+    assert str(firmware / "data" / "backups") in told
+    assert "bytes programmed, read back and compared in" in told
+    assert told.index("read back and compared") < told.index("machine, rig")
     assert "machine, rig" in out
     assert "✔✔ LD2 is on from 10 ms to 200 ms (looked at every" in out
     assert "everything was seen as asked, in the machine and on the rig" in out

@@ -88,3 +88,29 @@ def test_foreign_firmware_is_explained(fwgen: Call, image: Write) -> None:
     said = json.loads(fwgen("explain", image("no-swd"), "--board", BOARD, "--json").out)
     assert said["image"]["flash_bytes"] == 40
     assert any(line["address"] == 0x08000008 for line in said["listing"])
+
+
+def test_what_locks_the_board_is_flashed_only_by_force(
+    fwgen: Call, image: Write, quiet: Path, tmp_path: Path
+) -> None:
+    contract = tmp_path / "accepting.toml"
+    contract.write_text(
+        'span = "100 ms"\n[[expect]]\nasleep = "0 %"\n'
+        '[[accept]]\nhazard = "swd-remapped"\nbecause = "it has a boot loader"\n'
+    )
+    verify = ("verify", image("no-swd"), "--board", BOARD, "--contract", contract)
+    ran = fwgen(*verify)
+    assert ran.code == 0
+    assert "is accepted: it has a boot loader" in ran.said
+    assert "accepted: PA13 leaves the debugger" in ran.said
+    said = json.loads(fwgen(*verify, "--json").out)
+    assert said["accepted"] == [
+        {"what": "hazard", "name": "swd-remapped", "because": "it has a boot loader", "times": 2}
+    ]
+    assert {h["accepted"] for h in said["hazards"]} == {"it has a boot loader"}
+    assert all(h["locks"] for h in said["hazards"])
+    ran = fwgen(*verify, "--rig", "virtual")
+    assert ran.code == 2
+    assert "not flashed: PA13 leaves the debugger" in ran.said
+    assert "--force" in ran.said
+    assert "not flashed" not in fwgen(*verify, "--rig", "virtual", "--force").said

@@ -149,3 +149,96 @@ def test_at_a_terminal_one_is_asked_which(monkeypatch: pytest.MonkeyPatch) -> No
         the_probe(load_board(BOARD), "")
     with pytest.raises(RigError, match="no probe 'B'"):
         the_probe(load_board(BOARD), "B")
+
+
+# ---------------------------------------------------------------------------- rigs by name
+
+DESK = """\
+board = "nucleo-f401"
+probe = "DESK01"
+port = "{port}"
+
+[wires]
+B1 = {{ probe = "OTHER", board = "nucleo-f401", pin = "PA8" }}
+
+[analyser]
+driver = "no-such-driver"
+rate = "1 MHz"
+channels = {{ D0 = "LD2" }}
+"""
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the rig file "desk"."""
+
+    def write(port: str = "none", text: str = DESK) -> Path:
+        path = tmp_path / "rigs" / "desk.toml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text.format(port=port))
+        return path
+
+    return write
+
+
+def test_doctor_looks_for_all_that_a_rig_file_names(
+    fwgen: Callable[..., Ran], desk: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fwgen.board import load_board
+    from fwgen.virtual.board import VirtualBoard
+
+    monkeypatch.setenv("FWGEN_SIGROK", "no-sigrok-anywhere")
+    desk()
+    with (
+        VirtualBoard(load_board(BOARD), uid="DESK01") as board, board.plugged(),
+        VirtualBoard(load_board(BOARD), uid="STRAY") as other, other.plugged(),
+    ):  # fmt: skip
+        ran = fwgen("doctor", "--rig", "desk", "--json")
+    checks = {check["name"]: check for check in json.loads(ran.out)["checks"]}
+    assert ran.code == 1
+    assert "DESK01" in checks["probe"]["said"]
+    assert checks["chip"]["state"] == "ok"
+    assert "the rig has none" in checks["serial port"]["said"]
+    assert checks["wire"]["state"] == "problem"
+    assert "PC13 is driven by PA8 of another board" in checks["wire"]["said"]
+    assert checks["analyser"]["state"] == "problem"
+    assert "no-sigrok-anywhere" in checks["analyser"]["said"]
+    assert "apt install sigrok-cli" in checks["analyser"]["cure"]
+
+
+def test_doctor_says_of_a_rig_that_its_probe_is_not_there(
+    fwgen: Callable[..., Ran], desk: Callable[..., Path]
+) -> None:
+    desk()
+    ran = fwgen("doctor", "--rig", "desk")
+    assert ran.code == 1
+    assert "no debug probe is plugged in" in ran.said
+    assert "there is no rig 'dask'" in fwgen("doctor", "--rig", "dask").said
+
+
+def test_monitor_takes_the_port_and_the_rate_of_a_rig(
+    fwgen: Callable[..., Ran], desk: Callable[..., Path]
+) -> None:
+    desk("loop://")
+    ran = fwgen("monitor", "--rig", "desk", "--for", "50ms")
+    assert ran.code == 0, ran.err
+    assert "loop:// at 115200 8N1: 0 bytes received" in ran.said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--rig", "desk"), "the rig desk has no serial port"),
+        (("loop://", "--rig", "desk"), "both a port (loop://) and a rig (desk)"),
+        (("--rig", "virtual", "-b", BOARD), "lasts no longer than one command"),
+        (("--rig", "soft"), "it has no port that lasts"),
+        (("--rig", "dusk"), "did you mean desk"),
+    ],
+)
+def test_a_rig_without_a_port_of_its_own_is_told(
+    fwgen: Callable[..., Ran], desk: Callable[..., Path], arguments: tuple[str, ...], says: str
+) -> None:
+    desk().with_name("soft.toml").write_text(f'board = "{BOARD}"\nvirtual = true\n')
+    ran = fwgen("monitor", *arguments)
+    assert ran.code == 2
+    assert says in ran.said

@@ -325,6 +325,7 @@ class Still:
 
     title = "a board"
     now_ps = PS_PER_S
+    every_ps = PS_PER_MS
     resolution_ps = 2 * PS_PER_MS
     awake_ppm: int | None = 120_000
 
@@ -354,7 +355,7 @@ def test_a_screen_fits_where_it_is_shown(width: int, height: int) -> None:
     assert "q quits" in text
     if width >= 100:
         assert "awake 12 %" in text
-        assert "sampled every 2 ms" in text
+        assert "sampled every 1 ms, 2 ms at the longest" in text
         assert re.search(r"LD2 +off +steady", text)
         assert re.search(r"B1 +up +steady", text)
         assert re.search(r"PA10 +high +for 999 ms", text)

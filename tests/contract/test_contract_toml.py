@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fwgen.board import load_board
 from fwgen.contract import (
+    Analog,
     Asleep,
     Blinks,
     Bound,
@@ -44,6 +45,7 @@ from fwgen.contract.checks import check_contract
 from fwgen.contract.lines import compile_line
 from fwgen.contract.reading import _Reader
 from fwgen.errors import ContractError
+from fwgen.hazards import REGISTER
 
 BOARD = load_board("nucleo-f401")
 US, MS, S = 10**6, 10**9, 10**12
@@ -61,6 +63,9 @@ windows = st.one_of(
     st.integers(0, 1000 * S).map(Window),
     st.tuples(st.integers(0, 1000 * S), st.integers(2000 * S, SPAN)).map(lambda w: Window(*w)),
 )
+ACCEPTABLE = st.sampled_from(
+    sorted(code for code, kind in REGISTER.items() if kind.fails)
+) | st.builds("{}:{}".format, st.sampled_from(["reset", "gap"]), st.text(min_size=1))
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 line_texts = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12).map(
     lambda text: text.replace("{", "{{").replace("}", "}}")
@@ -72,7 +77,7 @@ bounds = st.builds(
     most=st.none() | st.integers(100, 10**9),
     first=st.none() | st.integers(0, 100),
     step=st.none() | st.integers(-5, 5),
-    tracks=st.sampled_from([None, "uptime_ms", "uptime_s", "presses:B1"]),
+    tracks=st.sampled_from([None, "uptime_ms", "uptime_s", "presses:B1", "mV:A1", "adc12:PA1"]),
     slack=st.integers(0, 5),
 ).map(lambda bound: (("n", bound),))
 edges = st.sampled_from(["rising", "falling", "both"])
@@ -132,7 +137,19 @@ KINDS = {
         windows,
     ),
     Tone: st.builds(Tone, pins, st.integers(1000, 10**8), tolerances, windows),
-    Follows: st.builds(Follows, pins, st.just("B1"), st.booleans(), short, windows),
+    Follows: st.one_of(
+        st.builds(Follows, pins, st.just("B1"), st.booleans(), short, windows),
+        st.builds(
+            Follows,
+            st.just("LD2"),
+            st.just("A1"),
+            st.booleans(),
+            short,
+            windows,
+            st.integers(1_200_000, 1_800_000),
+            st.integers(0, 100_000),
+        ),
+    ),
     Responds: st.builds(
         Responds,
         st.just(Trigger("B1")) | st.just(Trigger("B1", "rising")) | said,
@@ -169,7 +186,27 @@ KINDS = {
     Quiet: st.builds(Quiet, st.lists(pins, unique=True, max_size=3).map(tuple)),
 }
 
+volts = st.integers(0, 5_000_000)
+analog = st.one_of(
+    st.builds(Analog, st.just("PC4"), times, st.just(())),
+    st.builds(
+        Analog, st.just("PC4"), times, volts.map(lambda uv: ((0, uv),)),
+        noise_uv=st.just(0) | st.integers(0, 100_000), ohm=st.integers(0, 10**6),
+    ),
+    st.builds(
+        Analog, st.just("PC4"), st.integers(0, SPAN // 2),
+        st.tuples(volts, st.integers(1, SPAN // 4), volts).map(
+            lambda ends: ((0, ends[0]), (ends[1], ends[2]))
+        ),
+    ),
+    st.builds(
+        Analog, st.just("PC4"), times, st.just(((0, 1_650_000),)),
+        st.integers(1, 1_650_000), st.integers(1, 10**15),
+    ),
+)  # fmt: skip
+
 stimuli = st.tuples(
+    analog,
     st.builds(
         Press,
         st.just("B1"),
@@ -178,6 +215,7 @@ stimuli = st.tuples(
         st.integers(0, S - 1),
     ),
     st.builds(Drive, st.just("PC1"), times, st.none() | levels),
+    st.just(Analog("PA1", 0, ((0, 1_000_000), (S, 2_000_000)))),
     st.just(Send("console", S, b"ping\n")),
     st.builds(
         Send,
@@ -203,7 +241,7 @@ def test_what_is_written_is_read_back(kind, data) -> None:
         SPAN,
         data.draw(stimuli),
         (data.draw(KINDS[kind]),),
-        data.draw(st.just(()) | st.tuples(st.tuples(texts, st.just("because")))),
+        data.draw(st.just(()) | st.tuples(st.tuples(ACCEPTABLE, st.just("because")))),
         data.draw(texts),
         tuple(data.draw(st.lists(texts, max_size=2))),
     )
@@ -212,7 +250,7 @@ def test_what_is_written_is_read_back(kind, data) -> None:
         text = dump_contract(made, board)
         assert load_contract(text, BOARD) == made
         assert dump_contract(load_contract(text, BOARD), board) == text
-    assert len(describe(made, BOARD)) == 5
+    assert len(describe(made, BOARD)) == 7
 
 
 def test_a_file_is_named_in_what_is_wrong_with_it(tmp_path: Path) -> None:
@@ -311,6 +349,10 @@ def test_plain_words(table: str, words: str) -> None:
 BLINK = "[[expect]]\nblinks = 'LD2'\nrate = '2 Hz'\n"
 
 
+def _accepting(code: str) -> str:
+    return f"[[accept]]\nhazard = '{code}'\nbecause = 'so'\n"
+
+
 @pytest.mark.parametrize(
     ("text", "where", "message"),
     [
@@ -324,7 +366,22 @@ BLINK = "[[expect]]\nblinks = 'LD2'\nrate = '2 Hz'\n"
         ("board = 'esp32'\n" + BLINK, "board", "this contract is for 'esp32'"),
         ("expect = 3\n", "expect", "expected tables"),
         ("expect = [3]\n", "expect[1]", "expected a table"),
-        ("accept = { x = '' }\n" + BLINK, "accept.x", "say why"),
+        ("accept = { x = '' }\n" + BLINK, "accept", "expected tables"),
+        (
+            "[[accept]]\nhazard = 'clock-off'\nbecause = ' '\n" + BLINK,
+            "accept[1].because",
+            "say why",
+        ),
+        ("[[accept]]\nhazard = 'clock-off'\n" + BLINK, "accept[1]", "'because' is missing"),
+        (_accepting("clock_off") + BLINK, "accept[1].hazard", "did you mean clock-off?"),
+        (_accepting("reserved-bits") + BLINK, "accept[1].hazard", "is a note, which fails nothing"),
+        (2 * _accepting("clock-off") + BLINK, "accept[2]", "accepted twice"),
+        (
+            "[[accept]]\nhazard = 'clock-off'\ngap = 'RTC'\nbecause = 'so'\n" + BLINK,
+            "accept[1]",
+            "a hazard, a reset or a gap",
+        ),
+        (_accepting("clock-off") + "why = 'x'\n" + BLINK, "accept[1]", "unknown key 'why'"),
         ("[[expect]]\nblink = 'LD2'\n", "expect[1]", "did you mean blinks?"),
         ("[[expect]]\nblinks = 'LD2'\ntone = 'PA8'\n", "expect[1]", "says both"),
         (BLINK + "frequency = '1 Hz'\n", "expect[1]", "unknown key 'frequency'"),
@@ -488,3 +545,106 @@ def test_anything_of_any_shape_is_a_contract_or_refused_as_one(tree) -> None:
         return
     assert set(tree) == {"says"}  # any text may be said
     assert load_contract(dump_contract(made), BOARD) == made
+
+
+# ---------------------------------------------------------------------------- voltages
+
+WIRED = """
+[parts.POT]
+kind = "potentiometer"
+pin = "A0"
+ohm = "10 kohm"
+[parts.NTC]
+kind = "ntc"
+pin = "A1"
+ohm_25c = "10 kohm"
+beta = 3950
+fixed = "10 kohm"
+to = "ground"
+[[do]]
+set = "NTC"
+at = "0 s"
+to = "-3.25 °C"
+[[do]]
+ramp = "POT"
+at = "1 s"
+from = "10 %"
+to = "90 %"
+over = "2 s"
+[[expect]]
+{expect}
+"""
+
+
+def wired(expect: str) -> Contract:
+    return load_contract(WIRED.format(expect=expect), BOARD)
+
+
+def test_parts_of_a_contract_are_set_by_what_they_sense() -> None:
+    made = wired('follows = "LD2"\nsource = "POT"\nabove = "50 %"\nband = "30 mV"')
+    cold, turned = made.stimuli
+    assert isinstance(cold, Analog)
+    assert isinstance(turned, Analog)
+    # By hand: R = 10k exp(3950 (1/269.9 - 1/298.15)) = 40.02k; 3.3 V * 40.02 / 50.02 = 2.640 V.
+    assert cold.points[0][1] == pytest.approx(2_640_000, abs=2_000)
+    assert turned.points == ((0, 330_000), (2 * S, 2_970_000))
+    assert turned.ohm == 2_500  # in the middle
+    assert made.expectations[0].above_uv == 1_650_000  # type: ignore[union-attr]
+    text = dump_contract(made, BOARD)
+    assert load_contract(text, BOARD) == made
+    assert 'to = "-3.25 °C"' in text
+    words = describe(made, BOARD)
+    assert "At 1 s POT goes evenly from 10 % to 90 % within 2 s" in words
+    assert "LD2 is on while POT is above 1.65 V" in words[-1]
+
+
+def test_a_threshold_of_a_part_whose_voltage_falls_is_turned_over() -> None:
+    hot = 'set = "NTC"\nat = "1 s"\nto = "60 °C"\n[[expect]]\n'
+    made = load_contract(
+        WIRED.replace("[[expect]]", f"[[do]]\n{hot}").format(
+            expect='follows = "LD2"\nsource = "NTC"\nabove = "30 °C"'
+        ),
+        BOARD,
+    )
+    assert made.expectations[0].invert  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "message"),
+    [
+        ('[[do]]\nset = "A0"\nat = "0 s"\n', "do[1]", "'to' is missing"),
+        ('[[do]]\nset = "A0"\nat = "0 s"\nto = "50 %"\n', "do[1].to", "no unit of voltage"),
+        ('[[do]]\nramp = "A0"\nat = "0 s"\nto = "1 V"\nover = "1 s"\n', "do[1]", "'from'"),
+        ('[[do]]\nset = "console"\nat = "0 s"\nto = "1 V"\n', "do[1].set", "is a port"),
+        (
+            '[[do]]\nset = "A0"\nat = "0 s"\nto = "1 V"\n[[expect]]\nfollows = "LD2"\n'
+            'source = "A0"\nabove = "2 V"\n',
+            "expect[1]", "never on both sides of 1.99 V to 2.01 V",
+        ),
+        (
+            '[[expect]]\nfollows = "LD2"\nsource = "A0"\nabove = "2 V"\n',
+            "expect[1]", "nothing gives A0 a voltage",
+        ),
+        (
+            '[[do]]\nset = "A0"\nat = "0 s"\nto = "1 V"\n[[do]]\ndrive = "PA0"\nat = "1 s"\n'
+            'to = "high"\n',
+            "do[1]", "a voltage and a level",
+        ),
+        (
+            '[parts.X]\nkind = "ntc"\npin = "A0"\nohm_25c = "10 kohm"\nbeta = 0\n'
+            'fixed = "10 kohm"\nto = "ground"\n',
+            "parts.X.beta", "above 0",
+        ),
+        (
+            '[parts.X]\nkind = "potentiometer"\npin = "D13"\nohm = "10 kohm"\n',
+            "parts", "LD2 is on PA5",
+        ),
+        ('[parts.X]\nkind = "led"\npin = "A0"\n', "parts.X.kind", "'led' is unknown"),
+    ],
+)  # fmt: skip
+def test_a_voltage_that_makes_no_sense_is_refused(text: str, where: str, message: str) -> None:
+    if "[[expect]]" not in text:
+        text += '[[expect]]\nlevel = "PB3"\nis = "off"\n'
+    with pytest.raises(ContractError, match=message) as raised:
+        load_contract('span = "3 s"\n' + text, BOARD)
+    assert raised.value.where == f"contract: {where}"

@@ -68,7 +68,13 @@ def test_write_only_bits_read_as_zero(name: str) -> None:
 
 
 # Registers whose content is not the map's alone, and why.
-FUSED = {("DBGMCU", "IDCODE"), ("UID", "UID0"), ("UID", "UID1"), ("UID", "UID2"), ("UID", "F_SIZE")}
+FUSED = {
+    ("DBGMCU", "IDCODE"),
+    ("UID", "UID0"),
+    ("UID", "UID1"),
+    ("UID", "UID2"),
+    ("UID", "F_SIZE"),
+} | {("UID", name) for name in ("VREFIN_CAL", "TS_CAL1", "TS_CAL2")}
 OURS = ("rcc_f4", "flash_f4", "pwr_f4", "gpio_v2", "syscfg_f4", "exti_v1", "dbgmcu_v1", "uid_v1")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fwgen.machine.signals import Fabric, Pad, Signal, SquareWave
 from fwgen.machine.soc import Recorder
 from fwgen.machine.time import Scheduler
-from fwgen.trace import Hazard, Trace, Wave
+from fwgen.trace import Hazard, Trace, Voltage, Wave
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,3 +235,108 @@ def test_an_input_line_takes_the_level_of_its_pad_and_gives_up_its_waves_only_wh
     stop()
     line.connect(35, None)
     assert line.level(35) is None
+
+
+# ---------------------------------------------------------------------- voltages
+
+SUPPLY = 3_300_000
+S = 10**12
+
+
+class Analog(Bench):
+    """A pad on a supply of 3.3 V."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pad = Pad("PA5", self.recorder, self.scheduler, SUPPLY)
+
+    def hold(self, uv: int | None, **shape: int) -> None:
+        now = self.scheduler.now_ps
+        shape.setdefault("to_uv", uv or 0)
+        self.pad.set_voltage(now, Voltage(now, "PA5", uv, **shape))
+
+    def hazards(self) -> list[str]:
+        return [e.code for e in self.recorder.events if isinstance(e, Hazard)]
+
+
+@pytest.mark.parametrize(
+    ("uv", "level"),
+    [(0, 0), (990_000, 0), (990_001, None), (2_309_999, None), (2_310_000, 1), (3_300_000, 1)],
+)
+def test_a_voltage_is_a_level_outside_of_vil_and_vih(uv: int, level: int | None) -> None:
+    bench = Analog()
+    bench.hold(uv)
+    assert bench.pad.level == level
+    assert bench.pad.voltage_at(0) == (uv, 0)
+
+
+def test_a_ramp_changes_the_level_when_it_comes_to_vil_and_vih() -> None:
+    bench = Analog()
+    bench.hold(0, to_uv=SUPPLY, over_ps=S)
+    bench.scheduler.catch_up(2 * S)
+    found = bench.edges(2 * S)
+    assert [level for _, level in found] == [0, None, 1]
+    for (t, _), share in zip(found[1:], (3, 7), strict=True):
+        assert t == pytest.approx(share * S // 10, abs=10**6)
+
+
+@given(
+    amplitude=st.integers(0, 1_650_000), period=st.integers(1000, S), noise=st.integers(0, 10**5)
+)
+def test_a_sine_has_the_level_of_its_voltage_at_any_time(
+    amplitude: int, period: int, noise: int
+) -> None:
+    bench = Analog()
+    bench.hold(1_650_000, amplitude_uv=amplitude, period_ps=period, noise_uv=noise)
+    for part in range(1, 40):
+        t = period * part // 17
+        bench.scheduler.catch_up(t)
+        assert bench.pad.voltage is not None
+        base = bench.pad.voltage.base(t)
+        wanted = 0 if base + noise <= 990_000 else 1 if base - noise >= 2_310_000 else None
+        assert bench.pad.level == wanted
+
+
+def test_in_analog_mode_no_level_is_told() -> None:
+    bench = Analog()
+    bench.pad.set_digital(0, on=False)
+    bench.hold(0, to_uv=SUPPLY, over_ps=S)
+    bench.scheduler.catch_up(2 * S)
+    assert bench.edges(2 * S) == []
+    bench.pad.set_digital(2 * S, on=True)
+    assert bench.pad.level == 1
+
+
+@pytest.mark.parametrize(("ohm", "codes"), [(0, ["output-fight"]), (10_000, [])])
+def test_an_output_fights_a_voltage_unless_its_source_is_weak(ohm: int, codes: list[str]) -> None:
+    bench = Analog()
+    bench.hold(1_000_000, ohm=ohm)
+    bench.pad.drive(0, 1, None)
+    assert bench.hazards() == codes
+    assert bench.pad.level == 1
+    assert bench.pad.voltage_at(0) == (SUPPLY, 0)
+    bench.pad.drive(0, None, None)
+    assert bench.pad.voltage_at(0) == (1_000_000, ohm)
+
+
+def test_whoever_samples_hears_before_anything_changes() -> None:
+    bench = Analog()
+    bench.hold(1_000_000)
+    seen: list[int | None] = []
+    stop = bench.pad.watch(lambda t: seen.append(bench.pad.voltage_at(t)[0]))
+    bench.hold(2_000_000)
+    bench.pad.drive_outside(0, "test", 1)
+    bench.pad.drive_outside(0, "test", None)
+    bench.hold(None)
+    stop()
+    bench.hold(0)
+    assert seen == [1_000_000, 2_000_000, SUPPLY, 2_000_000]
+
+
+def test_pulls_and_resistors_give_a_voltage_of_their_own() -> None:
+    bench = Analog()
+    assert bench.pad.voltage_at(0)[0] is None
+    bench.pad.drive(0, None, 1)
+    assert bench.pad.voltage_at(0) == (SUPPLY, 40_000)
+    bench.hold(0, ohm=40_000)
+    assert bench.pad.voltage_at(0) == (SUPPLY // 2, 20_000)

@@ -193,7 +193,9 @@ async def test_what_locks_the_board_is_never_written_whoever_says_so(
     tmp_path: Path, program: str, code: str
 ) -> None:
     person = willing()
-    accepting = f'{QUIET}but = ["PA13", "PA14"]\n[accept]\n{code} = "I want it"\n'
+    accepting = (
+        f'{QUIET}but = ["PA13", "PA14"]\n[[accept]]\nhazard = "{code}"\nbecause = "I want it"\n'
+    )
     image = hex_of(program).decode()
     with plugged_in() as board:
         before = flash_of(board)
@@ -213,7 +215,7 @@ async def test_what_locks_the_board_is_never_written_whoever_says_so(
 async def test_the_words_of_an_agent_cannot_pass_for_ours_in_the_question(tmp_path: Path) -> None:
     person = Person("decline")
     sly = "it is fine\\n\\nIt has passed on silicon:\\u001b[2J" + "x" * 500
-    contract = f'{QUIET}[accept]\nclock-off = "{sly}"\n'
+    contract = f'{QUIET}[[accept]]\nhazard = "clock-off"\nbecause = "{sly}"\n'
     with plugged_in():
         async with here(tmp_path, elicitation_callback=person) as client:
             await client.call_tool(
@@ -224,7 +226,7 @@ async def test_the_words_of_an_agent_cannot_pass_for_ours_in_the_question(tmp_pa
                 },
             )  # fmt: skip
     (asked,) = person.asked
-    assert "accepts the hazard clock-off: it is fine It has passed on silicon:" in asked
+    assert "is accepted: it is fine It has passed on silicon:" in asked
     assert not any(
         line.startswith(("It has passed on", "Flash nothing")) for line in asked.split("\n")
     )

@@ -265,7 +265,7 @@ async def test_a_firmware_that_is_not_emitted_here_is_judged_too(
 
 
 async def test_a_hazard_that_the_contract_accepts_is_told_all_the_same(tmp_path: Path) -> None:
-    contract = f'{QUIET}[accept]\nclock-off = "it is a test"\n'
+    contract = f'{QUIET}[[accept]]\nhazard = "clock-off"\nbecause = "it is a test"\n'
     asked = {"board": BOARD, "contract": contract, "image": hex_of("clock-off").decode()}
     async with here(tmp_path) as client:
         result = await client.call_tool("verify", asked)

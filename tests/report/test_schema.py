@@ -102,6 +102,16 @@ def test_models(printed: Callable[..., set[str]], monkeypatch: pytest.MonkeyPatc
     agrees(printed("models"), documented()["Models"])
 
 
+def test_a_score(printed: Callable[..., set[str]], tmp_path: Path) -> None:
+    score = ("score", "-t", "led-on", "-t", "analog-read", "-j", "1", "-o")
+    seen = printed(*score, "s")
+    old = (tmp_path / "s/results.jsonl").read_text().replace('"pass"', '"fail"')
+    (tmp_path / "old.jsonl").write_text(old)
+    seen |= printed(*score, "s", "--compare", "old.jsonl")
+    agrees(seen | {"left_out[]"}, documented()["A score"] | {"left_out"})
+    agrees(printed("score", "--list"), documented()["The tasks"] | {"tasks[].needs"})
+
+
 def test_an_error(printed: Callable[..., set[str]]) -> None:
     said = documented()["An error"]
     seen = printed("blink LED and make coffee", "--board", BOARD)
@@ -113,6 +123,11 @@ def test_a_listing(printed: Callable[..., set[str]]) -> None:
     printed("blink LED at 2Hz", "--board", BOARD, "--out", "out")
     seen = printed("explain", "out/firmware.elf", "--board", BOARD)
     agrees(seen, documented()["A listing"])
+
+
+def test_hazards(printed: Callable[..., set[str]]) -> None:
+    agrees(printed("hazards"), documented()["Hazards"])
+    agrees(printed("hazards", "clock-off"), documented()["Hazards"])
 
 
 def test_boards(printed: Callable[..., set[str]], tmp_path: Path) -> None:
@@ -127,7 +142,8 @@ def test_a_proof_of_firmware_that_does_everything_wrong(
     printed: Callable[..., set[str]], tmp_path: Path
 ) -> None:
     """Gaps, hazards, departures and faults: every key of a proof is printed by something."""
-    (tmp_path / "c.toml").write_text(CONTRACT)
+    accepting = '[[accept]]\nhazard = "output-fight"\nbecause = "it is a test"\n'
+    (tmp_path / "c.toml").write_text(CONTRACT + accepting)
     seen: set[str] = set()
     for name in ("overflow", "no-swd", "unmodelled"):
         (tmp_path / f"{name}.hex").write_bytes(hex_of(name))

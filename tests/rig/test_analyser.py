@@ -132,7 +132,7 @@ def test_time_that_the_board_lost_is_told_and_not_judged(
         assert made._follower is not None
         made._follower.lost_ps += 300 * PS_PER_MS
     with pytest.raises(RigError, match="could not keep up with the clock: it is 300 ms late"):
-        analyser.stop(0)
+        analyser.stop(0, {})
 
 
 def test_two_clients_capture_beside_each_other_and_who_leaves_leaves_nothing(
@@ -143,7 +143,7 @@ def test_two_clients_capture_beside_each_other_and_who_leaves_leaves_nothing(
     first.start()
     second.start()
     assert len(server._captures) == 2
-    assert set(first.stop(0)) == set(board.chip.pins) == set(first.pins)
+    assert set(first.stop(0, {}).looks) == set(board.chip.pins) == set(first.pins)
     second.close()
     first.close()
     deadline = time.monotonic() + 20

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 LINK = UsbDevice(0x0483, 0x374B, "066BFF", "STM32 STLink", "/dev/bus/usb/001/004")
 NONE = Surroundings(
     platform="linux", usb=tuple, libusb=lambda: True, opening=lambda _node: None, probes=tuple,
-    ports=tuple, port_opening=lambda _url: None,
+    ports=tuple, port_opening=lambda _url: None, sigrok=lambda: "sigrok-cli 0.7.2",
 )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def test_several_probes_are_not_guessed_from(board: Board) -> None:
         assert "A1" in check.said
         assert "A2" in check.said
         assert "--probe A1" in check.cure
-    assert "names 2" in found(None, around, "A")["probe"].said
+    assert "of 2 of the probes" in found(None, around, "A")["probe"].said
     assert found(None, around, "A2")["probe"].state == "ok"
 
 
@@ -217,7 +217,7 @@ def test_a_board_in_good_health(examined: Callable[..., dict[str, Check]]) -> No
     assert {check.state for check in checks.values()} == {"ok"}
     assert "STM32F401RE" in checks["chip"].said
     assert list(checks) == [
-        "folder", "probe", "debug pins", "chip", "protection", "backups", "serial port",
+        "folder", "analyser", "probe", "debug pins", "chip", "protection", "backups", "serial port",
     ]  # fmt: skip
 
 

@@ -62,3 +62,18 @@ def test_the_truth_lies_where_the_looks_say(looks, levels) -> None:
     sampled = seen.sampled()
     for one, two in zip([0, *moments], moments, strict=False):
         assert two - one <= sampled.longest_ps(one, two)
+
+
+def test_a_pin_that_was_let_go_is_where_it_is_seen_to_rest() -> None:
+    """Nothing on the board holds it: where the chip's own pull brings it is seen later."""
+    seen = Looks("PA0", None)
+    seen.look(0, 10, 1)  # the firmware pulled it up
+    done = seen.so_far()
+    done.look(100, 100, 0)  # a wire pulls it down
+    done.look(200, 200, None)  # and lets it go
+    assert seen.level == 1
+    done.rests_at(None)
+    assert done.level is None
+    done.rests_at(1)
+    assert [edge.level for edge in done.edges] == [1, 0, 1]
+    assert (done.first, done.level) == (None, 1)

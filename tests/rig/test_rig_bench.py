@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fwgen.contract import Asleep, Contract, Drive, Level, Press, Quiet, Send
+from fwgen.contract import Analog, Asleep, Contract, Drive, Follows, Level, Press, Quiet, Send
+from fwgen.hil.needs import needs_of
 from fwgen.machine.machine import Machine
 from fwgen.rig.bench import RigBench
 from fwgen.rig.connection import Connection
@@ -158,6 +159,16 @@ def test_a_press_without_a_wire_is_not_done_and_the_trace_says_why(board) -> Non
     assert verdict.findings[0].outcome is Outcome.UNSURE
     assert "nothing is wired to PC13" in verdict.findings[0].text
     assert verdict.exit_code == 3
+
+
+def test_a_voltage_is_not_done_and_what_follows_on_it_is_unsure(board) -> None:
+    volts = (Analog("A0", 0, ((0, 10**6),)), Analog("A0", 20 * MS, ((0, 2 * 10**6),)))
+    trace = run(board, "lit", volts)
+    assert {e.why for e in trace.of(NotDone)} == {"nothing on this rig gives a voltage"}
+    follows = Follows("LD2", "A0", latency_ps=40 * MS, above_uv=1_500_000)
+    verdict = judge(Contract("t", board.name, SPAN, volts, (follows,)), trace, board)
+    assert verdict.findings[0].outcome is Outcome.UNSURE
+    assert needs_of(verdict.contract, board) == ("voltage A0",)
 
 
 def test_a_press_through_a_wire_moves_its_pin(board) -> None:

@@ -91,6 +91,9 @@ def test_sleep_is_measured_within_a_window() -> None:
     made = trace(Sleep(10, "sleep"), Wake(30, "x"), Sleep(50, "stop"), span_ps=100)
     assert made.asleep_ps() == 70
     assert made.asleep_ps(20, 60) == 20
+    assert made.asleep_ps(mode="sleep") == 20
+    assert made.asleep_ps(55, 65, mode="stop") == 10
+    assert made.asleep_ps(mode="standby") == 0
     assert trace(Sleep(10, "stop"), Reset(20, "IWDGRSTF"), span_ps=100).asleep_ps() == 10
 
 

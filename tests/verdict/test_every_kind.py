@@ -13,6 +13,7 @@ from typing import get_args
 import pytest
 
 from fwgen.contract import (
+    Analog,
     Asleep,
     Blinks,
     Bound,
@@ -69,6 +70,21 @@ def two_hertz(*wrong, n=8, start=SETUP):
     for i, duration in wrong:
         halves[i] = duration
     return Painter().holds("PA5", start, *halves)
+
+
+STEPS = (
+    Analog("PA0", 0, ((0, 1_000_000),)),
+    Analog("PA0", 500 * MS, ((0, 2_000_000),)),
+    Analog("PA0", S, ((0, 1_000_000),)),
+)
+
+
+def stepped(paint):
+    """1 V at A0, 2 V from 0.5 s to 1 s."""
+    made = Painter()
+    for step in STEPS:
+        made.does(step.at_ps, "PA0").volts("PA0", step.at_ps, step.points[0][1])
+    return paint(made)
 
 
 def counting(*wrong, period=500 * MS, baud=115_200, last="\r\n"):
@@ -481,6 +497,53 @@ CASES = [
                 "silent",
             ),
         ),
+    ),
+    Case(
+        "follows a voltage",
+        Follows("LD2", "A0", False, 20 * MS, Window(100 * MS, 2 * S), 1_650_000, 50_000),
+        stepped(lambda p: p.levels("PA5", (30 * MS, 0), (520 * MS, 1), (1020 * MS, 0))),
+        {
+            "subject": "PA6",
+            "source": "A1",
+            "invert": True,
+            "latency_ps": 19 * MS,
+            "above_uv": 900_000,
+            "window": Window(0, 2 * S),
+        },
+        (
+            Bad(
+                "too slow",
+                stepped(lambda p: p.levels("PA5", (0, 0), (521 * MS, 1), (1020 * MS, 0))),
+                520 * MS,
+                "LD2 is off at 520 ms, though A0 has been above 1.7 V since 500 ms",
+            ),
+            Bad(
+                "stays on",
+                stepped(lambda p: p.levels("PA5", (0, 0), (500 * MS, 1))),
+                1020 * MS,
+                "LD2 is on at 1.02 s, though A0 has been below 1.6 V since 1 s",
+            ),
+            Bad(
+                "comes on by itself",
+                stepped(lambda p: p.levels("PA5", (0, 0), (400 * MS, 1), (1020 * MS, 0))),
+                400 * MS,
+                "LD2 is on at 400 ms",
+            ),
+        ),
+        stimuli=STEPS,
+        unsure=frozenset({"source"}),
+    ),
+    Case(
+        "follows a voltage within its band",
+        Follows("LD2", "A0", False, 20 * MS, Window(100 * MS, 2 * S), 1_650_000, 50_000),
+        stepped(
+            lambda p: p.volts("PA0", 1500 * MS, 1_690_000).levels(
+                "PA5", (30 * MS, 0), (520 * MS, 1), (1020 * MS, 0)
+            )
+        ),
+        {"band_uv": 30_000},
+        (),
+        stimuli=STEPS,
     ),
     Case(
         "follows",

@@ -25,6 +25,7 @@ from fwgen.contract import (
 )
 from fwgen.contract.types import Bound, Send
 from fwgen.errors import ContractError
+from fwgen.hazards import REGISTER
 from fwgen.trace import Fault, Gap, Hazard, Reset
 from fwgen.verdict import Outcome, judge
 from tests.verdict.trace_painter import BOARD, MS, SETUP, US, Painter, S, contract, found
@@ -313,3 +314,27 @@ def test_a_pattern_that_may_begin_at_the_very_end_is_not_proven_by_it() -> None:
     assert found(anywhere, good).outcome is Outcome.PASS
     bad = Painter().blinks("PA5", 150 * MS, 150 * MS)
     assert found(anywhere, bad).outcome is not Outcome.PASS
+
+
+def test_what_is_accepted_and_never_occurs_is_told() -> None:
+    accept = (("clock-off", "why"), ("reset:IWDGRSTF", "why"), ("gap:RTC", "why"))
+    made = verdict(blinking(), accept=accept)
+    assert made.passed
+    for about, name in (("hazards", "clock-off"), ("resets", "IWDGRSTF"), ("gaps", "RTC")):
+        assert f"accepted, but it did not occur: {name}" in implied(made, about).text
+
+
+def test_a_hazard_that_is_accepted_does_not_hide_another() -> None:
+    seen = blinking().at(
+        Hazard.of("clock-off", "GPIOA has no clock", S), Hazard.of("tx-cut", "cut", S)
+    )
+    made = verdict(seen, accept=(("clock-off", "why"),))
+    assert not made.passed
+    assert "[tx-cut]" in implied(made, "hazards").text
+
+
+def test_each_severity_does_to_a_verdict_what_it_says() -> None:
+    for code, kind in REGISTER.items():
+        made = verdict(blinking().at(Hazard.of(code, "something", S)))
+        assert made.passed is not kind.fails
+        assert "something" in implied(made, "hazards").text

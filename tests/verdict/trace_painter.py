@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from fwgen.board import load_board
 from fwgen.contract import Contract
-from fwgen.trace import Edge, SerialByte, Sleep, Stimulated, Trace, Wake, Wave
+from fwgen.trace import Edge, SerialByte, Sleep, Stimulated, Trace, Voltage, Wake, Wave
 from fwgen.verdict import judge
 
 US, MS, S = 10**6, 10**9, 10**12
@@ -50,6 +50,10 @@ class Painter:
 
     def wave(self, pin, start, first, second, level=1):
         return self.at(Wave(start, pin, level, Fraction(first), Fraction(second)))
+
+    def volts(self, pin, t, uv, to=None, over=0, **shape):
+        """Something outside holds a pin at a voltage from ``t`` on."""
+        return self.at(Voltage(t, pin, uv, uv if to is None else to, over, **shape))
 
     def says(self, t, text, baud=115_200, port="USART2", error="", direction="tx"):
         frame = 10 * S // baud

@@ -72,7 +72,10 @@ class Bus:
         for region in self._memory.regions:
             size = region.size & ~(PAGE - 1)  # a part of a page is served by the bus
             if size:
-                self._engine.map(region.base, region.buffer, size, write=region.kind == "ram")
+                self._engine.map(
+                    region.base, region.buffer, size,
+                    write=region.kind == "ram", execute=region.executable,
+                )  # fmt: skip
                 covered.append((region.base, region.base + size))
         self._engine.map_scratch()  # to whatever runs, nothing is there
         covered.append((eng.SCRATCH, eng.SCRATCH + eng.SCRATCH_SIZE))

@@ -106,10 +106,7 @@ class Codebook:
         if problem is not None and problem.kind == "unpredictable":
             self._soc.hazard(
                 "unpredictable",
-                "error",
                 f"at {address + problem.offset:#010x}: {problem.message}",
-                section="Arm ARM DDI0403 A5",
-                cure="use an encoding that the manual defines",
             )
         # A block that must not run whole is never found by the quick hook.
         if self.must_stop(block) == block.size and not block.sends_event:

@@ -532,7 +532,8 @@ class Core(skippable.Core):
         assert cause is not None
         if self.asleep or self.locked:
             self._sleeper.end_idle()
-        t_ps = self.now_ps
+        # In Stop and Standby no cycle tells the time.
+        t_ps = max(self.now_ps, self.soc.scheduler.now_ps)
         self.soc.recorder.add(Reset(t_ps, cause))
         self.soc.reset(t_ps, cause)
         self._restart()

@@ -123,15 +123,16 @@ class Engine:
 
     # ------------------------------------------------------------------ memory
 
-    def map(self, base: int, buffer: Any, size: int, *, write: bool) -> None:
+    def map(self, base: int, buffer: Any, size: int, *, write: bool, execute: bool = True) -> None:
         """Make a host buffer the memory at ``base``; the same buffer may lie at several places."""
         self._keep.append(buffer)
         self._check(
             uclib.uc_mem_map_ptr(self.handle, base, size, uc.UC_PROT_ALL, ctypes.addressof(buffer)),
             f"map {base:#x}",
         )
-        if not write:  # a second time: mapping read-only alone lets the store through
-            rights = uc.UC_PROT_READ | uc.UC_PROT_EXEC
+        if not (write and execute):  # a second time: mapping read-only alone lets the store through
+            rights = uc.UC_PROT_READ
+            rights |= (uc.UC_PROT_WRITE if write else 0) | (uc.UC_PROT_EXEC if execute else 0)
             self._check(uclib.uc_mem_protect(self.handle, base, size, rights), f"map {base:#x}")
 
     def unmap(self, base: int, size: int) -> None:

@@ -119,6 +119,7 @@ class Entry:
         if number != exc.SYSTICK:
             self._rounds.tour = None
         core.event = True
+        self._soc.asked_ps = core.now_ps
         self._exceptions.activate(number)
         self._engine.write_many(
             _ENTER,
@@ -232,11 +233,8 @@ class Entry:
             name = self._exceptions.name(number)
             self._soc.hazard(
                 "flag-cleared-late",
-                "warning",
                 f"the handler of {name} clears its flag with its last store: silicon may enter "
                 "it again, as the store is still under way at the return",
-                section="Arm Cortex-M4 TRM 100166 §2.3.3 (write buffer); PM0214 §2.2.4",
-                cure="clear the flag first thing in the handler, or put DSB before the return",
             )
 
     def fault(

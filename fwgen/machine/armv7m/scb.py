@@ -76,10 +76,8 @@ class Scb(Peripheral, registers="armv7m.scb"):
         if written & (needed - 1):
             self.soc.hazard(
                 "vtor-misaligned",
-                "error",
                 f"VTOR = {written:#010x}, but a table of {self.exceptions.count} vectors must "
                 f"be aligned to {needed} bytes",
-                section="PM0214 §4.4.4",
                 cure=f"place the vector table at a multiple of {needed:#x}",
             )
 

@@ -5,7 +5,7 @@ Source: Arm ARM DDI0403 B1.5.18, B1.5.19.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fwgen.machine.armv7m.exceptions import NMI
 from fwgen.machine.armv7m.state import FREE, LOCKUP_PC
@@ -48,6 +48,8 @@ class Sleeper:
             return
         deep = core.scb is not None and bool(core.scb.scr.SLEEPDEEP)
         mode = getattr(core.pwr, "deep_mode", "stop") if deep else "sleep"
+        if mode == "stop" and hasattr(core.pwr, "refuses_stop") and core.pwr.refuses_stop():
+            return
         self._standby = mode == "standby"
         core.asleep = True
         self._waits_for_event = event
@@ -57,8 +59,14 @@ class Sleeper:
         else:
             self._rounds.slept()
         self._soc.recorder.add(Sleep(core.now_ps, mode))
+        dbgmcu: Any = self._soc.peripherals.get("DBGMCU")
         if hasattr(core.rcc, "enter_sleep"):
             core.rcc.enter_sleep(core.now_ps, mode)
+        if self._standby:
+            powered = dbgmcu is not None and dbgmcu.keeps_clocks(mode)
+            self._soc.enter_standby(self._soc.now_ps, powered=powered)
+            if not powered:
+                core.memory.lose_power()
 
     def _would_wake(self) -> bool:
         """Whether an interrupt would be taken if PRIMASK were clear (B1.5.19)."""
@@ -127,6 +135,7 @@ class Sleeper:
         core = self._core
         core.asleep_cycles += self._at.cycle + self._at.cost - core.asleep_since
         core.asleep = core.locked = False
+        self._soc.asked_ps = core.now_ps
         if told is not None:
             self._soc.recorder.add(Wake(core.now_ps, told))
 

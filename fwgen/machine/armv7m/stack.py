@@ -25,9 +25,7 @@ class StackGuard:
             top = self._soc.chip.ram.base + (image.ram_used if image is not None else 0)
             self._soc.hazard(
                 "stack-into-data",
-                "error",
                 f"the stack has reached the firmware's own data, which ends at {top:#010x}",
-                cure="use less stack (recursion, large locals), or less data",
             )
 
     def in_data(self, sp: int) -> bool:

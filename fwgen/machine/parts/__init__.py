@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.contract import Drive, Press, Send
+from fwgen.contract import Analog, Drive, Press, Send
 from fwgen.machine.parts.button import press
 from fwgen.machine.parts.terminal import send
+from fwgen.machine.parts.voltage import hold
 from fwgen.machine.parts.wire import drive
 
 if TYPE_CHECKING:
@@ -24,5 +25,7 @@ def apply(stimulus: Stimulus, soc: Soc) -> None:
             press(stimulus, soc)
         case Drive():
             drive(stimulus, soc)
+        case Analog():
+            hold(stimulus, soc)
         case Send():
             send(stimulus, soc)

@@ -16,8 +16,7 @@ class Dbgmcu(Peripheral, registers="stm32.dbgmcu_v1"):
 
     A system reset leaves it as it is; only a power reset clears it (§23.16.3).
 
-    Not modelled: the freeze bits of the RTC, the WWDG and the I2Cs, which are not either;
-    synchronous trace.
+    Not modelled: the freeze bits of the I2Cs, which are not either; synchronous trace.
     """
 
     idcode = Reg()
@@ -40,10 +39,9 @@ class Dbgmcu(Peripheral, registers="stm32.dbgmcu_v1"):
         registers = (self.apb1_fz, self.apb2_fz)
         return any(bool(getattr(r, field)) for r in registers if field in r.spec.fields)
 
-    @property
-    def clocks_in_sleep(self) -> bool:
-        """A debugger may reach the chip while the core sleeps (DBG_SLEEP)."""
-        return bool(self.cr.DBG_SLEEP)
+    def keeps_clocks(self, mode: str) -> bool:
+        """Whether the core's clock goes on in "sleep", "stop" or "standby" (§23.16.1)."""
+        return bool(getattr(self.cr, f"DBG_{mode.upper()}"))
 
 
 PERIPHERAL = Dbgmcu

@@ -24,6 +24,8 @@ REQUESTS = {
     "pvd": (16,),
     "rtc_alarm": (17,),
     "otg_fs_wkup": (18,),
+    "eth_wkup": (19,),
+    "otg_hs_wkup": (20,),
     "tamp_stamp": (21,),
     "rtc_wkup": (22,),
 }
@@ -32,15 +34,18 @@ GRACE_PS = 100 * PS_PER_US
 
 
 class Exti(Peripheral, registers="stm32.exti_v1"):
-    """Edges on 16 pin lines and 5 internal ones become interrupts and events. RM0368 §10.
+    """Edges on 16 pin lines and some internal ones become interrupts and events. RM0368 §10.
 
     Asynchronous: works whatever the clocks do, also in Stop. A masked line does not pend. The
     edge is looked for behind the multiplexer of SYSCFG_EXTICR: choosing another pin of another
     level is an edge. A floating pin keeps the level it last had.
 
-    ``on_event(t_ps)`` is the pulse to the core that ends WFE.
+    ``on_event(t_ps)`` is the pulse to the core that ends WFE; ``on_line`` those to peripherals (the
+    ADC), of a line that is not masked for both interrupts and events.
 
-    Not modelled: what raises lines 16, 17, 18, 21 and 22 (PVD, RTC, USB), except SWIER.
+    Lines 16 (PVD), 17, 21 and 22 (RTC) are levels of those peripherals: ``drive``.
+
+    Not modelled: what raises lines 18 to 20 (USB, Ethernet), except SWIER.
     """
 
     imr, emr, rtsr, ftsr, swier, pr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
@@ -48,13 +53,21 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
         self.on_event: Callable[[int], None] | None = None
+        self.on_line: dict[int, list[Callable[[int], None]]] = {}  # line -> who it triggers inside
         self._levels = [0] * PIN_LINES
+        self._internal: dict[int, int] = {}  # line -> the level that a peripheral drives
         self._stops: dict[int, Callable[[], None]] = {}  # line -> stop listening to its pad
         self._pads: dict[int, str] = {}  # line -> the pad it listens to
         self._syscfg: Syscfg | None = None
         self._look_pending = False
 
     # ------------------------------------------------------------------ lines
+
+    def drive(self, line: int, level: int, t_ps: int) -> None:
+        """A peripheral drives an internal line: a change of its level is an edge."""
+        if level != self._internal.get(line, 0):
+            self._internal[line] = level
+            self.edge(line, level, t_ps)
 
     def edge(self, line: int, level: int, t_ps: int) -> None:
         """A line took a level: an interrupt, an event, both or nothing."""
@@ -69,6 +82,9 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
             self._requests(t_ps)
         if self.emr.value & mask and self.on_event is not None:
             self.on_event(t_ps)
+        if (self.imr.value | self.emr.value) & mask:
+            for call in tuple(self.on_line.get(mask.bit_length() - 1, ())):
+                call(t_ps)
 
     def _requests(self, t_ps: int) -> None:
         pending = self.pr.value & self.imr.value
@@ -168,11 +184,10 @@ class Exti(Peripheral, registers="stm32.exti_v1"):
         for line, name in self._pads.items():
             pad = self.soc.fabric.pads.get(name)
             if live >> line & 1 and pad is not None and pad.level is None:
-                hazard = Hazard(
-                    t_ps, "floating-input", "warning",
-                    f"EXTI line {line} listens to {name}, which nothing drives or pulls", pc,
-                    section="RM0368 §8.3.9", cure=f"set a pull in GPIO{name[1]}_PUPDR",
-                )  # fmt: skip
+                why = "nothing drives or pulls" if pad.voltage is None else "is between VIL and VIH"
+                said = f"EXTI line {line} listens to {name}, which {why}"
+                cure = f"set a pull in GPIO{name[1]}_PUPDR"
+                hazard = Hazard.of("floating-input", said, t_ps, pc, cure=cure)
                 self.soc.recorder.add_once(hazard, ("floating-input", name))
 
 

@@ -26,8 +26,10 @@ ERASE_PS = {
     0x1_0000: (1200 * PS_PER_MS, 700 * PS_PER_MS, 550 * PS_PER_MS, 550 * PS_PER_MS),
     0x2_0000: (2000 * PS_PER_MS, 1300 * PS_PER_MS, 1000 * PS_PER_MS, 1000 * PS_PER_MS),
 }
+# The same for a whole flash of 512 KiB; one of 1 MiB takes twice as long (DS8626 Table 39).
 MASS_ERASE_PS = (8000 * PS_PER_MS, 5500 * PS_PER_MS, 4000 * PS_PER_MS, 4000 * PS_PER_MS)
 # Lowest supply for each PSIZE (§3.5.2, Table 7); x64 wants an external VPP besides.
+MASS_ERASE_SIZE = 0x8_0000
 PSIZE_MIN_UV = (1_710_000, 2_100_000, 2_700_000, 2_700_000)
 PREFETCH_MIN_UV = 2_100_000  # §3.4.1
 
@@ -134,11 +136,8 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         if value & ~old:
             self.soc.hazard(
                 "flash-not-erased",
-                "warning",
                 f"programming {value:#x} over {old:#x} at {address:#010x}: "
                 "only an erase makes a 0 a 1",
-                section="RM0368 §3.5.4",
-                cure="erase the sector first",
             )
 
         def clear_bits() -> None:
@@ -212,18 +211,13 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         if self.acr.PRFTEN and self.soc.board.supply_uv < PREFETCH_MIN_UV:
             self.soc.hazard(
                 "flash-prefetch",
-                "error",
                 f"prefetch is on at a supply of {show_voltage(self.soc.board.supply_uv)}",
-                section="RM0368 §3.4.1",
-                cure="leave PRFTEN at 0 below 2.1 V",
             )
         for cache, reset in (("ICEN", "ICRST"), ("DCEN", "DCRST")):
             if self.acr.field(reset, written) and self.acr.field(cache, before):
                 self.soc.hazard(
                     "flash-cache-reset",
-                    "note",
                     f"{reset} written while {cache} is 1: the cache is not reset",
-                    section="RM0368 §3.8.1",
                     cure=f"clear {cache} first",
                 )
         self._check_wait_states()
@@ -249,12 +243,9 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         if needed is not None and needed > self.acr.LATENCY:
             self.soc.hazard(
                 "flash-latency",
-                "error",
                 f"{self.acr.LATENCY} flash wait states at HCLK "
                 f"{show_frequency(round(hclk * MHZ_PER_HZ))}: "
                 f"{needed} are needed, or wrong code is fetched",
-                section="RM0368 §3.4.1, Table 6",
-                cure="raise FLASH_ACR.LATENCY before the clock, lower it after",
             )
 
     # ------------------------------------------------------------------ locks
@@ -287,10 +278,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
     def _wrong_key(self, register: str, locked: str) -> None:
         self.soc.hazard(
             "flash-key",
-            "warning",
             f"a wrong key in {register}: {locked} stays locked until the next reset",
-            section="RM0368 §3.5.1",
-            cure="write both keys, in order, once",
         )
 
     # ------------------------------------------------------------------ operations
@@ -341,7 +329,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
             return
         psize = self.cr.PSIZE
         if self.cr.MER:
-            took = MASS_ERASE_PS[psize]
+            took = MASS_ERASE_PS[psize] * len(self.memory) // MASS_ERASE_SIZE
         else:
             took = ERASE_PS.get(self.sectors[self.cr.SNB][1], MASS_ERASE_PS)[psize]
 
@@ -403,10 +391,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
             self.sr.set(OPERR=1)
         self.soc.hazard(
             "flash-refused",
-            "warning",
             f"the flash refused {what}: FLASH_SR.{flag} is set",
-            section="RM0368 §3.8.4",
-            cure="unlock FLASH_CR, set PG or SER with the PSIZE of the store, wait for BSY",
         )
         self._requests(t_ps)
 
@@ -416,10 +401,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
             need = show_voltage(PSIZE_MIN_UV[psize]) + (" and VPP" if psize == 3 else "")
             self.soc.hazard(
                 "flash-psize",
-                "error",
                 f"parallelism x{8 << psize} needs {need}; the supply is {show_voltage(supply)}",
-                section="RM0368 §3.5.2, Table 7",
-                cure="choose a smaller PSIZE",
             )
 
     def _requests(self, t_ps: int) -> None:
@@ -451,10 +433,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
     def _bricks(self, what: str) -> None:
         self.soc.hazard(
             "option-bytes",
-            "error",
             f"{what}: the board may be locked or erased",
-            section="RM0368 §3.6",
-            cure="leave FLASH_OPTCR alone; use the vendor's tool for option bytes",
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fwgen.machine.peripheral import Latch, Peek, Peripheral, Reg
 from fwgen.machine.time import NEVER
 from fwgen.trace import Gap, Hazard
-from fwgen.units import PS_PER_US
+from fwgen.units import PS_PER_MS, PS_PER_US, show_duration
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board, PeripheralSpec, Pin
@@ -24,6 +24,9 @@ LCKK = 1 << 16
 # How long a pin may be in a state that only makes sense on the way to another one: MODER and AFR
 # are two writes.
 GRACE_PS = 100 * PS_PER_US
+
+# From here on the time between two changes is taken for one that is meant.
+COUNTED_PS = 2 * PS_PER_MS
 
 SWD = ("SWDIO", "SWCLK")
 
@@ -82,6 +85,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         self._lock_key = 0  # LCK[15:0] as the sequence wrote it
         self._functions: dict[int, tuple[str, ...]] = {}  # line in alternate mode -> its signals
         self._doubts: dict[int, Timer] = {}  # line -> a second look at what looked wrong
+        self._moved: dict[int, int] = {}  # output -> when the core last moved it
         self._leds = {p.pin: p for p in soc.board.parts.values() if p.kind == "led"}
         self._taken = _driven_by_the_board(soc.board)
         # Pins that hold the debugger's wires after reset, and what each must stay.
@@ -112,6 +116,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
     def on_reset(self, t_ps: int) -> None:
         """Pads as after reset; the lock is open."""
         self._lock_step = self._lock_key = 0
+        self._moved.clear()
         for doubt in self._doubts.values():
             doubt.cancel()
         self._doubts.clear()
@@ -141,9 +146,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             index = (reserved & -reserved).bit_length() // 2
             self.soc.hazard(
                 "reserved-value",
-                "warning",
                 f"P{self.name[4:]}{index}: PUPDR is 11, which is reserved",
-                section="RM0368 §8.4.4",
                 cure="01 is pull-up, 10 is pull-down",
             )
 
@@ -195,7 +198,25 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             changed ^= bit
             line = self.lines.get(bit.bit_length() - 1)
             if line is not None and self.mode(line.index) == OUTPUT:
+                if self.soc.acting:
+                    self._check_counted(line, t_ps)
                 self._drive(line, t_ps)
+
+    def _check_counted(self, line: Line, t_ps: int) -> None:
+        """The core moves a pin again, having executed nothing but instructions meanwhile."""
+        moved_ps = self._moved.get(line.index, t_ps)
+        self._moved[line.index] = t_ps
+        if t_ps - moved_ps < COUNTED_PS or self.soc.asked_ps > moved_ps:
+            return
+        name, took = line.pin.name, show_duration(t_ps - moved_ps, 4)
+        said = f"{name} moves {took} after it last did, a time that counted instructions kept"
+        hazard = Hazard.of("counted-time", said, t_ps, self.soc.pc)
+        self.soc.recorder.add_once(hazard, ("counted-time", name))
+
+    def tells(self, offset: int) -> bool:
+        """Only IDR looks outside; the rest is what the firmware wrote itself."""
+        home = self.idr.spec.offset
+        return home <= offset < home + 4
 
     def latch(self, offset: int) -> Latch | None:
         """A write to ODR or BSRR moves the pins that are outputs, and that is all."""
@@ -222,11 +243,12 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         """Whoever knows which bits of IDR decided something says so: floating ones did not."""
         for index, line in self.lines.items():
             if mask >> index & 1 and self.mode(index) == INPUT and line.pad.level is None:
+                why = "nothing drives or pulls it"
+                if line.pad.voltage is not None:
+                    why = "its voltage is between VIL and VIH"
                 self.soc.hazard(
                     "floating-input",
-                    "warning",
-                    f"{line.pin.name} decides something, yet nothing drives or pulls it",
-                    section="RM0368 §8.3.9",
+                    f"{line.pin.name} decides something, yet {why}",
                     cure=f"set a pull in GPIO{line.pin.port}_PUPDR, or wire the pin",
                 )
 
@@ -274,6 +296,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             self._check_debugger(line)
         pull = {PULL_UP: 1, PULL_DOWN: 0}.get(self.pupdr.value >> 2 * index & 3)
         open_drain = bool(self.otyper.value >> index & 1)
+        if line.pad.digital != (mode != ANALOG):
+            line.pad.set_digital(t_ps, on=mode != ANALOG)
         if mode == ALTERNATE:
             self._connect(line, t_ps, open_drain=open_drain, pull=pull)
             return
@@ -326,10 +350,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         if self._leaves_debugger(line.index):
             self.soc.hazard(
                 "swd-remapped",
-                "error",
                 f"{line.pin.name} leaves the debugger: SWD is cut off until the next reset",
-                section="RM0368 §23.4.1",
-                cure="change only your own pin's bits of MODER and AFR: read, modify, write",
             )
 
     def _check_taken(self, line: Line) -> None:
@@ -337,10 +358,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         if who is not None:
             self.soc.hazard(
                 "pin-taken",
-                "error",
                 f"{line.pin.name} is made an output, but {who} drives it: two outputs on one wire",
                 section=self.soc.board.title,
-                cure="use another pin",
             )
 
     def _check_shared_input(self, line: Line, signal: Signal) -> None:
@@ -349,10 +368,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             return
         self.soc.hazard(
             "shared-input",
-            "warning",
             f"{signal.name} is fed by {other.name} and by {line.pin.name}",
-            section="RM0368 §8.3.2",
-            cure="give the alternate function to one pin only",
         )
 
     def _doubt(self, line: Line, t_ps: int) -> None:
@@ -378,20 +394,15 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         led = self._leds.get(name)
         driven = self.mode(index) in (OUTPUT, ALTERNATE) and not open_drain
         if led is not None and pull == led.active and not driven:
-            hazard = Hazard(
-                t_ps, "weak-drive", "warning",
-                f"{led.name} hangs on the weak pull of {name}: tens of microamperes light nothing",
-                pc, section="DS10086, I/O static characteristics (RPU, RPD)",
-                cure="make the pin a push-pull output",
-            )  # fmt: skip
+            said = (
+                f"{led.name} hangs on the weak pull of {name}: tens of microamperes light nothing"
+            )
+            hazard = Hazard.of("weak-drive", said, t_ps, pc)
             self.soc.recorder.add_once(hazard, ("weak-drive", name))
         sends = any(signal.endswith("_TX") for signal in self.signals(index))
         if sends and open_drain and line.pad.pulled is None:
-            hazard = Hazard(
-                t_ps, "open-drain-floats", "warning",
-                f"{name} sends with an open drain, and nothing pulls it high", pc,
-                section="RM0368 §8.3.10", cure="leave OTYPER at 0 for this pin, or set its pull-up",
-            )  # fmt: skip
+            said = f"{name} sends with an open drain, and nothing pulls it high"
+            hazard = Hazard.of("open-drain-floats", said, t_ps, pc)
             self.soc.recorder.add_once(hazard, ("open-drain-floats", name))
 
     def _report_function(self, line: Line, t_ps: int, pc: int) -> None:
@@ -404,11 +415,9 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             self.soc.recorder.add_once(gap, ("eventout", name))
         elif not names:
             offers = ", ".join(f"AF{n} {'/'.join(s)}" for n, s in line.pin.alternate.items())
-            hazard = Hazard(
-                t_ps, "wrong-alternate-function", "warning",
-                f"{name} is set to AF{number}, which connects nothing there", pc,
-                section="DS10086, alternate function mapping", cure=f"{name} offers {offers}",
-            )  # fmt: skip
+            said = f"{name} is set to AF{number}, which connects nothing there"
+            code = "wrong-alternate-function"
+            hazard = Hazard.of(code, said, t_ps, pc, cure=f"{name} offers {offers}")
             self.soc.recorder.add_once(hazard, ("wrong-alternate-function", name, number))
 
 

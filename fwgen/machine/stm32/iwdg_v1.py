@@ -61,6 +61,9 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         self._carried.clear()
         self._start()
 
+    def standby(self, t_ps: int) -> None:
+        """It goes on, and resets the chip out of Standby (§15.3)."""
+
     def freeze(self, t_ps: int, *, frozen: bool) -> None:
         """Stand still, where DBG_IWDG_STOP asks for it (§23.16.4)."""
         dbgmcu = self.soc.peripherals.get("DBGMCU")
@@ -76,12 +79,8 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         if not self._running or self._fed_ps > self._started_ps + SET_UP_PS:
             return ()
         left = show_duration(max(0, self._deadline - t_ps), 3)
-        hazard = Hazard(
-            max(0, t_ps - 1), "watchdog-unfed", "warning",
-            f"{self.name} was started and never fed: it resets the chip {left} after this run",
-            0, section="RM0368 §15.3", cure=f"write {RELOAD:#x} to KR again and again",
-        )  # fmt: skip
-        return (hazard,)
+        said = f"{self.name} was started and never fed: it resets the chip {left} after this run"
+        return (Hazard.of("watchdog-unfed", said, max(0, t_ps - 1)),)
 
     @property
     def running(self) -> bool:
@@ -139,7 +138,9 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
 
     def _warn(self, what: str, cure: str) -> None:
         self.soc.hazard(
-            "watchdog-write", "warning", f"{self.name}.{what}", section="RM0368 §15.3.2", cure=cure
+            "watchdog-write",
+            f"{self.name}.{what}",
+            cure=cure,
         )
 
     # ------------------------------------------------------------------ time
@@ -190,9 +191,7 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         waited = self._lsi.time_of(self._since + period) - self._lsi.time_of(self._since)
         self.soc.hazard(
             "watchdog-expired",
-            "error",
             f"{self.name} was not fed for {show_duration(waited, 4)}: it resets the chip",
-            section="RM0368 §15.3",
             cure=f"write {RELOAD:#x} to KR more often than that",
         )
         self.soc.request_reset(t_ps, "IWDGRSTF")

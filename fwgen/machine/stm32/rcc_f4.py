@@ -1,4 +1,4 @@
-"""Reset and clock control of the STM32F401. RM0368 §6.
+"""Reset and clock control of the STM32F4. RM0368 §6.
 
 Every change of a flag is an event of the scheduler, so registers hold what a read at the present
 time gives. Which bit clocks which peripheral is data (``PeripheralSpec.gate``).
@@ -37,6 +37,7 @@ FALL_CYCLES = {"hsi": 6, "hse": 6, "lsi": 3, "lse": 6, "pll": 0, "plli2s": 0}
 # figure; two of each is what a glitch-free multiplexer needs.
 SWITCH_CYCLES = 2
 
+RTC_MOST_HZ = 1_000_000  # RTCPRE: "the clock supplied to the RTC is 1 MHz" (§6.3.3)
 RESET_FLAGS = ("BORRSTF", "PINRSTF", "PORRSTF", "SFTRSTF", "IWDGRSTF", "WWDGRSTF", "LPWRRSTF")
 
 
@@ -57,7 +58,7 @@ class Oscillator:
             self.timer = None
 
 
-class Rcc(Peripheral, registers="stm32.rcc_f4"):
+class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
     """Reset and clock control. RM0368 §6.
 
     Keeps the chip's clock domains ("SYSCLK", "HCLK", "APB1", "APB2", "APB1_TIM", "APB2_TIM",
@@ -69,9 +70,9 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
 
     cr = Reg(unmodelled=("HSITRIM",))
     pllcfgr, cfgr, cir = Reg(), Reg(), Reg()
-    ahb1rstr, ahb2rstr, apb1rstr, apb2rstr = Reg(), Reg(), Reg(), Reg()
-    ahb1enr, ahb2enr, apb1enr, apb2enr = Reg(), Reg(), Reg(), Reg()
-    ahb1lpenr, ahb2lpenr, apb1lpenr, apb2lpenr = Reg(), Reg(), Reg(), Reg()
+    ahb1rstr, ahb2rstr, ahb3rstr, apb1rstr, apb2rstr = Reg(), Reg(), Reg(), Reg(), Reg()
+    ahb1enr, ahb2enr, ahb3enr, apb1enr, apb2enr = Reg(), Reg(), Reg(), Reg(), Reg()
+    ahb1lpenr, ahb2lpenr, ahb3lpenr, apb1lpenr, apb2lpenr = Reg(), Reg(), Reg(), Reg(), Reg()
     bdcr, csr = Reg(), Reg()
     sscgr = Reg(unmodelled=("SSCGEN",))
     plli2scfgr, dckcfgr = Reg(), Reg()
@@ -97,14 +98,14 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
     def reset(self, t_ps: int) -> None:
         """System reset; a power reset when the cause says so. CSR's flags and BDCR outlive it."""
         cause = self.soc.reset_cause
-        power = cause in ("PORRSTF", "BORRSTF")
+        power, backup = self.soc.powered_up, self.soc.backup_lost
         csr, bdcr = self.csr.value & ~self.csr.mask("LSION", "LSIRDY"), self.bdcr.value
         self._sleep = ""
         if self._switch is not None:
             self._switch.cancel()
             self._switch = None
         for name, oscillator in self._oscillators.items():
-            if name != "lse" or power:
+            if name != "lse" or backup:
                 oscillator.cancel()
                 oscillator.on = oscillator.ready = name == "hsi"
         self._lsi_forced = False
@@ -115,8 +116,9 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             # Every reset but those of the supply pulls NRST low, hence PINRSTF (§6.1.1).
             self.csr.value = csr
             self.csr.set(PINRSTF=1)
-            if cause in RESET_FLAGS:
-                self.csr.set(**{cause: 1})
+        if cause in RESET_FLAGS:
+            self.csr.set(**{cause: 1})
+        if not backup:
             self.bdcr.value = bdcr
         self._requests(t_ps)
         self._apply(t_ps)
@@ -128,9 +130,11 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         if frozen and dbgmcu is not None:
             gated = (spec for specs in self._gates.values() for spec in specs)
             names = {spec.name for spec in gated if dbgmcu.freezes(spec.name)}
+            names |= {"RTC"} if dbgmcu.freezes("RTC") else set()
         if names != self._frozen:
             self._frozen = names
             self._gate(t_ps)
+            self.soc.clock("RTCCLK").set(self._rtc(), t_ps)
 
     # ------------------------------------------------------------------ oscillators
 
@@ -150,7 +154,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
                 return self._vco() / (2 * (self.pllcfgr.PLLP + 1))
             case _:
                 n, r = self.plli2scfgr.PLLI2SN, self.plli2scfgr.PLLI2SR
-                return self._vco_in() * n / r if r else STOPPED
+                return self._vco_in("plli2s") * n / r if r else STOPPED
 
     def running(self, name: str) -> Fraction:
         """The frequency of a source now: 0 unless it is ready."""
@@ -193,8 +197,14 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         if self._source() not in ("hsi", *(() if self.pllcfgr.PLLSRC else ("pll",))):
             self.cfgr.set(SW=0, SWS=0)
 
-    def _vco_in(self) -> Fraction:
-        m = self.pllcfgr.PLLM
+    def _divider(self, pll: str) -> int:
+        """What divides a PLL's source: PLLM, unless PLLI2S has a divider of its own (F411)."""
+        if pll == "plli2s" and self.has("PLLI2SCFGR", "PLLI2SM"):
+            return self.plli2scfgr.PLLI2SM
+        return self.pllcfgr.PLLM
+
+    def _vco_in(self, pll: str = "pll") -> Fraction:
+        m = self._divider(pll)
         source = self.running("hse" if self.pllcfgr.PLLSRC else "hsi")
         return source / m if m else STOPPED
 
@@ -208,7 +218,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             bypassed_crystal = self.cr.HSEBYP and not board.hse_bypass
             return board.hse_hz is not None and not bypassed_crystal and not self.hse_fails
         if name == "lse":
-            return board.lse_hz is not None
+            # No board here feeds OSC32_IN with a clock, which is what bypass needs.
+            return board.lse_hz is not None and not self.bdcr.LSEBYP
         if name in ("pll", "plli2s"):
             return bool(self._oscillators["hse" if self.pllcfgr.PLLSRC else "hsi"].ready)
         return True
@@ -323,10 +334,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             register.value = before
             self.soc.hazard(
                 "pll-running",
-                "warning",
                 f"{register.name} written while {pll.upper()} is on: the write is lost",
-                section="RM0368 §6.3.2",
-                cure="switch the PLL off first, and the system clock away from it",
             )
 
     @cfgr.on_write
@@ -335,10 +343,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         if self.cfgr.SW == 3:
             self.soc.hazard(
                 "clock-select",
-                "error",
                 "CFGR.SW selects no clock",
-                section="RM0368 §6.3.3",
-                cure="SW is 0 (HSI), 1 (HSE) or 2 (PLL)",
             )
         elif self._switch is None or self.cfgr.field("SW", before) != self.cfgr.SW:
             self._begin_switch(t_ps)
@@ -401,22 +406,54 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             if lost:
                 self.soc.hazard(
                     "backup-locked",
-                    "warning",
                     "RCC_BDCR written while the backup domain is locked: the write is lost",
-                    section="RM0368 §5.1.2",
-                    cure="set PWR_CR.DBP first",
                 )
             return
         if self.bdcr.BDRST:
             self.bdcr.value &= self.bdcr.mask("BDRST", "LSERDY")
+            self._reset_backup_domain(t_ps, begins=not self.bdcr.field("BDRST", before))
         elif self.bdcr.field("RTCSEL", before):
-            # Once chosen, only a reset of the backup domain frees the choice (§6.3.20).
-            self.bdcr.set(RTCSEL=self.bdcr.field("RTCSEL", before))
+            self._keep_rtc_source(before)
+        if self.bdcr.field("LSEON", before):
+            self.bdcr.set(LSEBYP=self.bdcr.field("LSEBYP", before))
         if self.bdcr.LSEON:
+            self._check_lse()
             self._start("lse", t_ps)
         else:
             self._stop("lse", t_ps)
         self._apply(t_ps)
+        self._check_rtc_source()
+
+    def _keep_rtc_source(self, before: int) -> None:
+        """Once chosen, only a reset of the backup domain frees the choice (§6.3.20)."""
+        chosen = self.bdcr.field("RTCSEL", before)
+        if chosen != self.bdcr.RTCSEL:
+            self.bdcr.set(RTCSEL=chosen)
+            self.soc.hazard(
+                "rtc-source",
+                "RCC_BDCR.RTCSEL written after a clock was chosen: the write is lost",
+            )
+
+    def _reset_backup_domain(self, t_ps: int, *, begins: bool) -> None:
+        rtc: Any = self.soc.peripherals.get("RTC")
+        if begins and rtc is not None:
+            rtc.reset_backup_domain(t_ps)
+
+    def _check_rtc_source(self) -> None:
+        hz = self.soc.clock("RTCCLK").hz
+        if self.bdcr.RTCSEL == 3 and hz > RTC_MOST_HZ:
+            self.soc.hazard(
+                "rtc-clock",
+                f"RTCCLK is {_show(hz)}: from the HSE it may be {_show(Fraction(RTC_MOST_HZ))}",
+            )
+
+    def _check_lse(self) -> None:
+        if self.soc.board.lse_hz is None:
+            self.soc.hazard("lse-absent", "the board has no LSE: LSERDY never rises")
+        elif self.bdcr.LSEBYP:
+            self.soc.hazard(
+                "lse-mode", "the board has a crystal, yet LSEBYP is 1: LSERDY never rises"
+            )
 
     @csr.on_write
     def _control_status(self, t_ps: int, written: int, before: int) -> None:
@@ -431,14 +468,17 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
 
     @ahb1enr.on_write
     @ahb2enr.on_write
+    @ahb3enr.on_write
     @apb1enr.on_write
     @apb2enr.on_write
     @ahb1lpenr.on_write
     @ahb2lpenr.on_write
+    @ahb3lpenr.on_write
     @apb1lpenr.on_write
     @apb2lpenr.on_write
     @ahb1rstr.on_write
     @ahb2rstr.on_write
+    @ahb3rstr.on_write
     @apb1rstr.on_write
     @apb2rstr.on_write
     def _gates_changed(self, t_ps: int, written: int, before: int) -> None:
@@ -463,11 +503,11 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
                 self.soc.gated[spec.name] = on
                 if on and low_power is not None and not low_power.value & mask:
                     sleepers.append(spec)
-                self._hold(spec, t_ps, mask)
+                self._hold(spec, t_ps)
                 still = spec.name in self._held or spec.name in self._frozen
                 self._clock(spec, t_ps, on=on and not still)
         self.sleepers = tuple(sleepers)
-        if self._sleep == "sleep":
+        if self._sleep:
             self._stop_sleepers(t_ps)
 
     def _settle(self, spec: PeripheralSpec, t_ps: int, *, on: bool) -> None:
@@ -479,11 +519,11 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             bus = self.soc.clock(spec.bus).hz if spec.bus.startswith("APB") else hclk
             self.soc.settling[spec.name] = t_ps + int((2 + hclk / bus) * PS_PER_S / hclk)
 
-    def _hold(self, spec: PeripheralSpec, t_ps: int, mask: int) -> None:
+    def _hold(self, spec: PeripheralSpec, t_ps: int) -> None:
         """A peripheral is held in reset while its bit is set: it stands still, writes are lost."""
         assert spec.gate is not None
-        register = spec.gate.reset_register
-        held = register is not None and bool(self.states[register].value & mask)
+        register, bit = spec.gate.reset_register, spec.gate.reset_at
+        held = register is not None and bool(self.states[register].value >> bit & 1)
         if held == (spec.name in self._held):
             return
         self._held ^= {spec.name}
@@ -522,7 +562,16 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             self._set_ready(name, ready=False)
         self.cr.set(HSION=0, HSEON=0, PLLON=0, PLLI2SON=0)
         self.cfgr.set(SW=0, SWS=0)
+        dbgmcu: Any = self.soc.peripherals.get("DBGMCU")
+        if dbgmcu is not None and dbgmcu.keeps_clocks(mode):
+            # The HSI goes on for the debugger, and SysTick with it (§23.16.1).
+            self._oscillators["hsi"].on = True
+            self._set_ready("hsi", ready=True)
+            self.cr.set(HSION=1)
         self._apply(t_ps)
+
+    def standby(self, t_ps: int) -> None:
+        """``enter_sleep`` did it; the flags and the backup domain are kept till the reset."""
 
     def leave_sleep(self, t_ps: int) -> int:
         """The core goes on: at the returned time, until when the caller lets events pass.
@@ -536,6 +585,9 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         if mode in ("", "sleep"):
             return t_ps
         pwr = self.soc.peripherals.get("PWR")
+        if self._oscillators["hsi"].ready:  # kept for a debugger
+            self._gate(t_ps)
+            return t_ps
         wake = t_ps + getattr(pwr, "stop_wake_ps", self.soc.chip.clocks.startup_ps["hsi"])
         self.cr.set(HSION=1)
         hsi = self._oscillators["hsi"]
@@ -544,7 +596,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         return wake
 
     def _stop_sleepers(self, t_ps: int) -> None:
-        for spec in self.sleepers:
+        gated = (spec for specs in self._gates.values() for spec in specs)
+        for spec in self.sleepers if self._sleep == "sleep" else gated:
             self._clock(spec, t_ps, on=False)
 
     # ------------------------------------------------------------------ the tree
@@ -566,7 +619,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             divider = _apb_divider(field)
             soc.clock(bus).set(hclk / divider, t_ps)
             # §6.2: timers run at twice the bus when it is divided; §6.3.25: TIMPRE widens that.
-            fast = 4 if self.dckcfgr.TIMPRE else 2
+            fast = 4 if self.has("DCKCFGR") and self.dckcfgr.TIMPRE else 2
             soc.clock(f"{bus}_TIM").set(hclk / divider * min(divider, fast), t_ps)
         soc.clock("RTCCLK").set(self._rtc(), t_ps)
         for spec in soc.chip.peripherals.values():
@@ -580,6 +633,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         self._check_limits()
 
     def _rtc(self) -> Fraction:
+        if not self.bdcr.RTCEN or "RTC" in self._frozen:
+            return STOPPED
         match self.bdcr.RTCSEL:
             case 1:
                 return self.running("lse")
@@ -622,10 +677,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             if hz > limit:
                 self.soc.hazard(
                     "clock-limit",
-                    "error",
                     f"{name} runs at {_show(hz)}; its limit is {_show(Fraction(limit))}",
-                    section="DS10086 §6.3.1, RM0368 §6.2",
-                    cure="set the prescalers (HPRE, PPRE1, PPRE2) before switching the clock",
                 )
 
     def _check_source(self, name: str) -> None:
@@ -638,15 +690,15 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
     def _check_hse(self) -> None:
         board, clocks = self.soc.board, self.soc.chip.clocks
         if board.hse_hz is None:
-            self._source_hazard("hse-absent", "the board has no HSE: HSERDY never rises")
+            self.soc.hazard("hse-absent", "the board has no HSE: HSERDY never rises")
         elif board.hse_bypass and not self.cr.HSEBYP:
-            self._source_hazard(
+            self.soc.hazard(
                 "hse-mode",
                 "the board feeds OSC_IN with a clock, yet HSEBYP is 0: HSE may not start",
                 cure="set HSEBYP before HSEON",
             )
         elif self.cr.HSEBYP and not board.hse_bypass:
-            self._source_hazard(
+            self.soc.hazard(
                 "hse-mode",
                 "the board has a crystal, yet HSEBYP is 1: HSERDY never rises",
                 cure="leave HSEBYP at 0",
@@ -654,25 +706,22 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
         else:
             low, high = clocks.hse_bypass_hz if self.cr.HSEBYP else clocks.hse_hz
             if high and not low <= board.hse_hz <= high:
-                self._source_hazard(
+                self.soc.hazard(
                     "hse-range",
                     f"HSE is {_show(Fraction(board.hse_hz))}, outside {_range(low, high)}",
                 )
 
-    def _source_hazard(self, code: str, message: str, cure: str = "use the HSI") -> None:
-        self.soc.hazard(code, "warning", message, section="RM0368 §6.2.1", cure=cure)
-
     def _check_pll(self, name: str) -> None:
         ranges = self.soc.chip.clocks.pll
         source = self.hertz("hse" if self.pllcfgr.PLLSRC else "hsi")
-        m = self.pllcfgr.PLLM
+        m = self._divider(name)
         vco_in = source / m if m else STOPPED
         if name == "pll":
             n, label = self.pllcfgr.PLLN, "PLLN"
         else:
             n, label = self.plli2scfgr.PLLI2SN, "PLLI2SN"
         checks: list[tuple[str, Fraction, tuple[int, int], Callable[[Fraction], str]]] = [
-            ("PLLM", Fraction(m), ranges["m"], str),
+            ("the divider M", Fraction(m), ranges["m"], str),
             (label, Fraction(n), ranges["n"], str),
             ("the VCO's input", vco_in, ranges["vco_in"], _show),
             ("the VCO's output", vco_in * n, ranges["vco_out"], _show),
@@ -683,18 +732,13 @@ class Rcc(Peripheral, registers="stm32.rcc_f4"):
             if not low <= value <= high:
                 self.soc.hazard(
                     "pll-range",
-                    "error",
                     f"{name.upper()}: {what} is {show(value)}, "
                     f"outside {show(Fraction(low))} to {show(Fraction(high))}",
-                    section="RM0368 §6.3.2, DS10086 §6.3.10",
-                    cure="choose PLLM for a VCO input of 1 to 2 MHz, then PLLN, then PLLP",
                 )
 
 
 def _parent(spec: PeripheralSpec) -> str:
     """The domain that a peripheral's clock follows: its bus, or what the chip file says."""
-    if spec.gate is not None and spec.gate.register == "BDCR":
-        return "RTCCLK"
     if spec.kind is not None and spec.kind.startswith("stm32.tim_"):
         return f"{spec.bus}_TIM"
     return "HCLK" if spec.bus.startswith("AHB") or spec.bus == "PPB" else spec.bus

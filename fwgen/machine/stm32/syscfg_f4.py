@@ -1,4 +1,4 @@
-"""System configuration controller of the STM32F401. RM0368 §7."""
+"""System configuration controller of the STM32F4. RM0368 §7."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.soc import Soc
 
-PORTS = "ABCDEFGH"  # EXTICR: 0 is port A ... 7 is port H
+PORTS = "ABCDEFGHI"  # EXTICR: 0 is port A ... 7 is port H, 8 port I (RM0090 §9.2.3)
 COMPENSATION_PS = 2 * PS_PER_US  # the manual gives no time; the order of a few microseconds
 
 
@@ -22,7 +22,7 @@ class Syscfg(Peripheral, registers="stm32.syscfg_f4"):
 
     The multiplexers keep their choice while SYSCFG's clock is off.
 
-    Not modelled: a memory other than main flash at address 0 (a Gap), ADC1DC2.
+    Not modelled: a memory other than main flash at address 0 (a Gap), ADC1DC2, MII_RMII_SEL.
     """
 
     memrmp = Reg(unmodelled=("MEM_MODE",))

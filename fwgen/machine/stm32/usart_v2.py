@@ -217,9 +217,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         if not ticks:
             self.soc.hazard(
                 "baud-error",
-                "error",
                 f"{self.name}.BRR gives no baud rate: nothing is sent or received",
-                section="RM0368 §19.3.4",
                 cure=f"write BRR, for example {round(hz / 115_200):#x} for 115200 baud",
             )
             return
@@ -233,11 +231,9 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         error = (rate - standard) / standard
         if abs(error) > _TOLERATED:
             self.soc.hazard(
-                "baud-error",
-                "error" if abs(error) > _LOST else "warning",
+                "baud-error" if abs(error) > _LOST else "baud-off",
                 f"{self.name} runs at {float(rate):.0f} baud, {float(error) * 100:+.1f} % from"
                 f" {standard}: BRR is {self.brr.value:#x} with a clock of {float(hz):.0f} Hz",
-                section="RM0368 §19.3.4",
                 cure=self._better_brr(hz, standard),
             )
 
@@ -284,10 +280,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         if not sr.TXE:
             self.soc.hazard(
                 "tx-overrun",
-                "warning",
                 f"{self.name}.DR written while TXE is 0: the byte that waited there is lost",
-                section="RM0368 §19.3.2",
-                cure="wait for TXE in SR before each write to DR",
             )
         self._tdr = written & 0x1FF
         sr.set(TXE=0)
@@ -430,9 +423,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         if not self._tx.taken:
             self.soc.hazard(
                 "tx-not-connected",
-                "warning",
                 f"{self.name} sends, but no pin is set to {self.name}_TX: nothing comes out",
-                section="RM0368 §8.3.2",
                 cure=f"set MODER to alternate function and AFR of a pin with {self.name}_TX",
             )
             return
@@ -451,14 +442,9 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
 
     def _warn_of_format(self, how: _Format) -> None:
         self.soc.hazard(
-            "serial-format",
-            "warning" if how.data == 7 else "note",
+            "serial-seven-bits" if how.data == 7 else "serial-format",
             f"{self.name} sends {how.data} data bits, parity {how.parity}: a terminal set to 8N1"
             " reads other bytes",
-            section="RM0368 §19.3.7",
-            cure="set M together with PCE: the parity bit counts as one of the data bits"
-            if how.data == 7
-            else "set the terminal to the same format",
         )
 
     def _cut(self, t_ps: int) -> None:
@@ -467,10 +453,7 @@ class Usart(Peripheral, registers="stm32.usart_v2"):
         if self._frame.content != _IDLE:
             self.soc.hazard(
                 "tx-cut",
-                "error",
                 f"{self.name}: TE cleared while a frame was on its way: the frame is lost",
-                section="RM0368 §19.3.2",
-                cure="wait for TC in SR before clearing TE",
             )
         for timer in (self._sending, self._bit):
             if timer is not None:

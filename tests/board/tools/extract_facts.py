@@ -1,9 +1,10 @@
 """Draws facts about a chip out of second sources, into the data file that the tests read.
 
     python tests/board/tools/extract_facts.py --header stm32f401xe.h --chip STM32F401RE.json \
-        --svd STM32F41x.svd --note "..." > tests/board/facts/stm32f401re.json
+        --package LQFP64 --svd STM32F41x.svd --note "..." > tests/board/facts/stm32f401re.json
 
-Second sources are ST's CMSIS device header (bases, IRQ numbers, register offsets, bit positions),
+Second sources are ST's CMSIS device header (bases, IRQ numbers, register offsets, bit positions,
+limits of the clocks),
 the generated chip JSON of embassy's stm32-data (pins and alternate functions, interrupts, clock
 gates, memories) and a CMSIS-SVD file of the same generation of IP (register offsets, reset values,
 fields). Only facts are kept: names and numbers.
@@ -55,13 +56,19 @@ def header_facts(text: str) -> dict[str, Any]:
         if field:
             key = f"{peripheral}.{register}"
             fields.setdefault(key, {})[field] = [positions[name], mask.bit_length()]
-    return {"irqs": irqs, "bases": bases, "structs": structs, "fields": fields}
+    limit = re.compile(
+        r"^#define\s+((?:RCC_(?:MAX_FREQUENCY|PLLVCO|PLLN_M)|FLASH_SCALE)\w*)\s+(\d+)U", re.M
+    )
+    limits = {m[1]: int(m[2]) for m in limit.finditer(text)}
+    found = {"irqs": irqs, "bases": bases, "structs": structs, "fields": fields}
+    return found | {"limits": limits}
 
 
-def chip_facts(data: dict[str, Any]) -> dict[str, Any]:
+def chip_facts(data: dict[str, Any], package: str) -> dict[str, Any]:
     """Pins with alternate functions, bases, clock gates and interrupts of embassy's chip JSON."""
     core = data["cores"][0]
     pins: dict[str, dict[str, list[str]]] = {}
+    dma: dict[str, dict[str, list[str]]] = {}
     gates: dict[str, list[str]] = {}
     bases: dict[str, int] = {}
     for peripheral in core["peripherals"]:
@@ -73,15 +80,18 @@ def chip_facts(data: dict[str, Any]) -> dict[str, Any]:
         for use in peripheral.get("pins", []):
             af = str(use["af"]) if "af" in use else "also"
             pins.setdefault(use["pin"], {}).setdefault(af, []).append(f"{name}_{use['signal']}")
-    package = next(p for p in data["packages"] if p["package"] == "LQFP64")
+        for use in peripheral.get("dma_channels", []):
+            line = f"{use['channel'].replace('_CH', '.')}.{use['request']}"
+            dma.setdefault(name, {}).setdefault(use["signal"], []).append(line)
     positions = {
         pin["position"]: pin["signals"][0]
-        for pin in package["pins"]
+        for pin in next(p for p in data["packages"] if p["package"] == package)["pins"]
         if re.fullmatch(r"P[A-K]\d+", pin["signals"][0])
     }
     return {
         "pins": pins,
         "positions": positions,
+        "dma": dma,
         "gates": gates,
         "bases": bases,
         "irqs": {i["name"]: i["number"] for i in core["interrupts"]},
@@ -96,11 +106,15 @@ SVD_PERIPHERALS = (
     *(
         "ADC1",
         "C_ADC",
+        "CAN1",
         "CRC",
+        "DAC",
         "DBG",
+        "DCMI",
         "DMA2",
         "EXTI",
         "FLASH",
+        "FSMC",
         "GPIOA",
         "GPIOB",
         "GPIOI",
@@ -108,7 +122,16 @@ SVD_PERIPHERALS = (
         "IWDG",
         "PWR",
     ),
-    *("OTG_FS_GLOBAL", "OTG_FS_HOST", "OTG_FS_DEVICE", "OTG_FS_PWRCLK", "RCC", "RTC", "SDIO"),
+    *(
+        "OTG_FS_GLOBAL",
+        "OTG_FS_HOST",
+        "OTG_FS_DEVICE",
+        "OTG_FS_PWRCLK",
+        "RCC",
+        "RNG",
+        "RTC",
+        "SDIO",
+    ),
     *("SPI1", "SYSCFG", "TIM1", "TIM2", "TIM9", "TIM10", "USART6", "WWDG"),
 )
 
@@ -129,6 +152,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for option in ("--header", "--chip", "--svd"):
         parser.add_argument(option, type=Path, required=True)
+    parser.add_argument("--package", required=True, help="as the chip JSON calls it")
     parser.add_argument("--note", action="append", default=[], help="where a source came from")
     arguments = parser.parse_args()
     sources = [arguments.header, arguments.chip, arguments.svd]
@@ -138,7 +162,9 @@ def main() -> None:
             "sha256": {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sources},
         },
         "header": header_facts(arguments.header.read_text(encoding="utf-8", errors="replace")),
-        "chip": chip_facts(json.loads(arguments.chip.read_text(encoding="utf-8"))),
+        "chip": chip_facts(
+            json.loads(arguments.chip.read_text(encoding="utf-8")), arguments.package
+        ),
         "svd": svd_facts(read_svd(arguments.svd)),
     }
     # One line for each register or pin: compact, and still a readable diff.

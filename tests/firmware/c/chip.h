@@ -28,16 +28,34 @@ typedef struct {
     } stream[8];
 } dma;
 
+typedef struct {
+    reg sr, cr1, cr2, smpr1, smpr2, jofr[4], htr, ltr, sqr1, sqr2, sqr3, jsqr, jdr[4], dr;
+} adc;
+
 #define TIM2 ((timer *)0x40000000)
 #define TIM3 ((timer *)0x40000400)
 #define TIM4 ((timer *)0x40000800)
 #define USART2 ((usart *)0x40004400)
 #define TIM1 ((timer *)0x40010000)
+#define ADC1 ((adc *)0x40012000)
+#define ADC_CCR WORD(0x40012304)
 #define DMA1 ((dma *)0x40026000)
 #define DMA2 ((dma *)0x40026400)
 #define GPIOA ((gpio *)0x40020000)
 #define GPIOC ((gpio *)0x40020800)
 
+#define RTC_TR WORD(0x40002800)
+#define RTC_DR WORD(0x40002804)
+#define RTC_CR WORD(0x40002808)
+#define RTC_ISR WORD(0x4000280C)
+#define RTC_PRER WORD(0x40002810)
+#define RTC_WUTR WORD(0x40002814)
+#define RTC_ALRMAR WORD(0x4000281C)
+#define RTC_WPR WORD(0x40002824)
+#define RTC_BKP0R WORD(0x40002850)
+#define WWDG_CR WORD(0x40002C00)
+#define WWDG_CFR WORD(0x40002C04)
+#define WWDG_SR WORD(0x40002C08)
 #define IWDG_KR WORD(0x40003000)
 #define IWDG_PR WORD(0x40003004)
 #define IWDG_RLR WORD(0x40003008)
@@ -50,12 +68,15 @@ typedef struct {
 #define EXTI_FTSR WORD(0x40013C0C)
 #define EXTI_PR WORD(0x40013C14)
 #define CRC_DR WORD(0x40023000)
+#define CRC_IDR WORD(0x40023004)
+#define CRC_CR WORD(0x40023008)
 #define RCC_CR WORD(0x40023800)
 #define RCC_PLLCFGR WORD(0x40023804)
 #define RCC_CFGR WORD(0x40023808)
 #define RCC_AHB1ENR WORD(0x40023830)
 #define RCC_APB1ENR WORD(0x40023840)
 #define RCC_APB2ENR WORD(0x40023844)
+#define RCC_BDCR WORD(0x40023870)
 #define RCC_CSR WORD(0x40023874)
 #define FLASH_ACR WORD(0x40023C00)
 #define FLASH_KEYR WORD(0x40023C04)
@@ -86,16 +107,20 @@ typedef struct {
 
 #define AHB1_GPIOA BIT(0)
 #define AHB1_GPIOC BIT(2)
+#define AHB1_CRC BIT(12)
 #define AHB1_DMA1 BIT(21)
 #define AHB1_DMA2 BIT(22)
 #define APB1_TIM2 BIT(0)
 #define APB1_TIM3 BIT(1)
 #define APB1_TIM4 BIT(2)
+#define APB1_WWDG BIT(11)
 #define APB1_USART2 BIT(17)
 #define APB1_PWR BIT(28)
 #define APB2_TIM1 BIT(0)
+#define APB2_ADC1 BIT(8)
 #define APB2_SYSCFG BIT(14)
 
+enum { WWDG_IRQ = 0, RTC_WKUP_IRQ = 3, RTC_ALARM_IRQ = 41 };
 /* DMA: bits of CR, and the flags of a stream where they stand for stream 0. RM0368 9.5. */
 enum {
     DMA_EN = BIT(0), DMA_TEIE = BIT(2), DMA_HTIE = BIT(3), DMA_TCIE = BIT(4),
@@ -106,6 +131,7 @@ enum {
 #define DMA_CHANNEL(n) ((uint32_t)(n) << 25)
 
 enum { DMA1_STREAM5_IRQ = 16, DMA1_STREAM6_IRQ = 17, DMA2_STREAM5_IRQ = 68 };
+enum { ADC_IRQ = 18 };
 enum { TIM2_IRQ = 28, TIM3_IRQ = 29, TIM4_IRQ = 30, USART2_IRQ = 38, EXTI15_10_IRQ = 40 };
 
 enum { INPUT, OUTPUT, ALTERNATE, ANALOG };

@@ -36,6 +36,10 @@ HANDLER(usage_fault);
 HANDLER(svcall);
 HANDLER(pendsv);
 HANDLER(systick);
+HANDLER(wwdg);
+HANDLER(rtc_wkup);
+HANDLER(rtc_alarm);
+HANDLER(adc1);
 HANDLER(tim2);
 HANDLER(tim3);
 HANDLER(tim4);
@@ -57,6 +61,10 @@ __attribute__((section(".vectors"), used)) void (*const vectors[16 + 85])(void) 
     [14] = pendsv,
     [15] = systick,
     [16 ... 16 + 84] = stray,
+    [16 + WWDG_IRQ] = wwdg,
+    [16 + RTC_WKUP_IRQ] = rtc_wkup,
+    [16 + RTC_ALARM_IRQ] = rtc_alarm,
+    [16 + ADC_IRQ] = adc1,
     [16 + TIM2_IRQ] = tim2,
     [16 + TIM3_IRQ] = tim3,
     [16 + TIM4_IRQ] = tim4,

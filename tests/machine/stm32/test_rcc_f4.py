@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fwgen.machine.stm32.rcc_f4 import Rcc
 from fwgen.trace import Clock, Hazard, Wave
+from tests.machine.conftest import hazard_codes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -175,9 +176,12 @@ def test_the_backup_domain_is_locked_until_dbp(soc: Soc, hazards: Callable[[], l
     soc.write("RCC", "BDCR", 0x101)
     wait(soc, soc.chip.clocks.startup_ps["lse"])
     assert soc.read("RCC", "BDCR") == 0x103
-    assert hz(soc, "LSE") == hz(soc, "RTCCLK") == 32_768
+    assert (hz(soc, "LSE"), hz(soc, "RTCCLK")) == (32_768, 0)
+    soc.write("RCC", "BDCR", 0x8101)
+    assert hz(soc, "RTCCLK") == 32_768
     soc.write("RCC", "BDCR", 0x201)  # the choice of the RTC's clock is final
     assert soc.read("RCC", "BDCR") == 0x103
+    assert hazards() == ["backup-locked", "rtc-source"]
     soc.reset(soc.now_ps, "SFTRSTF")
     assert soc.read("RCC", "BDCR") == 0x103  # outlives a system reset
     soc.write("RCC", "APB1ENR", 1 << 28)
@@ -186,6 +190,43 @@ def test_the_backup_domain_is_locked_until_dbp(soc: Soc, hazards: Callable[[], l
     soc.write("RCC", "BDCR", 1 << 16)
     wait(soc, MS)
     assert soc.read("RCC", "BDCR") == 1 << 16
+
+
+def test_the_lse_cannot_be_bypassed_where_there_is_a_crystal(
+    soc: Soc, hazards: Callable[[], list[str]]
+) -> None:
+    soc.write("RCC", "APB1ENR", 1 << 28)
+    wait(soc, US)
+    soc.write("PWR", "CR", 0x8100)
+    soc.write("RCC", "BDCR", 5)
+    wait(soc, 10 * soc.chip.clocks.startup_ps["lse"])
+    assert soc.read("RCC", "BDCR") == 5
+    soc.write("RCC", "BDCR", 1)  # only while the LSE is off
+    assert soc.read("RCC", "BDCR") == 5
+    assert "lse-mode" in hazards()
+
+
+def test_a_board_without_an_lse_is_told(make_soc: Callable[..., Soc]) -> None:
+    soc = make_soc(lse_hz=None)
+    soc.write("RCC", "APB1ENR", 1 << 28)
+    wait(soc, US)
+    soc.write("PWR", "CR", 0x8100)
+    soc.write("RCC", "BDCR", 1)
+    wait(soc, 10 * soc.chip.clocks.startup_ps["lse"])
+    assert soc.read("RCC", "BDCR") == 1
+    assert hazard_codes(soc) == ["lse-absent"]
+
+
+def test_the_rtc_from_the_hse_must_be_1_mhz_at_most(soc: Soc) -> None:
+    modify(soc, "CR", 0, HSEON | HSEBYP)
+    modify(soc, "CFGR", 0, 4 << 16)
+    wait(soc, 10 * MS)
+    soc.write("RCC", "APB1ENR", 1 << 28)
+    wait(soc, US)
+    soc.write("PWR", "CR", 0x8100)
+    soc.write("RCC", "BDCR", 0x8300)
+    assert hz(soc, "RTCCLK") == 2_000_000
+    assert hazard_codes(soc) == ["rtc-clock"]
 
 
 # ---------------------------------------------------------------------- PLL and switching

@@ -231,7 +231,7 @@ def test_seven_bits_and_parity_are_a_trap() -> None:
     send(soc, 0xC1)
     quiet(soc)
     assert frames(soc, "tx")[0].byte == 0x41
-    assert hazards(soc, "serial-format")[0].severity == "warning"
+    assert hazards(soc, "serial-seven-bits")
 
 
 def test_oversampling_by_eight_doubles_the_fastest_rate() -> None:

@@ -5,7 +5,7 @@ Source: RM0368 §9.3.8 to §9.3.17.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fwgen.machine.dma import wired_to
 from fwgen.machine.stm32.dma_v2.stream import FIFO, MEMORY_TO_MEMORY
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 _KILOBYTE = 1024  # which no burst may cross (§9.3.11)
 
 
-class Flaw(tuple[str, str, str, str, str]):
-    """A hazard to tell: code, severity, message, section, cure."""
+class Flaw(NamedTuple):
+    """A hazard to tell."""
 
-    __slots__ = ()
+    code: str
+    message: str
+    section: str
+    cure: str
 
 
-def _flaw(code: str, severity: str, message: str, section: str, cure: str) -> Flaw:
-    return Flaw((code, severity, message, f"RM0368 §{section}", cure))
+def _flaw(code: str, message: str, section: str, cure: str) -> Flaw:
+    return Flaw(code, message, f"RM0368 §{section}", cure)
 
 
 def flaws(dma: Dma, stream: Stream) -> Iterator[Flaw]:
@@ -48,30 +51,30 @@ def _modes(stream: Stream) -> Iterator[Flaw]:
     name, cr = stream.name, stream.cr
     if cr.DIR == 3 or cr.PSIZE == 3 or cr.MSIZE == 3:
         yield _flaw(
-            "dma-mode", "error", f"{name} is enabled with a reserved DIR, PSIZE or MSIZE",
+            "dma-mode", f"{name} is enabled with a reserved DIR, PSIZE or MSIZE",
             "9.5.5", "write 0, 1 or 2 to these fields",
         )  # fmt: skip
     if stream.direction == MEMORY_TO_MEMORY and (cr.CIRC or cr.DBM):
         yield _flaw(
-            "dma-mode", "error",
+            "dma-mode",
             f"{name} copies memory to memory, which cannot be circular or double buffered",
             "9.3.6", "clear CIRC and DBM",
         )  # fmt: skip
     if cr.PFCTRL and cr.DBM:
         yield _flaw(
-            "dma-mode", "error",
+            "dma-mode",
             f"{name}: double buffer mode goes with the DMA as flow controller only",
             "9.3.16", "clear DBM or PFCTRL",
         )  # fmt: skip
     if not stream.direct and stream.pbeats * stream.psize > FIFO:
         yield _flaw(
-            "dma-burst", "error",
+            "dma-burst",
             f"{name}: a burst of {stream.pbeats} times {stream.psize} bytes does not fit the FIFO",
             "9.3.12", "make PBURST times PSIZE at most 16 bytes",
         )  # fmt: skip
     elif not stream.direct and stream.pbeats * stream.psize == FIFO and stream.threshold == 12:
         yield _flaw(
-            "dma-burst", "error",
+            "dma-burst",
             f"{name}: bursts of 16 bytes with a threshold of 3/4 never find room",
             "9.3.12", "use another threshold in FTH",
         )  # fmt: skip
@@ -81,7 +84,7 @@ def _sizes(stream: Stream) -> Iterator[Flaw]:
     name, items = stream.name, stream.ndtr.value
     if not items:
         yield _flaw(
-            "dma-empty", "warning", f"{name} is enabled with NDTR 0: nothing will be transferred",
+            "dma-empty", f"{name} is enabled with NDTR 0: nothing will be transferred",
             "9.5.6", "write the number of items to NDTR before EN is set",
         )  # fmt: skip
         return
@@ -89,7 +92,7 @@ def _sizes(stream: Stream) -> Iterator[Flaw]:
         return
     if items * stream.psize % stream.msize:
         yield _flaw(
-            "dma-incomplete", "error",
+            "dma-incomplete",
             f"{name}: {items} items of {stream.psize} bytes are no whole number of"
             f" {stream.msize}-byte units of memory",
             "9.3.10", f"make NDTR a multiple of {stream.msize // stream.psize}",
@@ -98,7 +101,7 @@ def _sizes(stream: Stream) -> Iterator[Flaw]:
         burst = stream.mbeats * stream.msize
         if items * stream.psize % burst:
             yield _flaw(
-                "dma-incomplete", "error",
+                "dma-incomplete",
                 f"{name}: in circular mode {items} items of {stream.psize} bytes must be whole"
                 f" bursts of {burst} bytes",
                 "9.3.8", "choose NDTR so, or single transfers in MBURST",
@@ -112,7 +115,7 @@ def _addresses(stream: Stream) -> Iterator[Flaw]:
     for register, address, size in places:
         if address % size:
             yield _flaw(
-                "dma-misaligned", "error",
+                "dma-misaligned",
                 f"{stream.name}: {register} is {address:#010x}, which is not aligned to the"
                 f" {size} bytes of an item",
                 "9.3.11", "align the buffer, or transfer smaller items",
@@ -129,7 +132,7 @@ def _addresses(stream: Stream) -> Iterator[Flaw]:
         room = _KILOBYTE - address % _KILOBYTE
         if room % burst and length > room:
             yield _flaw(
-                "dma-burst", "error",
+                "dma-burst",
                 f"{stream.name}: bursts of {burst} bytes from {address:#010x} ({register}) cross a"
                 " boundary of 1 KB: an error that no flag reports",
                 "9.3.11", f"align the buffer to {burst} bytes",
@@ -140,7 +143,7 @@ def _request(dma: Dma, stream: Stream) -> Iterator[Flaw]:
     wired = wired_to(dma.soc.chip.peripherals, dma.name, stream.number, stream.channel)
     if not wired:
         yield _flaw(
-            "dma-no-request", "warning",
+            "dma-no-request",
             f"{stream.name} listens to channel {stream.channel}, on which nothing requests",
             "9.3.3", "look up stream and channel of the request in Tables 27 and 28",
         )  # fmt: skip
@@ -149,7 +152,7 @@ def _request(dma: Dma, stream: Stream) -> Iterator[Flaw]:
     if all(spec.gate is not None and not gated.get(spec.name, False) for spec, _ in wired):
         names = " and ".join(dict.fromkeys(spec.name for spec, _ in wired))
         yield _flaw(
-            "dma-no-request", "warning",
+            "dma-no-request",
             f"{stream.name} is enabled while the clock of {names}, which requests on channel"
             f" {stream.channel}, is off",
             "9.3.17", f"enable the clock of {names} first",

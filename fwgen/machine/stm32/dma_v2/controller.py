@@ -205,7 +205,6 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
             register.value = before
             self.soc.hazard(
                 "dma-protected",
-                "error",
                 f"{stream.name}: {register.name} written while it is the buffer in use (CT is"
                 f" {which}): the stream stops with TEIF",
                 section="RM0368 §9.3.9",
@@ -224,11 +223,9 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         if (register.value ^ before) & mask:
             self.soc.hazard(
                 "dma-protected",
-                "warning",
                 f"{self.name}.{register.name} written while stream {stream.number} is enabled:"
                 " what EN protects keeps its value",
                 section="RM0368 §9.3.17",
-                cure="clear EN and wait until it reads 0 before the stream is set up",
             )
         register.value = before & mask | register.value & ~mask
 
@@ -239,20 +236,16 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         if status.value >> lowest & ALL:
             self.soc.hazard(
                 "dma-flags",
-                "warning",
                 f"{stream.name} is enabled while flags of its last transfer are set: it may not"
                 " start",
-                section="RM0368 §9.3.17",
-                cure="clear all flags of the stream in LIFCR or HIFCR first",
             )
         stream.configure()
         stream.start()
-        for code, severity, message, section, cure in flaws(self, stream):
-            self.soc.hazard(code, severity, message, section=section, cure=cure)
+        for flaw in flaws(self, stream):
+            self.soc.hazard(flaw.code, flaw.message, section=flaw.section, cure=flaw.cure)
         if not fits_threshold(stream):
             self.soc.hazard(
                 "dma-burst",
-                "error",
                 f"{stream.name}: a threshold of {stream.threshold} bytes is no whole number of"
                 f" bursts of {stream.mbeats} times {stream.msize} bytes: FEIF, and it stops",
                 section="RM0368 §9.3.12, FIFO threshold configurations",
@@ -303,11 +296,8 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         wanted = port.reaches if isinstance(port, Port) else ()
         self.soc.hazard(
             "dma-bus-error",
-            "error",
             f"{stream.name}: {access} of {address:#010x} ({place.name}) fails: its {which} port"
             f" reaches {', '.join(sorted(wanted))}",
-            section="RM0368 §2.1, §9.3.18",
-            cure="use the other controller, or an address that the port reaches",
         )
 
     # ------------------------------------------------------------------ arbitration

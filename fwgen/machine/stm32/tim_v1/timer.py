@@ -154,7 +154,6 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             return super()._gap(offset, access)
         self.soc.hazard(
             "reserved-bits",
-            "note",
             f"{self.name} has no {spec.name}: {access} of a reserved register",
             section=self.spec.section,
             cure=f"use a timer that has {spec.name}",
@@ -171,10 +170,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         if self.instance.updown and cr1.CMS and before & cr1.mask("CMS", "CEN") == 1:
             self.soc.hazard(
                 "timer-mode",
-                "warning",
                 f"{self.name}: from edge-aligned to centre-aligned mode while the counter runs",
-                section="RM0368 §13.4.1",
-                cure="clear CEN in CR1 first",
             )
         if cr1.CEN and not cr1.field("CEN", before):
             self._begin(t_ps)
@@ -276,9 +272,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
                 state.value = state.value & ~(3 << lane) | before & 3 << lane
                 self.soc.hazard(
                     "timer-direction",
-                    "warning",
                     f"{self.name}.{state.name}.CC{i + 1}S cannot change while CC{i + 1}E is set",
-                    section="RM0368 §13.4.7",
                     cure=f"clear CC{i + 1}E in CCER first",
                 )
             mode = state.value >> lane & 0xFF
@@ -364,11 +358,8 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
             return offset
         self.soc.hazard(
             "timer-burst",
-            "error",
             f"{self.name}: a burst of {self.dcr.DBL + 1} registers from DBA = {self.dcr.DBA} goes"
             " beyond the last one",
-            section="RM0368 §12.4.19",
-            cure="let DBA + DBL be at most 17",
         )
         return None
 

@@ -149,12 +149,16 @@ class Silicon:
     # ------------------------------------------------------------------ serial ports and edges
 
     def transmitter(self, port: str, clause: str) -> tuple[str, int]:
-        """The pin and alternate function that ``port`` sends on. Raises ModelError."""
+        """The pin and alternate function that ``port`` sends on: one without a part, if it can.
+
+        Raises ModelError.
+        """
         spec = self.chip.peripherals.get(port)
         if spec is None or spec.kind is None or not spec.kind.startswith("stm32.usart_"):
             raise ModelError(f"{self.chip.title} has no serial port {port}", where=clause or None)
         console = self.board.console
-        pins = list(self.chip.pins.values())
+        taken = {part.pin for part in self.board.parts.values()}
+        pins = sorted(self.chip.pins.values(), key=lambda pin: pin.name in taken)
         if console and console.uart == port:
             pins.insert(0, self.chip.pins[console.tx])
         for pin in pins:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import Board
+    from fwgen.board.types import Part as BoardPart
     from fwgen.model.embedded.read.parser import Node
     from fwgen.model.embedded.read.words import Vocabulary
 
@@ -836,7 +837,9 @@ class Interpreter:
             name = self.words.usart(usart.start) if usart is not None else None
         if name is None:
             if console is None:
-                self._refuse(clause.action, "this board has no console to print to")
+                self._refuse(
+                    clause.action, "this board has no console to print to", self._ports_hint()
+                )
             name = console.uart
         baud = console.baud if console is not None and console.uart == name else 115_200
         if baud_node is not None:
@@ -844,6 +847,19 @@ class Interpreter:
             if not 50 <= baud <= 2_000_000:
                 self._refuse(baud_node, "a baud rate lies between 50 and 2 000 000")
         return name, baud
+
+    def _ports_hint(self) -> str | None:
+        """Which ports there are for a serial adapter of the user's own."""
+        pins = self.board.chip.pins.values()
+        ports = [
+            name
+            for name in sorted(self.board.chip.peripherals)
+            if "UART" in name.replace("USART", "UART")
+            and any(pin.af(f"{name}_TX") is not None for pin in pins)
+        ]
+        if not ports:
+            return None
+        return f"with a serial adapter on one of its ports, name it: on {', '.join(ports)}"
 
     def _times(self, node: Node | None) -> int | None:
         if node is None:
@@ -1025,7 +1041,7 @@ class Interpreter:
                 return Line(found, name, active=0, pull=1)
             if part.kind != "button":
                 self._refuse(node, f"{name} is wired to {part.name}, which is no button")
-            return Line(part.pin, part.name, part.active)
+            return _button_line(part)
         said = node.first("BUTTON") if node is not None else None
         name_of = self.words.thing("BUTTON", said.start, said.end) if said is not None else None
         part = self.board.parts.get(name_of or "")
@@ -1034,7 +1050,7 @@ class Interpreter:
             raise PromptError(
                 f"{self.board.title} has no button", words=("button",), hint="name the pin it is on"
             )
-        return Line(part.pin, part.name, part.active)
+        return _button_line(part)
 
     # ------------------------------------------------------------------ refusals
 
@@ -1052,6 +1068,12 @@ def _sure(thing: T | None) -> T:
     """What the grammar or an earlier check promises to be there."""
     assert thing is not None
     return thing
+
+
+def _button_line(part: BoardPart) -> Line:
+    """A button of the board; without a resistor there, the chip holds it while it is released."""
+    pull = None if part.pull is not None else 1 - part.active
+    return Line(part.pin, part.name, part.active, pull)
 
 
 def lines_of(rule: Rule) -> tuple[Line, ...]:

@@ -240,10 +240,10 @@ class Vocabulary:
         return found.name if found is not None and not self.board.find_part(word.folded) else None
 
     def usart(self, at: int) -> str | None:
-        """The USART that a word names ("uart2" is USART2), or None."""
+        """The serial port that a word names ("uart2" is USART2, where there is one), or None."""
         match = re.fullmatch(r"u(?:s)?art(\d)", self.words[at].folded)
-        name = f"USART{match[1]}" if match else ""
-        return name if name in self.board.chip.peripherals else None
+        names = (f"USART{match[1]}", f"UART{match[1]}") if match else ()
+        return next((name for name in names if name in self.board.chip.peripherals), None)
 
     def thing(self, kind: str, start: int, end: int) -> str | None:
         """The part or port that the words name ("LD2")."""

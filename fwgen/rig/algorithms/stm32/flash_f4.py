@@ -38,7 +38,9 @@ RESULTS = {
 """What a call returns besides 0: ours, or the error flags of FLASH_SR (§3.8.4)."""
 
 # Polls of BSY before giving up, about 9 cycles each: at 16 MHz 19 s for an erase (8 s at most for
-# a whole flash, DS10086 Table 44), 2.3 ms for a word (100 us at most); a fifth of it at 84 MHz.
+# 512 KiB, DS10086 Table 44), 2.3 ms for a word (100 us at most); a fifth of it at 84 MHz. A larger
+# flash is given as much more time as it is larger.
+LONG_SIZE = 0x8_0000
 LONG, SHORT = 0x0200_0000, 0x1000
 X32_MIN_UV, X16_MIN_UV = 2_700_000, 2_100_000  # §3.5.2, Table 7
 
@@ -243,6 +245,7 @@ FURTHER = {
     2: "program_same: adds r7, #2 ; 3702",
     1: "program_same: adds r7, #1 ; 3701",
 }
+ERRORS = ("WRPERR", "PGAERR", "PGPERR", "PGSERR", "RDERR")  # of SR; not every chip has RDERR
 CONSTANTS = {
     "k_flash": "FLASH",
     "k_iwdg": "IWDG",
@@ -254,8 +257,7 @@ CONSTANTS = {
     "k_reload": "0xAAAA",
     "k_longest": "0xFFF",
     "k_psize": "PSIZE << FLASH_CR_PSIZE_Pos",
-    "k_errors": "FLASH_SR_WRPERR | FLASH_SR_PGAERR | FLASH_SR_PGPERR | FLASH_SR_PGSERR"
-    " | FLASH_SR_RDERR",
+    "k_errors": "",  # the chip's: see ``make``
     "k_long": f"{LONG} ; polls",
     "k_short": f"{SHORT} ; polls",
     "k_locked": f"{LOCKED:#x}",
@@ -290,7 +292,13 @@ def make(chip: Chip, base: int, supply_uv: int) -> Algorithm:
         end += size
         ends.append(f"{end:#x} ; end of sector {len(ends)}")
     units = [_unit(label, "code", text.strip().splitlines()) for label, text in code.items()]
-    units += [_unit(label, "words", [text]) for label, text in CONSTANTS.items()]
+    facts = Facts(chip)
+    flags = [f"FLASH_SR_{flag}" for flag in ERRORS]
+    constants = CONSTANTS | {
+        "k_long": f"{LONG * max(1, flash.size // LONG_SIZE)} ; polls",
+        "k_errors": " | ".join(flag for flag in flags if facts.get(flag) is not None),
+    }
+    units += [_unit(label, "words", [text]) for label, text in constants.items()]
     units.append(_unit("sectors", "words", [*ends, "0 ; no more"]))
     plan = (
         f"Erases and programs the flash of {chip.title}, {8 * unit} bits at once. "

@@ -256,7 +256,8 @@ class _Straight:
         left = code.take()
         code.op_put(left, times, f"{times} turns")
         if even and times.bit_length() + bit < 32:
-            self._count_down(ground, run[0], left, bit, odr)
+            wide = 4 if times.bit_length() + bit <= 16 else 2  # bits 31:16 of ODR are reserved
+            self._count_down(ground, run[0], left, bit, odr, wide)
             code.release(left)
             return
         shadow = code.take()
@@ -270,7 +271,9 @@ class _Straight:
             code.branch("bne", head)
         code.release(left, shadow)
 
-    def _count_down(self, ground: Ground, pair: _Pair, left: str, bit: int, odr: int) -> None:
+    def _count_down(
+        self, ground: Ground, pair: _Pair, left: str, bit: int, odr: int, wide: int
+    ) -> None:
         """What is left to do, odd or even, is the level itself; other pins are no outputs."""
         code = ground.code
         times = pair.wait_ps
@@ -280,7 +283,8 @@ class _Straight:
             code.op(f"subs {left}, #1", "one turn less")
             if bit:
                 code.op(f"lsls {level}, {left}, #{bit}", "odd: on")
-            code.save(level if bit else left, odr, comment=", ".join(x.name for x in pair.turned))
+            said = ", ".join(x.name for x in pair.turned)
+            code.save(level if bit else left, odr, wide, comment=said)
             code.branch("bne", head)
         code.release(level)
 
