@@ -213,4 +213,5 @@ def _places(address: int, size: int) -> Iterator[int]:
 
 def _full(region: Region) -> int:
     """The rights of a memory with no MPU."""
-    return uc.UC_PROT_ALL if region.kind == "ram" else uc.UC_PROT_READ | uc.UC_PROT_EXEC
+    rights = uc.UC_PROT_READ | (uc.UC_PROT_WRITE if region.kind == "ram" else 0)
+    return int(rights | (uc.UC_PROT_EXEC if region.executable else 0))

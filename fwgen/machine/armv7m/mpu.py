@@ -51,12 +51,8 @@ class Mpu(Peripheral, registers="armv7m.mpu"):
     @rnr.on_write
     def _select(self, t_ps: int, written: int, before: int) -> None:
         if self.rnr.REGION >= REGIONS:
-            self.soc.hazard(
-                "unpredictable",
-                "error",
-                f"MPU_RNR = {self.rnr.REGION}, but there are regions 0 to {REGIONS - 1}",
-                section="PM0214 §4.2.7",
-                cure="select a region that exists",
+            self._impossible(
+                f"MPU_RNR = {self.rnr.REGION}, but there are regions 0 to {REGIONS - 1}"
             )
             self.rnr.value &= REGIONS - 1
 
@@ -99,7 +95,7 @@ class Mpu(Peripheral, registers="armv7m.mpu"):
     @ctrl.on_write
     def _enable(self, t_ps: int, written: int, before: int) -> None:
         if self.ctrl.HFNMIENA and not self.ctrl.ENABLE:
-            self._unpredictable("MPU_CTRL.HFNMIENA is set while ENABLE is clear", "PM0214 §4.2.6")
+            self._impossible("MPU_CTRL.HFNMIENA is set while ENABLE is clear")
         self._tell()
 
     def _check(self, number: int) -> None:
@@ -108,15 +104,14 @@ class Mpu(Peripheral, registers="armv7m.mpu"):
             return
         size = rasr >> 1 & 31
         if size < 4:
-            self._unpredictable(f"region {number} of the MPU is smaller than 32 bytes")
+            self._impossible(f"region {number} of the MPU is smaller than 32 bytes")
         elif rasr >> 24 & 7 == 4:
-            self._unpredictable(f"region {number} of the MPU has the reserved AP 4")
+            self._impossible(f"region {number} of the MPU has the reserved AP 4")
         elif size < 7 and rasr & 0xFF00:
-            self._unpredictable(f"region {number} of the MPU is too small for subregions")
+            self._impossible(f"region {number} of the MPU is too small for subregions")
 
-    def _unpredictable(self, what: str, section: str = "PM0214 §4.2.9") -> None:
-        self.soc.hazard("unpredictable", "error", f"{what}: what follows is unpredictable",
-                        section=section, cure="see the manual's table of values")  # fmt: skip
+    def _impossible(self, what: str) -> None:
+        self.soc.hazard("mpu-setting", what)
 
     def write(self, offset: int, size: int, value: int, t_ps: int) -> None:
         """A write by the bus. A narrow write of a bank keeps the selected region's other lanes."""

@@ -240,7 +240,7 @@ def test_a_region_that_cannot_be_is_a_hazard(lab, rasr):
     lab.run(
         f"start: ldr r0, =0xe000ed90\n ldr r1, ={rasr}\n str r1, [r0, #16]\n end: b end",
     )
-    assert [hazard.code for hazard in lab.of(Hazard)] == ["unpredictable"]
+    assert [hazard.code for hazard in lab.of(Hazard)] == ["mpu-setting"]
 
 
 regions = st.builds(
