@@ -238,7 +238,7 @@ def _tried(
     unsound: EmissionError | BenchError | None = None
     stopped = ""
     attempt = 0
-    with _confined(model, reading.board, bench) as confined:
+    with _confined(model, reading.board, reading.contract, bench) as confined:
         while attempt < attempts:
             emission: Emission | None = None
             try:
@@ -283,14 +283,15 @@ def _tried(
 
 
 def _confined(
-    model: Model, board: Board, bench: Bench | None
+    model: Model, board: Board, contract: Contract, bench: Bench | None
 ) -> ConfinedMachine | nullcontext[None]:
     """A worker for a model that nobody vouches for."""
     if bench is not None or getattr(model, "trusted", False):
         return nullcontext()
+    from fwgen.contract.subjects import fitted
     from fwgen.machine.confined import ConfinedMachine
 
-    confined = ConfinedMachine(board)
+    confined = ConfinedMachine(fitted(board, contract.parts, contract.devices))
     confined.start()  # it is up before the model has answered
     return confined
 
@@ -431,9 +432,11 @@ def prove(
     the RAM's contents at power-on, what floating inputs read, how contacts chatter. When it fails
     then, it passed by luck: the Proof is that of the second run, with a Hazard that says so.
     """
+    from fwgen.contract.subjects import fitted
     from fwgen.machine.machine import Machine
     from fwgen.verdict import judge
 
+    wired = fitted(board, contract.parts, contract.devices)
     if bench is not None:
         trace = bench.run(image, contract.stimuli, contract.span_ps)
         return Proof(board, contract, image, trace, judge(contract, trace, board))
@@ -441,7 +444,7 @@ def prove(
         return _proved(image, board, contract, confined.run_by_chance)
 
     def run(chance: int, image: Image, stimuli: Sequence[Stimulus], span_ps: int) -> Trace:
-        return Machine(board, chance=chance).run(image, stimuli, span_ps)
+        return Machine(wired, chance=chance).run(image, stimuli, span_ps)
 
     return _proved(image, board, contract, run)
 

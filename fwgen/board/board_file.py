@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.board.devices import known_devices, take_devices
 from fwgen.board.sensors import QUANTITIES, parse_sensed
 from fwgen.board.table import Finding, Table, hertz, microvolts, ohms, suggest
-from fwgen.board.types import Board, Chip, Console, Part, Sensor, fold_words
+from fwgen.board.types import Board, Chip, Console, Device, Part, Sensor, fold_words
 from fwgen.errors import BoardError, UnitError, did_you_mean
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def read_board(
     probe_table = top.table("probe", {})
     probe = {key: probe_table.text(key, "") for key in ("board_id", "target", "usb_id")}
     probe_table.close()
-    parts = _parts(top.table("parts", {}), chip)
+    parts_table = top.table("parts", {})
+    devices = _devices(parts_table, chip)
+    parts = _parts(parts_table, chip)
     console_data = top.raw("console", None)
     console = None
     if console_data is not None:
@@ -88,6 +91,7 @@ def read_board(
         aliases=aliases,
         probe={key: value for key, value in probe.items() if value},
         path=where,
+        devices=devices,
     )
 
 
@@ -123,10 +127,14 @@ def _pin_name(t: Table, key: str, chip: Chip) -> str:
     return name
 
 
+def _devices(table: Table, chip: Chip) -> dict[str, Device]:
+    return take_devices(table, lambda name: name if name in chip.pins else "")
+
+
 def _parts(table: Table, chip: Chip) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for name, t in table.tables():
-        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS])
+        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *known_devices()])
         pin = _pin_name(t, "pin", chip)
         if kind in SENSOR_KINDS:
             parts[name] = _sensor(t, name, kind, pin)
@@ -149,23 +157,25 @@ def _parts(table: Table, chip: Chip) -> dict[str, Part]:
     return parts
 
 
-def read_sensors(
+def read_wired(
     data: object, where: str, find_pin: Callable[[str], str], out: list[Finding]
-) -> dict[str, Part]:
-    """Parts that give a voltage, wired to a board by someone who uses it.
+) -> tuple[dict[str, Part], dict[str, Device]]:
+    """Parts that give a voltage, and devices with several pins, wired to a board by its user.
 
     ``find_pin`` gives the pin of any name that the board has for it, or "".
     """
     parts: dict[str, Part] = {}
-    for name, t in Table(data, where, out).tables():
-        kind = t.one_of("kind", SENSOR_KINDS)
+    table = Table(data, where, out)
+    devices = take_devices(table, find_pin)
+    for name, t in table.tables():
+        kind = t.one_of("kind", [*SENSOR_KINDS, *known_devices()])
         said = t.text("pin")
         pin = find_pin(said)
         if said and not pin:
             t.complain("pin", f"the board has no pin {said!r}")
         if kind and pin:
             parts[name] = _sensor(t, name, kind, pin)
-    return parts
+    return parts, devices
 
 
 def _sensor(t: Table, name: str, kind: str, pin: str) -> Part:

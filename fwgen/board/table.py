@@ -134,6 +134,10 @@ class Table:
             self.complain(key, f"{value[0]!r} is above {value[1]!r}", "the lowest comes first")
         return (low, high)
 
+    def names(self) -> list[str]:
+        """Every remaining key."""
+        return list(self._left)
+
     def table(self, key: str, default: object = _MISSING) -> Table:
         """A table within this one."""
         value = self.raw(key, default)

@@ -205,6 +205,28 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """Something wired to several pins: a chip on a bus, a wire between pins, a pull-up.
+
+    ``kind`` is what its maker calls it ("24c256": a file of boards/parts), "wire" or "resistor";
+    ``model`` how it behaves (a module of fwgen.machine.parts; "" for wire and resistor). ``pins``
+    maps its own pins ("scl", "cs") to the chip's. ``facts`` are its data sheet's, times in
+    picoseconds; ``content`` is what its memory holds when the board is new.
+    """
+
+    name: str
+    kind: str
+    model: str
+    bus: str  # "i2c", "spi" or ""
+    pins: Mapping[str, str]
+    address: int | None = None  # on I2C, without the R/W bit
+    pull: int | None = None  # what a resistor on the board pulls its lines to
+    facts: Mapping[str, int] = field(default_factory=dict)
+    content: bytes = b""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Console:
     """The serial port that a user sees when the board is plugged in."""
 
@@ -232,6 +254,7 @@ class Board:
     aliases: tuple[str, ...] = ()  # other names of the board: "NUCLEO-F401RE"
     probe: Mapping[str, str] = field(default_factory=dict)  # "target", "board_id"
     path: str = ""  # the file it came from, as the user knows it
+    devices: Mapping[str, Device] = field(default_factory=dict)  # on buses, wires, pull-ups
 
     def find_pin(self, name: str) -> Pin | None:
         """The pin that a pin name, header name or part name ("PA5", "D13", "LD2") means."""

@@ -36,6 +36,7 @@ from fwgen.contract.types import (
     Step,
     Stimulus,
     Tone,
+    Transfers,
     Trigger,
     Window,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "Step",
     "Stimulus",
     "Tone",
+    "Transfers",
     "Trigger",
     "Window",
     "check_contract",

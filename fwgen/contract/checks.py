@@ -38,6 +38,7 @@ from fwgen.contract.types import (
     Says,
     Send,
     Tone,
+    Transfers,
 )
 from fwgen.contract.words import rate_words
 from fwgen.errors import ContractError, did_you_mean
@@ -60,7 +61,7 @@ def check_contract(contract: Contract, board: Board, *, where: str = "contract")
 
     Raises ContractError whose ``where`` is the file and the table ("contract: expect[2]").
     """
-    _Checker(contract, fitted(board, contract.parts), where).check()
+    _Checker(contract, fitted(board, contract.parts, contract.devices), where).check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +227,28 @@ class _Checker:
             case Quiet():
                 for name in e.but:
                     self.subject(name, place)
+            case Transfers():
+                self._bus(e, place)
             case Asleep():
                 pass
+
+    def _bus(self, e: Transfers, place: str) -> None:
+        bus = self.subject(e.port, place).bus
+        if not bus:
+            raise ContractError(f"{e.port!r} is no I2C or SPI port", where=place)
+        if e.select is not None:
+            self.pin(e.select, place)
+        i2c = bus.startswith("I2C")
+        if i2c and (e.address is None or not 0 <= e.address < 1 << 10):
+            raise ContractError(
+                "a transfer on I2C goes to an address", where=place, hint="such as address = 0x50"
+            )
+        if i2c == (e.select is not None) and e.select is not None:
+            raise ContractError("nothing is selected by a pin on I2C", where=f"{place}.select")
+        if not i2c and (e.address is not None or not e.answered):
+            raise ContractError("there are no addresses on SPI", where=place)
+        if not e.answered and (e.writes or e.reads):
+            raise ContractError("nothing is transferred if nobody answers", where=place)
 
     def _threshold(self, e: Follows, place: str) -> None:
         """The voltage is given by the contract, and goes to both sides of the threshold."""
@@ -292,7 +313,7 @@ class _Checker:
                     )  # fmt: skip
             case Pattern():
                 self._pattern(e, place)
-            case Counts():
+            case Counts() | Transfers():
                 if e.least < 0 or (e.most is not None and e.most < e.least):
                     raise ContractError(f"{e.least} to {e.most} is no range", where=place)
             case Pwm() | Tone():
@@ -516,6 +537,15 @@ class _Checker:
                         where=place,
                         hint=f'add "{claim.subject.name}" to but',
                     )
+            for other, transfers in placed:
+                if isinstance(transfers, Transfers) and transfers.most != 0:
+                    bus = self.subject(transfers.port, other)
+                    if bus.key not in free:
+                        raise ContractError(
+                            f"{transfers.port} must keep quiet, yet in {_short(other)} it is used",
+                            where=place,
+                            hint=f'add "{transfers.port}" to but',
+                        )
             for other, says in placed:
                 if isinstance(says, Says | Replies) and getattr(says, "times", 1) != 0:
                     port = self.port(says.port, other)

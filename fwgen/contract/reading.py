@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
-from fwgen.board.board_file import read_sensors
+from fwgen.board.board_file import read_wired
+from fwgen.board.devices import check_devices
 from fwgen.board.sensors import parse_sensed
 from fwgen.board.table import Finding
 from fwgen.contract.accept import GAP, HAZARD, RESET, Accepted
@@ -41,6 +42,7 @@ from fwgen.contract.types import (
     Sensed,
     Step,
     Tone,
+    Transfers,
     Trigger,
     Window,
 )
@@ -58,7 +60,7 @@ from fwgen.units import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fwgen.board.types import Board, Part
+    from fwgen.board.types import Board, Device, Part
     from fwgen.contract.types import Edge, Expectation, Stimulus
 
 _T = TypeVar("_T")
@@ -69,6 +71,7 @@ _LONGEST = 60  # characters of a quantity: "1e999999999 s" is refused before it 
 _EXPONENT = re.compile(r"[0-9.][eE][+-]?[0-9]{2}")
 _LONGEST_SPAN_PS = 24 * 3600 * 10**12
 
+_BYTE = re.compile(r"[0-9A-Fa-f]{2}|\?\?")
 _ON = frozenset(("on", "lit", "pressed"))
 _OFF = frozenset(("off", "dark", "released"))
 _TURNS: Mapping[str, Edge] = {"on": "rising", "off": "falling", "either": "both"}
@@ -230,8 +233,8 @@ class _Reader:
         if isinstance(top.data.get("accept"), dict):
             raise top.wrong("accept", "expected tables", hint=_ACCEPT)
         accept = self._each(top, "accept", self._accepted)
-        parts = self._parts(top)
-        self.board = fitted(self.board, parts)
+        parts, devices = self._parts(top)
+        self.board = fitted(self.board, parts, devices)
         stimuli = self._each(top, "do", self._stimulus)
         expectations = self._each(top, "expect", self._expectation)
         span = top.duration("span")
@@ -240,9 +243,18 @@ class _Reader:
             span = required_span(expectations, stimuli)
         if not 0 < span <= _LONGEST_SPAN_PS:
             raise top.wrong("span", "a run lasts more than nothing and at most a day")
-        made = Contract(title, self.board.name, span, stimuli, expectations, accept, prompt, notes,
+        made = Contract(
+            title,
+            self.board.name,
+            span,
+            stimuli,
+            expectations,
+            accept,
+            prompt,
+            notes,
             parts,
-        )  # fmt: skip
+            devices,
+        )
         check_contract(made, self.board, where=self.where)
         return made
 
@@ -256,25 +268,32 @@ class _Reader:
         made = Accepted(given[0], table.text(given[0]), table.text("because"))
         return made.key, made.because
 
-    def _parts(self, top: _Table) -> tuple[Part, ...]:
+    def _parts(self, top: _Table) -> tuple[tuple[Part, ...], tuple[Device, ...]]:
+        """What is wired to the board for this contract."""
         if "parts" not in top:
-            return ()
+            return (), ()
         board, findings = self.board, list[Finding]()
 
         def find_pin(name: str) -> str:
             pin = board.find_pin(name)
             return pin.name if pin is not None else ""
 
-        parts = read_sensors(top.get("parts"), top.place("parts"), find_pin, findings)
+        place = top.place("parts")
+        parts, devices = read_wired(top.get("parts"), place, find_pin, findings)
+        check_devices(
+            (*board.devices.values(), *devices.values()),
+            lambda name, message, hint: findings.append(Finding(f"{place}.{name}", message, hint)),
+        )
         for finding in findings:
             raise ContractError(finding.message, where=finding.where, hint=finding.hint)
-        for name, part in parts.items():
-            if find(name, board) is not None:
+        for name in (*parts, *devices):
+            if find(name, board) is not None or name in board.devices:
                 raise top.wrong("parts", f"{board.name} already has a {name!r}")
+        for name, part in parts.items():
             taken = [other.name for other in board.parts.values() if other.pin == part.pin]
             if taken:
                 raise top.wrong("parts", f"{name}: {taken[0]} is on {part.pin}")
-        return tuple(parts.values())
+        return tuple(parts.values()), tuple(devices.values())
 
     def _each(self, top: _Table, key: str, read: Callable[[_Table], _T]) -> tuple[_T, ...]:
         tables = top.get(key) or []
@@ -672,6 +691,31 @@ class _Reader:
             made.append((name, bound))
         return tuple(made)
 
+    def _transfer(self, table: _Table) -> Transfers:
+        found = self.subject(table, "transfer")
+        if not found.bus:
+            raise table.wrong("transfer", f"{found.name!r} is no I2C or SPI port", "such as I2C1")
+        exactly = table.count("times")
+        least, most = table.count("least"), table.count("most")
+        if exactly is not None and (least, most) != (None, None):
+            raise table.wrong("times", "say either times, or least and most")
+        low, high = (exactly, exactly) if exactly is not None else (least, most)
+        select = self.pin(table, "select") if "select" in table else None
+        return Transfers(
+            found.bus, table.count("address"), select, self._hex(table, "writes"),
+            self._hex(table, "reads"), table.flag("answered", default=True),
+            1 if low is None else low, high, self.window(table),
+        )  # fmt: skip
+
+    def _hex(self, table: _Table, key: str) -> tuple[int | None, ...] | None:
+        """Bytes as hexadecimal digits; ?? is any."""
+        if key not in table:
+            return None
+        words = table.text(key).split()
+        if not all(_BYTE.fullmatch(word) for word in words):
+            raise table.wrong(key, "expected hexadecimal bytes", hint='such as "9f ?? 40"')
+        return tuple(None if word == "??" else int(word, 16) for word in words)
+
     def _asleep(self, table: _Table) -> Asleep:
         least = table.quantity("asleep", parse_ratio)
         return Asleep(least or 0, self.window(table))
@@ -716,6 +760,7 @@ _VERBS: Mapping[str, Callable[[_Reader, _Table], Expectation]] = {
     "exclusive": _Reader._exclusive,
     "says": _Reader._says,
     "replies": _Reader._replies,
+    "transfer": _Reader._transfer,
     "asleep": _Reader._asleep,
     "quiet": _Reader._quiet,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,16 @@ from fwgen.errors import ContractError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from fwgen.board.types import Board, Part
+    from fwgen.board.types import Board, Device, Part
 
 _CONSOLE = frozenset(("console", "serial", "uart", "serial port", "terminal"))
+_BUS = re.compile(r"(?:I2C|SPI)\d+")
 _ON_OFF = {"led": ("on", "off"), "button": ("pressed", "released")}
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A name resolved: ``pin`` for a part or a pin, ``port`` (the UART's name) for a port.
+    """A name resolved: ``pin`` for a part or a pin, ``port`` (the UART's name) for a serial port.
 
     ``active`` is the pin's level that counts as 1; ``words`` are what 1 and 0 are called.
     """
@@ -29,11 +31,12 @@ class Subject:
     active: int = 1
     words: tuple[str, str] = ("high", "low")
     part: Part | None = None
+    bus: str = ""  # the name of an I2C or SPI port
 
     @property
     def key(self) -> str:
         """What two names for the same thing share."""
-        return self.pin or self.port
+        return self.pin or self.port or self.bus
 
     def word(self, level: int | None) -> str:
         """What a level of this subject is called."""
@@ -49,10 +52,13 @@ class Subject:
         return f"turns {word}" if word in ("on", "off") else f"is {word}"
 
 
-def fitted(board: Board, parts: Iterable[Part]) -> Board:
-    """The board with the parts that a contract wires to it."""
+def fitted(board: Board, parts: Iterable[Part], devices: Iterable[Device] = ()) -> Board:
+    """The board with the parts and devices that a contract wires to it."""
     more = {part.name: part for part in parts}
-    return replace(board, parts={**board.parts, **more}) if more else board
+    wired = {device.name: device for device in devices}
+    if not more and not wired:
+        return board
+    return replace(board, parts={**board.parts, **more}, devices={**board.devices, **wired})
 
 
 def resolve(name: str, board: Board) -> Subject:
@@ -80,13 +86,16 @@ def find(name: str, board: Board) -> Subject | None:
     port = _port(name, board)
     if port is not None:
         return Subject(name, port=port)
+    bus = name.strip().upper()
+    if _BUS.fullmatch(bus) and bus in board.chip.peripherals:
+        return Subject(name, bus=bus)
     meant = board.words.get(" ".join(name.casefold().split()))
     if meant is None or meant.casefold() == name.casefold():
         return None
     other = find(meant, board)
     if other is None:
         return None
-    return Subject(name, other.pin, other.port, other.active, other.words, other.part)
+    return Subject(name, other.pin, other.port, other.active, other.words, other.part, other.bus)
 
 
 def _port(name: str, board: Board) -> str | None:
@@ -111,9 +120,19 @@ def port_pins(port: str, board: Board) -> tuple[str, ...]:
     )
 
 
+def bus_pins(bus: str, board: Board) -> tuple[str, ...]:
+    """The pins that a signal of an I2C or SPI port reaches."""
+    return tuple(
+        pin.name
+        for pin in board.chip.pins.values()
+        if any(n.startswith(f"{bus}_") for names in pin.alternate.values() for n in names)
+    )
+
+
 def known_names(board: Board) -> list[str]:
     """Every name that a contract for this board may use, for suggestions."""
     ports = ["console"] if board.console is not None else []
     ports += [name for name in board.chip.peripherals if "UART" in name or "USART" in name]
+    ports += [name for name in board.chip.peripherals if _BUS.fullmatch(name)]
     headers = [label for header in board.headers.values() for label in header]
     return [*board.parts, *ports, *board.chip.pins, *headers, *board.words]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from fwgen.board.types import Part
+    from fwgen.board.types import Device, Part
 
 Edge = Literal["rising", "falling", "both"]
 
@@ -303,6 +303,27 @@ class Replies:
 
 
 @dataclass(frozen=True, slots=True)
+class Transfers:
+    """Between ``least`` and ``most`` transfers on a bus of the chip that look like this.
+
+    On I2C a transfer lasts from a START to the STOP, repeated STARTs included, and goes to
+    ``address`` (``answered`` False: nobody acknowledges it). On SPI it lasts while the pin
+    ``select`` is low, or without one for the whole window. ``writes`` and ``reads`` are all the
+    bytes that the master sends and gets in it; a byte None, or None for all: whatever.
+    """
+
+    port: str
+    address: int | None = None
+    select: str | None = None
+    writes: tuple[int | None, ...] | None = None
+    reads: tuple[int | None, ...] | None = None
+    answered: bool = True
+    least: int = 1
+    most: int | None = None
+    window: Window = ALWAYS
+
+
+@dataclass(frozen=True, slots=True)
 class Asleep:
     """The core sleeps at least this share of the window."""
 
@@ -319,7 +340,7 @@ class Quiet:
 
 Expectation = (
     Level | Blinks | Pattern | Counts | Pwm | Tone | Follows | Responds
-    | Never | Exclusive | Says | Replies | Asleep | Quiet
+    | Never | Exclusive | Says | Replies | Transfers | Asleep | Quiet
 )  # fmt: skip
 
 
@@ -327,6 +348,7 @@ Expectation = (
 class Contract:
     """What must be seen on a board.
 
+    ``devices`` are on buses, wires and pull-ups (``subjects.fitted`` puts them on the board).
     ``accept`` has what is accepted here, each with the reason: a hazard's code, "reset:CAUSE",
     "gap:PERIPHERAL" (``fwgen.contract.accept``).
     Implicit in every contract: no fault, no hazard, no gap that could matter.
@@ -341,3 +363,4 @@ class Contract:
     prompt: str = ""
     notes: tuple[str, ...] = field(default_factory=tuple)
     parts: tuple[Part, ...] = ()  # that give a voltage, wired to the board for this
+    devices: tuple[Device, ...] = ()  # on buses, wires and pull-ups, wired for this

@@ -27,6 +27,7 @@ from fwgen.contract.types import (
     Says,
     Send,
     Tone,
+    Transfers,
     Window,
 )
 from fwgen.units import (
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 def describe(contract: Contract, board: Board) -> list[str]:
     """One sentence for each stimulus in order of time, then one for each expectation."""
-    board = fitted(board, contract.parts)
+    board = fitted(board, contract.parts, contract.devices)
     stimuli = sorted(contract.stimuli, key=lambda stimulus: stimulus.at_ps)
     return [say(item, board) for item in (*stimuli, *contract.expectations)]
 
@@ -70,6 +71,8 @@ def say(item: Stimulus | Expectation, board: Board) -> str:
             return _relation(item, board)
         case Says() | Asleep() | Quiet():
             return _whole(item, board)
+        case Transfers():
+            return _transfers(item)
         case _:
             return _signal(item, board)
 
@@ -329,6 +332,36 @@ def _whole(item: Says | Asleep | Quiet, board: Board) -> str:
             )
         case Quiet():
             return f"No pin moves but {listed(item.but)}" if item.but else "No pin moves"
+
+
+def hex_words(data: Sequence[int | None]) -> str:
+    """Bytes as a contract writes them."""
+    return " ".join("??" if byte is None else f"{byte:02x}" for byte in data)
+
+
+def _transfers(item: Transfers) -> str:
+    if item.address is not None:
+        where = f" with {item.address:#04x}"
+    else:
+        where = f" while {item.select} is low" if item.select else ""
+    if not item.answered:
+        what = ", nobody answers"
+    else:
+        parts = [
+            f"{verb} {hex_words(data) or 'nothing'}"
+            for verb, data in (("writes", item.writes), ("reads", item.reads))
+            if data is not None
+        ]
+        what = f" that {' and '.join(parts)}" if parts else ""
+    if item.most == 0:
+        often = "no transfer"
+    elif item.most == item.least:
+        often = f"exactly {item.least} transfer{'s' if item.least != 1 else ''}"
+    elif item.most is None:
+        often = f"at least {item.least} transfer{'s' if item.least != 1 else ''}"
+    else:
+        often = f"{item.least} to {item.most} transfers"
+    return f"{item.port} makes {often}{where}{what}{_window(item.window)}"
 
 
 def _bounds(bounds: tuple[tuple[str, Bound], ...]) -> str:

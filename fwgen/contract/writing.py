@@ -30,14 +30,15 @@ from fwgen.contract.types import (
     Says,
     Send,
     Tone,
+    Transfers,
 )
-from fwgen.contract.words import say
+from fwgen.contract.words import hex_words, say
 from fwgen.units import frequency_mhz, period_ps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from fwgen.board.types import Board, Part
+    from fwgen.board.types import Board, Device, Part
     from fwgen.contract.types import Bound, Contract, Expectation, Step, Stimulus, Trigger, Window
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -53,7 +54,7 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
     With the board at hand each table is headed by its sentence in plain words.
     """
     if board is not None:
-        board = fitted(board, contract.parts)
+        board = fitted(board, contract.parts, contract.devices)
     made = [
         *_lines([
             ("title", _text(contract.title)),
@@ -70,6 +71,8 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
         made.append(f"because = {_text(one.because)}")
     for part in contract.parts:
         made += ["", f"[parts.{_key(part.name)}]", *_lines(_part(part))]
+    for device in contract.devices:
+        made += ["", f"[parts.{_key(device.name)}]", *_lines(_device(device))]
     for stimulus in contract.stimuli:
         made += ["", *_comment(stimulus, board), "[[do]]", *_lines(_stimulus(stimulus, board))]
     for expectation in contract.expectations:
@@ -301,6 +304,8 @@ def _expectation(e: Expectation, board: Board | None) -> Pairs:
                 *_numbers(e.bounds),
                 *_window(e.window),
             ]
+        case Transfers():
+            return _transfers(e)
         case Asleep():
             return [("asleep", _ratio(e.least_ppm)), *_window(e.window)]
         case Quiet():
@@ -377,6 +382,40 @@ def _says(e: Says) -> Pairs:
     made.append(("only", "true" if e.only else "false"))
     made += _optional("first_by", e.first_by_ps)
     return [*made, *_numbers(e.bounds), *_window(e.window)]
+
+
+def _device(device: Device) -> Pairs:
+    made: Pairs = [("kind", _text(device.kind))]
+    if device.kind == "wire":
+        made.append(("pins", _list(device.pins.values())))
+    else:
+        made += [(key, _text(pin)) for key, pin in device.pins.items()]
+    if device.address is not None:
+        made.append(("address", f"{device.address:#04x}"))
+    if device.pull is not None:
+        made.append(("pull", '"up"' if device.pull else '"down"'))
+    if device.content:
+        made.append(("content", _text(device.content.hex(" "))))
+    return [*made, *([("title", _text(device.title))] if device.title else [])]
+
+
+def _transfers(e: Transfers) -> Pairs:
+    made: Pairs = [("transfer", _text(e.port))]
+    if e.address is not None:
+        made.append(("address", f"{e.address:#04x}"))
+    if e.select is not None:
+        made.append(("select", _text(e.select)))
+    for key, data in (("writes", e.writes), ("reads", e.reads)):
+        if data is not None:
+            made.append((key, _text(hex_words(data))))
+    if not e.answered:
+        made.append(("answered", "false"))
+    if e.least == e.most:
+        made.append(("times", str(e.least)))
+    else:
+        made.append(("least", str(e.least)))
+        made += [] if e.most is None else [("most", str(e.most))]
+    return [*made, *_window(e.window)]
 
 
 def _numbers(bounds: tuple[tuple[str, Bound], ...]) -> Pairs:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.errors import InputError, did_you_mean
-from fwgen.hazards import adc, clocks, core, dma, flash, pins, rtc, serial, timers
+from fwgen.hazards import adc, buses, clocks, core, dma, flash, pins, rtc, serial, timers
 from fwgen.hazards.types import Kind, Severity
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = {
     "Pins and registers": pins.KINDS,
     "Analog inputs": adc.KINDS,
     "Serial ports": serial.KINDS,
+    "SPI and I2S": buses.SPI,
+    "I2C": buses.I2C,
+    "Parts on buses": buses.PARTS,
     "Timers": timers.KINDS,
     "Real-time clock": rtc.KINDS,
     "DMA": dma.KINDS,

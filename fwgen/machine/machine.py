@@ -12,6 +12,7 @@ from fwgen.machine import parts
 from fwgen.machine.armv7m.core import Core
 from fwgen.machine.armv7m.engine import GENERAL
 from fwgen.machine.memory import MemoryMap
+from fwgen.machine.parts.devices import fit
 from fwgen.machine.parts.voltage import rest
 from fwgen.machine.soc import Soc
 from fwgen.trace import Gap, Reset, Sleep, Trace, Wake
@@ -164,6 +165,7 @@ class Machine:
                 soc.fabric.pads[part.pin].set_resistor(0, part.pull)
             if part.sensor is not None:
                 rest(part, soc)
+        soc.devices = fit(soc)
         console = self.board.console
         if console is not None:  # what is wired there idles high
             soc.fabric.pads[console.rx].set_resistor(0, 1)
@@ -173,6 +175,8 @@ class Machine:
     def power_cycle(self) -> None:
         """Take the supply away and give it back, now: what is programmed survives, RAM does not."""
         self.core.power_cycle()
+        for device in self.soc.devices.values():
+            device.power_on(self.soc.now_ps)
 
     def advance(self, until_ps: int) -> None:
         """Let time pass up to ``until_ps`` since reset release."""

@@ -8,6 +8,7 @@ listens to hands a wave on to the trace as it is.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from fwgen.machine.time import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from fwgen.machine.time import Scheduler, Timer
     from fwgen.trace import Voltage
@@ -75,6 +76,56 @@ class SquareWave:
         return SquareWave(start, self.level, self.first_ps, self.second_ps)
 
 
+@dataclass(frozen=True, slots=True)
+class Pulses:
+    """From ``t_ps`` at ``level``, and the other way at each of ``after_ps``; then it rests.
+
+    ``after_ps`` counts from ``t_ps``, in ascending order. What a bus does within a byte: known
+    beforehand, and written out edge by edge only for those who listen to edges.
+    """
+
+    t_ps: int
+    level: int
+    after_ps: tuple[int, ...]
+
+    def level_at(self, t_ps: int) -> int:
+        """The level at a time at or after the start, after any edge at that time."""
+        return self.level ^ (bisect_right(self.after_ps, t_ps - self.t_ps) & 1)
+
+    def next_edge(self, t_ps: int) -> int:
+        """The first change of level after ``t_ps``; NEVER when it rests."""
+        index = bisect_right(self.after_ps, t_ps - self.t_ps)
+        return self.t_ps + self.after_ps[index] if index < len(self.after_ps) else NEVER
+
+    @property
+    def end_ps(self) -> int:
+        """From when on it rests."""
+        return self.t_ps + (self.after_ps[-1] if self.after_ps else 0)
+
+    def again(self, t_ps: int) -> Pulses:
+        """How it rests, told from a moment after ``t_ps``."""
+        return Pulses(max(self.end_ps, t_ps + 1), self.level ^ (len(self.after_ps) & 1), ())
+
+
+def pulses(t_ps: int, levels: Iterable[tuple[int, int]]) -> Pulses:
+    """Pulses from (time, level) in order of time, the first at ``t_ps``; no change, no edge."""
+    first, last, after = None, 0, []
+    for at, level in levels:
+        if first is None:
+            first = last = level
+        elif level != last:
+            after.append(at - t_ps)
+            last = level
+    return Pulses(t_ps, first or 0, tuple(after))
+
+
+class Client(Protocol):
+    """A part on a bus that can be told bytes, and then need not listen to edges."""
+
+    def attend(self, *, edges: bool) -> None:
+        """Listen to the bus's edges, or rely on being told."""
+
+
 class Signal:
     """A line with one driver: a peripheral, or (``connect``) a pad. Level None: not driven."""
 
@@ -88,13 +139,13 @@ class Signal:
         self.scheduler = scheduler
         self._level = level
         self._told = level  # what the listeners know
-        self._wave: SquareWave | None = None
+        self._wave: SquareWave | Pulses | None = None
         self._timer: Timer | None = None
         self._pad: Pad | None = None
         self._unlisten: Callable[[], None] | None = None
         self._listeners: list[Callable[[int, int | None], None]] = []
         self._followers: list[
-            tuple[Callable[[int, int | None], None], Callable[[SquareWave], None]]
+            tuple[Callable[[int, int | None], None], Callable[[SquareWave | Pulses], None]]
         ] = []
 
     # ------------------------------------------------------------------ driving
@@ -109,7 +160,7 @@ class Signal:
             steady(t_ps, level)
         self._tell(t_ps, level)
 
-    def drive_wave(self, wave: SquareWave) -> None:
+    def drive_wave(self, wave: SquareWave | Pulses) -> None:
         """Repeat, until driven otherwise. Edges come only to those who listen to edges."""
         self._stop_wave()
         self._wave, self._level = wave, wave.level
@@ -136,7 +187,7 @@ class Signal:
         return self._level if self._wave is None else self._wave.level_at(t_ps)
 
     @property
-    def wave(self) -> SquareWave | None:
+    def wave(self) -> SquareWave | Pulses | None:
         """The wave being driven, or None when steady."""
         return self._wave
 
@@ -178,7 +229,9 @@ class Signal:
         return stop
 
     def follow(
-        self, steady: Callable[[int, int | None], None], repeating: Callable[[SquareWave], None]
+        self,
+        steady: Callable[[int, int | None], None],
+        repeating: Callable[[SquareWave | Pulses], None],
     ) -> Callable[[], None]:
         """Hear steady levels and waves as they are driven, no edges; returns how to stop."""
         follower = (steady, repeating)
@@ -233,7 +286,7 @@ class PinRecorder(Protocol):
     def edge(self, t_ps: int, pin: str, level: int | None) -> None:
         """A pad took a level."""
 
-    def wave(self, pin: str, wave: SquareWave) -> None:
+    def wave(self, pin: str, wave: SquareWave | Pulses) -> None:
         """A pad repeats from ``wave.t_ps`` on, until its next edge or wave."""
 
     def fight(self, t_ps: int, pin: str, who: str) -> None:
@@ -253,9 +306,10 @@ class Pad:
     """
 
     __slots__ = (
-        "_crossing", "_detach", "_following", "_inside", "_level", "_listeners", "_open_drain",
-        "_outside", "_pull", "_recorder", "_rejoin", "_repeats", "_resistor", "_scheduler",
-        "_source", "_supply_uv", "_voltage", "_watchers", "digital", "name",
+        "_crossing", "_detach", "_following", "_inside", "_level", "_listeners", "_net",
+        "_open_drain", "_outside", "_played", "_player", "_pull", "_recorder", "_rejoin",
+        "_repeats", "_resistor", "_scheduler", "_source", "_supply_uv", "_voltage", "_watchers",
+        "clients", "digital", "name",
     )  # fmt: skip
 
     def __init__(
@@ -285,6 +339,10 @@ class Pad:
         self._repeats = False  # the recorder's last word on this pad is a wave
         self._detach: Callable[[], None] | None = None
         self._rejoin: Timer | None = None
+        self._net: tuple[Pad, ...] = ()  # what a wire joins to it, itself included
+        self._played: Pulses | None = None  # what somebody outside does to it
+        self._player = ""
+        self.clients: list[Client] = []
 
     # ------------------------------------------------------------------ reading
 
@@ -308,22 +366,43 @@ class Pad:
     def driven_inside(self) -> int | None:
         """What the chip's output stage drives; None when it does not."""
         wave = self._wave()
-        return self._inside if wave is None else wave.level_at(self._now(wave))
+        if wave is None or self._played is not None:
+            return self._inside
+        level = wave.level_at(self._now(wave))
+        return None if self._open_drain and level else level
 
     @property
     def wired(self) -> bool:
         """Whether anything outside drives or pulls the pin."""
-        return bool(self._outside) or self._resistor is not None or self._voltage is not None
+        strong = bool(self._outside) or self._voltage is not None
+        return strong or self._resistor is not None or bool(self._net)
 
     @property
     def unattended(self) -> bool:
         """Whether the level is what the port drives, if it does, and only the trace looks."""
         if self._voltage is not None or self._watchers:
             return False
-        return not self._outside and not self._listeners and self._source is None
+        return not (self._outside or self._listeners or self._source or self._net)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nobody listens edge by edge and nothing outside holds it, but its clients."""
+        held = self._outside or self._voltage is not None or self._watchers
+        return not (held or self._listeners or self._net)
+
+    @property
+    def open_drain(self) -> bool:
+        """Whether the peripheral that drives the pin can only pull it low."""
+        return self._open_drain
+
+    @property
+    def source(self) -> Signal | None:
+        """The peripheral's line that drives the output stage, or None."""
+        return self._source
 
     def listen(self, listener: Callable[[int, int | None], None]) -> Callable[[], None]:
         """Hear each change of level; returns how to stop."""
+        self._stop_playing()
         self._listeners.append(listener)
         self._choose_mode()
 
@@ -443,10 +522,12 @@ class Pad:
         """What the chip does to the pin: its output stage, and its weak pull."""
         if self._watchers:
             self._change(t_ps)
+        self._stop_playing()
         if self._source is not None:
             self._settle()
             self._let_go()
             self._source = None
+            self._attend()
         self._inside, self._pull = level, pull
         self._resolve(t_ps)
 
@@ -455,13 +536,16 @@ class Pad:
         if source is self._source and open_drain == self._open_drain:
             if pull != self._pull:
                 self._pull = pull
+                self._choose_mode()
                 if self._wave() is None:
                     self._resolve(t_ps)
             return
         if self._watchers:
             self._change(t_ps)
+        self._stop_playing()
         self._settle()
         self._let_go()
+        self._attend()
         self._source, self._open_drain, self._pull = source, open_drain, pull
         self._take_edges()
         self._steady(t_ps, source.level(t_ps))
@@ -470,7 +554,15 @@ class Pad:
     @property
     def pulled(self) -> int | None:
         """Where the pin rests while nothing drives it: the board's resistor, else the chip's."""
-        return self._pull if self._resistor is None else self._resistor
+        for pad in self._net or (self,):
+            if pad._resistor is not None:
+                return pad._resistor
+        return next((pad._pull for pad in self._net or (self,) if pad._pull is not None), None)
+
+    @property
+    def pulled_by_board(self) -> bool:
+        """Whether a resistor on the board pulls the pin, and not only the chip's weak one."""
+        return any(pad._resistor is not None for pad in self._net or (self,))
 
     # ------------------------------------------------------------------ the world outside
 
@@ -478,6 +570,7 @@ class Pad:
         """Something outside drives the pin strongly, or (None) lets go."""
         if self._watchers:
             self._change(t_ps)
+        self._stop_playing()
         if level is None:
             self._outside.pop(who, None)
         else:
@@ -491,25 +584,71 @@ class Pad:
         if self._watchers:
             self._change(t_ps)
         self._resistor = level
+        self._choose_mode()
         if self._wave() is None:
             self._resolve(t_ps)
 
+    def play(self, who: str, pulses: Pulses, scheduler: Scheduler) -> None:
+        """Something outside drives the pin through pulses, and holds it as they end."""
+        self._stop_playing()
+        self._scheduler = scheduler
+        if self._listeners or self._net or self._inside is not None or self._following:
+            self._drive_edges(who, pulses, pulses.t_ps)
+            return
+        self._outside[who] = pulses.level
+        self._played, self._player = pulses, who
+        self._level, self._repeats = pulses.level, True
+        self._recorder.wave(self.name, pulses)
+
+    def _drive_edges(self, who: str, pulses: Pulses, from_ps: int) -> None:
+        assert self._scheduler is not None
+
+        def edge(t_ps: int) -> None:
+            self.drive_outside(t_ps, who, pulses.level_at(t_ps))
+            following = pulses.next_edge(t_ps)
+            if following < NEVER and self._scheduler is not None:
+                self._scheduler.at(following, edge)
+
+        self._scheduler.at(from_ps, edge)
+
+    def _stop_playing(self) -> None:
+        """What is played is taken edge by edge from now on."""
+        played = self._played
+        if played is None:
+            return
+        assert self._scheduler is not None
+        now = max(self._scheduler.now_ps, played.t_ps)
+        self._played = None
+        self._level = self._outside[self._player] = played.level_at(now)
+        following = played.next_edge(now)
+        if following < NEVER:
+            self._drive_edges(self._player, played, following)
+
+    def _attend(self) -> None:
+        """Whoever drives the pin from now on, the parts on it do not count on being told."""
+        for client in self.clients:
+            client.attend(edges=True)
+
     # ------------------------------------------------------------------ inside
 
-    def _wave(self) -> SquareWave | None:
+    def _wave(self) -> SquareWave | Pulses | None:
+        if self._played is not None:
+            return self._played
         return self._source.wave if self._following and self._source is not None else None
 
-    def _now(self, wave: SquareWave) -> int:
-        assert self._source is not None
-        return max(self._source.scheduler.now_ps, wave.t_ps)
+    def _now(self, wave: SquareWave | Pulses) -> int:
+        scheduler = self._source.scheduler if self._source is not None else self._scheduler
+        assert scheduler is not None
+        return max(scheduler.now_ps, wave.t_ps)
 
     def _choose_mode(self) -> None:
         """Take the source as waves while only the trace is watching, else edge by edge."""
         source = self._source
         if source is None:
             return
+        rises = not self._open_drain or self.pulled == 1
         steady = self._outside or self._voltage is not None
-        waves = not (self._listeners or steady or self._open_drain)
+        waves = rises and not (self._listeners or steady or self._net)
         if waves and not self._following and self._rejoin is None:
             if source.wave is None:
                 self._take_waves()
@@ -529,7 +668,7 @@ class Pad:
                     # Its next edge may never come: the trace must not go on repeating till then.
                     self._resolve(self._now(wave))
 
-    def _join(self, wave: SquareWave, again: SquareWave) -> Callable[[int], None]:
+    def _join(self, wave: SquareWave | Pulses, again: SquareWave | Pulses) -> Callable[[int], None]:
         def join(_t_ps: int) -> None:
             self._rejoin = None
             source = self._source
@@ -565,7 +704,12 @@ class Pad:
         """Before a wave is given up: be at the level it has now."""
         wave = self._wave()
         if wave is not None:
-            self._level = self._inside = wave.level_at(self._now(wave))
+            now = self._now(wave)
+            self._level = self._inside = wave.level_at(now)
+            if isinstance(wave, Pulses) and now >= wave.end_ps:
+                self._repeats = False  # the trace knows how it rests
+            if self._open_drain and self._inside:
+                self._inside = None
 
     def _steady(self, t_ps: int, level: int | None) -> None:
         if self._watchers:
@@ -573,23 +717,26 @@ class Pad:
         self._inside = None if self._open_drain and level == 1 else level
         self._resolve(t_ps)
 
-    def _repeating(self, wave: SquareWave) -> None:
+    def _repeating(self, wave: SquareWave | Pulses) -> None:
         if self._watchers:
             self._change(wave.t_ps)
-        self._inside = self._level = wave.level
+        self._level = wave.level
+        self._inside = None if self._open_drain and wave.level else wave.level
         self._repeats = True
         self._recorder.wave(self.name, wave)
 
     def _resolve(self, t_ps: int) -> None:
+        if self._net:
+            self._resolve_net(t_ps)
+            return
         level: int | None
         if self._outside:
             strong = dict(self._outside)
             if self._inside is not None:
                 strong["the chip"] = self._inside
-            level = next(iter(strong.values()))
-            if any(other != level for other in strong.values()):
-                self._recorder.fight(t_ps, self.name, " against ".join(strong))
-            elif self._voltage is not None:
+            level = self._strongest(t_ps, strong)
+            agree = all(other == level for other in strong.values())
+            if agree and self._voltage is not None:
                 self._against(t_ps, self._voltage, level, " and ".join(strong))
         elif self._inside is not None:
             level = self._inside
@@ -601,6 +748,29 @@ class Pad:
             level = self._resistor
         else:
             level = self._pull
+        self._take(t_ps, level)
+
+    def _strongest(self, t_ps: int, strong: dict[str, int]) -> int:
+        level = next(iter(strong.values()))
+        if any(other != level for other in strong.values()):
+            self._recorder.fight(t_ps, self.name, " against ".join(strong))
+        return level
+
+    def _resolve_net(self, t_ps: int) -> None:
+        """All pads of a net are one wire: whatever drives or pulls one of them does it to all."""
+        strong: dict[str, int] = {}
+        for pad in self._net:
+            strong |= pad._outside
+        strong |= {f"{p.name} of the chip": p._inside for p in self._net if p._inside is not None}
+        rests = [p._resistor for p in self._net] + [p._pull for p in self._net]
+        level = (
+            self._strongest(t_ps, strong) if strong
+            else next((rest for rest in rests if rest is not None), None)
+        )  # fmt: skip
+        for pad in self._net:
+            pad._take(t_ps, level)
+
+    def _take(self, t_ps: int, level: int | None) -> None:
         changed = level != self._level
         if changed or self._repeats:
             self._level, self._repeats = level, False
@@ -613,6 +783,15 @@ class Pad:
         """An output against a voltage: a fight unless they agree or its source is weak."""
         if voltage.ohm < GIVES_WAY_OHM and self._level_of(voltage, t_ps) != level:
             self._recorder.fight(t_ps, self.name, f"{who} against a voltage")
+
+
+def join(t_ps: int, pads: Sequence[Pad]) -> None:
+    """Wire pads to each other, and to whatever each was wired to before."""
+    net = tuple(dict.fromkeys(other for pad in pads for other in (pad._net or (pad,))))
+    for pad in net:
+        pad._net = net
+        pad._choose_mode()
+    net[0]._resolve(t_ps)
 
 
 class Fabric:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 from fwgen.errors import BoardError
 from fwgen.machine.armv7m.exceptions import Exceptions
 from fwgen.machine.dma import DmaRequests
-from fwgen.machine.signals import Fabric, Pad
+from fwgen.machine.signals import Fabric, Pad, Pulses
 from fwgen.machine.time import NEVER, ClockDomain, Scheduler
-from fwgen.trace import Edge, Event, Gap, Hazard, Wave
+from fwgen.trace import Burst, Edge, Event, Gap, Hazard, Wave
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board, PeripheralSpec
     from fwgen.machine.armv7m.comparators import Break
     from fwgen.machine.memory import MemoryMap
+    from fwgen.machine.parts.devices import Fitted
     from fwgen.machine.peripheral import Latch, Peripheral
     from fwgen.machine.signals import SquareWave
 
@@ -140,9 +141,12 @@ class Recorder:
         else:
             self.initial[pin] = level
 
-    def wave(self, pin: str, wave: SquareWave) -> None:
-        """A pad repeats, until its next edge or wave."""
-        if self.started:
+    def wave(self, pin: str, wave: SquareWave | Pulses) -> None:
+        """A pad repeats, or goes through pulses, until its next edge or wave."""
+        if self.started and isinstance(wave, Pulses):
+            self.add(Burst(wave.t_ps, pin, wave.level, wave.after_ps))
+        elif self.started:
+            assert not isinstance(wave, Pulses)
             self.add(Wave(wave.t_ps, pin, wave.level, wave.first_ps, wave.second_ps))
         else:
             self.initial[pin] = wave.level
@@ -223,6 +227,7 @@ class Soc:
         self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
         for name in self.chip.pins:
             self.fabric.pads[name] = Pad(name, self.recorder, self.scheduler, board.supply_uv)
+        self.devices: dict[str, Fitted] = {}  # on the board, by name
         self.peripherals: dict[str, Peripheral] = {}
         for spec in self.chip.peripherals.values():
             if spec.kind is not None:

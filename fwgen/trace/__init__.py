@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from fwgen.trace.events import (
     EVENTS,
+    Burst,
     ByHand,
     Clock,
     Edge,
@@ -18,11 +19,13 @@ from fwgen.trace.events import (
     Fault,
     Gap,
     Hazard,
+    I2cTransfer,
     Looked,
     NotDone,
     Reset,
     SerialByte,
     Sleep,
+    SpiFrame,
     Stimulated,
     Voltage,
     Wake,
@@ -34,6 +37,7 @@ from fwgen.trace.watched import Heard, Sampled, Watched
 
 __all__ = [
     "EVENTS",
+    "Burst",
     "ByHand",
     "Clock",
     "Edge",
@@ -42,6 +46,7 @@ __all__ = [
     "Gap",
     "Hazard",
     "Heard",
+    "I2cTransfer",
     "Looked",
     "NotDone",
     "Reset",
@@ -49,6 +54,7 @@ __all__ = [
     "Sampled",
     "SerialByte",
     "Sleep",
+    "SpiFrame",
     "Stimulated",
     "Trace",
     "Voltage",

@@ -50,6 +50,60 @@ class Wave(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Burst(Event):
+    """From ``t_ps`` a pin is at ``level`` and goes the other way at each of ``after_ps``.
+
+    These count from ``t_ps``, in ascending order; then the pin rests. It ends early at the next
+    Edge, Wave or Burst of the same pin. What a bus does within a byte, in one event.
+    """
+
+    KIND: ClassVar[str] = "burst"
+    pin: str
+    level: int
+    after_ps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpiFrame(Event):
+    """One frame on an SPI or I2S bus; ``t_ps`` is its end, ``start_ps`` its beginning.
+
+    ``sent`` and ``heard`` are what the chip's own port shifted out and in, as DR holds them; None
+    where it drives no line, or listens to none. ``role`` is "master" or "slave"; ``bits`` how many.
+    """
+
+    KIND: ClassVar[str] = "spi"
+    port: str
+    role: str
+    sent: int | None
+    heard: int | None
+    bits: int
+    start_ps: int
+
+
+@dataclass(frozen=True, slots=True)
+class I2cTransfer(Event):
+    """What one START began, up to the STOP or the repeated START that ends it at ``t_ps``.
+
+    ``role`` is the chip's own ("master", "slave"), ``direction`` the master's ("write", "read"),
+    ``data`` the bytes as hexadecimal digits, ``address`` without the R/W bit (10 bits where
+    ``ten_bit``). ``answered``: the address was acknowledged; ``acked``: how many of the bytes were.
+    ``end`` is "stop", "restart", "lost" (arbitration) or "cut" (the port was switched off).
+    """
+
+    KIND: ClassVar[str] = "i2c"
+    port: str
+    role: str
+    address: int
+    direction: str
+    data: str
+    answered: bool
+    acked: int
+    start_ps: int
+    end: str
+    ten_bit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Voltage(Event):
     """From ``t_ps`` something outside holds a pin at a voltage, until the next Voltage of that pin.
 
@@ -311,7 +365,7 @@ class Gap(Event):
 EVENTS: Mapping[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        Edge, Wave, Voltage, SerialByte, Sleep, Wake, Reset, Clock, Stimulated, NotDone, ByHand,
-        Looked, Fault, Hazard, Gap,
+        Edge, Wave, Burst, Voltage, SpiFrame, I2cTransfer, SerialByte, Sleep, Wake, Reset, Clock,
+        Stimulated, NotDone, ByHand, Looked, Fault, Hazard, Gap,
     )
 }  # fmt: skip

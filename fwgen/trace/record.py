@@ -9,7 +9,7 @@ from math import lcm
 from typing import TYPE_CHECKING, TypeVar
 
 from fwgen.errors import InputError
-from fwgen.trace.events import EVENTS, Edge, Event, Reset, Sleep, Voltage, Wake, Wave
+from fwgen.trace.events import EVENTS, Burst, Edge, Event, Reset, Sleep, Voltage, Wake, Wave
 from fwgen.trace.watched import Heard, Sampled, Watched
 
 if TYPE_CHECKING:
@@ -74,9 +74,21 @@ class Trace:
 
     def _moves_by_pin(self) -> dict[str, list[Edge | Wave]]:
         if not self._moves:
+            bursts: set[str] = set()
             for event in self.events:
                 if isinstance(event, (Edge, Wave)):
                     self._moves.setdefault(event.pin, []).append(event)
+                elif isinstance(event, Burst):
+                    moves = self._moves.setdefault(event.pin, [])
+                    moves.append(Edge(event.t_ps, event.pin, event.level))
+                    bursts.add(event.pin)
+                    levels = (event.level ^ 1, event.level)
+                    moves += [
+                        Edge(event.t_ps + after, event.pin, levels[n & 1])
+                        for n, after in enumerate(event.after_ps)
+                    ]
+            for pin in bursts:
+                self._moves[pin] = _in_order(self._moves[pin])
         return self._moves
 
     def _life(self, pin: str) -> tuple[Run, ...]:
@@ -136,6 +148,16 @@ class Trace:
         if since is not None:
             total += max(0, stop - max(since, start_ps))
         return total
+
+
+def _in_order(moves: list[Edge | Wave]) -> list[Edge | Wave]:
+    """The moves of a pin without those of a burst that a later event cut short."""
+    made: list[Edge | Wave] = []
+    for move in moves:
+        while made and made[-1].t_ps > move.t_ps:
+            made.pop()
+        made.append(move)
+    return made
 
 
 def expand(run: Run) -> Iterator[tuple[int, int | None]]:
@@ -248,6 +270,8 @@ def _event(data: dict[str, object]) -> Event:
         raise ValueError(f"there is no kind of event {kind!r}")
     if not isinstance(data.get("t_ps"), int):
         raise TypeError("t_ps is missing")
+    if cls is Burst:
+        data["after_ps"] = tuple(int(after) for after in data["after_ps"])  # type: ignore[attr-defined]
     if cls is Wave:
         data |= {key: Fraction(str(data[key])) for key in ("first_ps", "second_ps")}
     return cls(**data)  # type: ignore[arg-type]

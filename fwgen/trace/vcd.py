@@ -13,10 +13,12 @@ from fwgen.trace.events import (
     Clock,
     Fault,
     Hazard,
+    I2cTransfer,
     NotDone,
     Reset,
     SerialByte,
     Sleep,
+    SpiFrame,
     Stimulated,
     Voltage,
     Wake,
@@ -60,7 +62,8 @@ def dump_vcd(trace: Trace, board: _Board) -> str:
 
     Scopes: ``pins`` (z where nothing drives), ``parts`` (1 is lit or pressed), ``volts`` (what
     holds a pin at a voltage from outside; NaN where nothing does), ``ports`` (each byte when its
-    frame ends, as a number and as text), ``core`` (asleep, clock, what happened).
+    frame ends, as a number and as text; SPI frames out and in; I2C transfers), ``core`` (asleep,
+    clock, what happened).
     """
     from vcd import VCDWriter
 
@@ -97,6 +100,7 @@ def dump_vcd(trace: Trace, board: _Board) -> str:
                 put(t, variable, level if level in ("x", "z") else int(level == part.active))
         _voltages(trace, declare, put)
         _ports(trace, declare, put)
+        _buses(trace, declare, put)
         _core(trace, declare, put)
         for t, _, variable, value in sorted(changes, key=lambda change: change[:2]):
             writer.change(variable, t, value)  # type: ignore[arg-type]
@@ -165,6 +169,27 @@ def _ports(trace: Trace, declare: _Declare, put: _Put) -> None:
         number, text = variables[event.port, event.direction]
         put(event.t_ps, number, event.byte)
         put(event.t_ps, text, event.error or _glyph(event.byte))
+
+
+def _buses(trace: Trace, declare: _Declare, put: _Put) -> None:
+    words = {
+        (port, way): declare(f"ports.{_word(port)}", way, "wire", 32, "z")
+        for port in sorted({event.port for event in trace.of(SpiFrame)})
+        for way in ("out", "in")
+    }
+    for event in trace.of(SpiFrame):
+        for way, value in (("out", event.sent), ("in", event.heard)):
+            put(event.t_ps, words[event.port, way], "z" if value is None else value)
+    texts = {
+        port: declare(f"ports.{_word(port)}", "transfer", "string", None, "")
+        for port in sorted({event.port for event in trace.of(I2cTransfer)})
+    }
+    for transfer in trace.of(I2cTransfer):
+        what = f"{transfer.direction} {transfer.address:#04x} {transfer.data}"
+        put(
+            transfer.t_ps, texts[transfer.port],
+            _line(what if transfer.answered else f"{what} not answered"),
+        )  # fmt: skip
 
 
 def _core(trace: Trace, declare: _Declare, put: _Put) -> None:

@@ -22,6 +22,7 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Tone,
+    Transfers,
 )
 from fwgen.contract.words import say
 from fwgen.trace import Gap
@@ -44,6 +45,7 @@ from fwgen.verdict.relations import (
     judge_responds,
 )
 from fwgen.verdict.speech import judge_replies, judge_says
+from fwgen.verdict.transfers import judge_transfers
 from fwgen.verdict.types import Departure, Finding, Outcome, Verdict
 from fwgen.verdict.view import Seen, TooFastError, View, failed, passed, unsure
 from fwgen.verdict.watching import as_far_as_seen, judge_looked, unwatched
@@ -69,7 +71,7 @@ def judge(
     UNSURE, too.
     Raises ContractError when the contract names what the board lacks.
     """
-    board = fitted(board, contract.parts)
+    board = fitted(board, contract.parts, contract.devices)
     view = View(contract, trace, board, beside)
     gaps = tuple(gap for gap in trace.of(Gap) if not accepted_gap(gap, view))
     findings = tuple(_find(e, view, gaps) for e in contract.expectations)
@@ -137,6 +139,7 @@ _JUDGES: Mapping[type, Callable[..., Seen]] = {
     Exclusive: judge_exclusive,
     Says: judge_says,
     Replies: judge_replies,
+    Transfers: judge_transfers,
     Asleep: judge_asleep,
     Quiet: judge_quiet,
 }

@@ -51,7 +51,7 @@ class Needs:
 
 def needs(contract: Contract, board: Board) -> Needs:
     """What to watch for a contract. Raises ContractError when it names what the board lacks."""
-    board = fitted(board, contract.parts)
+    board = fitted(board, contract.parts, contract.devices)
     pins: dict[str, int | None] = {}
     bauds: dict[int, None] = {}
     heard: list[int] = []

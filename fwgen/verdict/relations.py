@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from fwgen.contract.subjects import port_pins
+from fwgen.contract.subjects import bus_pins, port_pins
 from fwgen.contract.types import Follows, Press, Send
 from fwgen.contract.words import listed, moment
 from fwgen.units import show_duration
@@ -17,6 +17,8 @@ from fwgen.verdict.voltages import above_segments, threshold_words
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fwgen.board.types import Board
+    from fwgen.contract.subjects import Subject
     from fwgen.contract.types import Exclusive, Never, Quiet, Responds, Trigger
     from fwgen.verdict.types import Figure
     from fwgen.verdict.view import Seen, View
@@ -344,13 +346,19 @@ def judge_exclusive(e: Exclusive, view: View) -> Seen:
     return passed(f"never two of {listed(e.subjects)} on at once")
 
 
+def _pins_of(subject: Subject, board: Board) -> tuple[str, ...]:
+    if subject.port:
+        return port_pins(subject.port, board)
+    return bus_pins(subject.bus, board) if subject.bus else (subject.pin,)
+
+
 def judge_quiet(e: Quiet, view: View) -> Seen:
     """No pin moves but those named, those that the contract moves, and a named port's own."""
     span = Span(0, view.contract.span_ps, view.zero)
     free = {view.subject(stimulus.subject).pin for stimulus in view.contract.stimuli}
     for name in e.but:
         subject = view.subject(name)
-        free |= set(port_pins(subject.port, view.board)) if subject.port else {subject.pin}
+        free |= set(_pins_of(subject, view.board))
     for other in view.contract.expectations:
         # A pin that is only listened to belongs to whoever drives it.
         if isinstance(other, Follows):

@@ -24,6 +24,7 @@ from fwgen.contract.types import (
     Responds,
     Says,
     Tone,
+    Transfers,
 )
 from fwgen.trace import Looked, NotDone
 from fwgen.units import PPM, PS_PER_MS, show_duration, show_ratio
@@ -61,7 +62,7 @@ def subjects_of(e: Expectation) -> tuple[str, ...]:
             return (e.port,)
         case Blinks() if e.phase is not None:
             return e.subject, e.phase.reference
-        case Asleep() | Quiet():
+        case Asleep() | Quiet() | Transfers():
             return ()
         case _:
             return (e.subject,)
@@ -74,6 +75,8 @@ def unwatched(e: Expectation, view: View) -> Seen | None:
         return None
     if isinstance(e, Asleep) and not watched.asleep:
         return unsure("this bench did not look whether the core sleeps")
+    if isinstance(e, Transfers):
+        return unsure(f"this bench does not listen to {e.port}")
     for name in subjects_of(e):
         if isinstance(e, Responds) and name == e.trigger.subject and _is_done(e.trigger):
             continue

@@ -53,3 +53,20 @@ def test_every_pin_of_the_chip_is_listed_under_its_port_once() -> None:
     listed = [r.pin for g in MAP.groups if g.kind == "port" for r in g.rows]
     assert sorted(map(str, listed)) == sorted(load_board("nucleo-f401").chip.pins)
     assert [r.pin for r in GROUPS["Port A"].rows] == [f"PA{n}" for n in range(16)]
+
+
+def test_what_is_on_a_bus_is_told_at_each_of_its_pins() -> None:
+    from dataclasses import replace
+
+    from fwgen.board.devices import read_devices
+    from fwgen.board.pinmap import pin_uses
+
+    parts = {
+        "EE": {"kind": "24c02", "scl": "PB8", "sda": "PB9"},
+        "E2": {"kind": "24c02", "scl": "PB8", "sda": "PB9", "address": 0x51},
+        "W1": {"kind": "wire", "pins": ["PB8", "PC0"]},
+    }
+    devices = read_devices(parts, "parts", lambda name: name, [])
+    uses = pin_uses(replace(load_board("nucleo-f401"), devices=devices))
+    assert uses["PB8"] == "EE, 24c02 scl; E2, 24c02 scl; W1, wire"
+    assert uses["PC0"] == "W1, wire"

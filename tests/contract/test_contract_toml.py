@@ -34,6 +34,7 @@ from fwgen.contract import (
     Send,
     Step,
     Tone,
+    Transfers,
     Trigger,
     Window,
     describe,
@@ -102,6 +103,7 @@ def some_pattern(draw):
     return Pattern(tuple(steps), draw(st.booleans()), draw(tolerances), draw(short), draw(windows))
 
 
+heard = st.none() | st.lists(st.none() | st.integers(0, 255), max_size=4).map(tuple)
 KINDS = {
     Level: st.one_of(
         st.builds(Level, pins, levels, times), st.builds(Level, pins, levels, window=windows)
@@ -157,6 +159,34 @@ KINDS = {
         st.integers(2 * S, 3 * S),
         st.integers(0, S),
         windows,
+    ),
+    Transfers: st.one_of(
+        st.builds(
+            Transfers,
+            st.just("I2C1"),
+            st.integers(0, 0x3FF),
+            st.none(),
+            heard,
+            heard,
+            least=st.integers(0, 3),
+            most=st.none() | st.integers(3, 9),
+            window=windows,
+        ),
+        st.builds(
+            Transfers,
+            st.just("SPI2"),
+            select=st.none() | pins,
+            writes=heard,
+            reads=heard,
+            window=windows,
+        ),
+        st.builds(
+            Transfers,
+            st.just("I2C3"),
+            st.integers(0, 0x7F),
+            answered=st.just(False),
+            most=st.just(1),
+        ),
     ),
     Never: st.builds(Never, pin_moments | said, windows),
     Exclusive: st.builds(Exclusive, st.just(("PA6", "LD2", "D9")), windows),
@@ -251,6 +281,63 @@ def test_what_is_written_is_read_back(kind, data) -> None:
         assert load_contract(text, BOARD) == made
         assert dump_contract(load_contract(text, BOARD), board) == text
     assert len(describe(made, BOARD)) == 7
+
+
+def test_what_is_wired_for_a_contract_is_written_and_read_back() -> None:
+    text = """
+[parts]
+EE = { kind = "24c02", scl = "D15", sda = "D14", address = 0x51, pull = "up", content = "01 02" }
+FL = { kind = "w25q16", sck = "PA5", miso = "PA6", mosi = "PA7", cs = "D10", title = "log" }
+W1 = { kind = "wire", pins = ["PA9", "PB13", "PC1"] }
+R1 = { kind = "resistor", pin = "PB10", pull = "down" }
+[[expect]]
+transfer = "I2C1"
+address = 0x51
+"""
+    made = load_contract(text, BOARD)
+    assert [d.name for d in made.devices] == ["EE", "FL", "W1", "R1"]
+    assert made.devices[0].pins == {"scl": "PB8", "sda": "PB9"}
+    assert made.devices[0].content == b"\x01\x02"
+    for board in (None, BOARD):
+        assert load_contract(dump_contract(made, board), BOARD) == made
+
+
+@pytest.mark.parametrize(
+    ("line", "where", "what"),
+    [
+        ('X = { kind = "24c2" }', "parts.X.kind", "unknown"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB8" }', "parts.X", "same pin"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PQ9" }', "parts.X.sda", "no pin"),
+        ('X = { kind = "wire", pins = ["PA1"] }', "parts.X.pins", "two pins"),
+        ('LD2 = { kind = "wire", pins = ["PA1", "PA4"] }', "parts", "already"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB9", content = "0" }',
+         "parts.X.content", "hex"),
+    ],
+)  # fmt: skip
+def test_a_part_that_cannot_be_wired_is_refused_by_its_place(line, where, what) -> None:
+    text = f'[parts]\n{line}\n[[expect]]\ntransfer = "I2C1"\naddress = 1\n'
+    with pytest.raises(ContractError) as caught:
+        load_contract(text, BOARD)
+    assert caught.value.where == f"contract: {where}"
+    assert what in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        ('transfer = "USART2"', "no I2C or SPI port"),
+        ('transfer = "I2C1"', "an address"),
+        ('transfer = "I2C1"\naddress = 0x50\nselect = "PB6"', "selected"),
+        ('transfer = "SPI1"\naddress = 0x50', "no addresses"),
+        ('transfer = "SPI1"\nwrites = "0x9f"', "hexadecimal"),
+        ('transfer = "I2C1"\naddress = 1\ntimes = 1\nmost = 2', "either"),
+        ('transfer = "I2C1"\naddress = 1\nanswered = false\nwrites = "00"', "nobody answers"),
+    ],
+)  # fmt: skip
+def test_a_transfer_that_makes_no_sense_is_refused(lines, what) -> None:
+    with pytest.raises(ContractError) as caught:
+        load_contract(f"[[expect]]\n{lines}\n", BOARD)
+    assert what in caught.value.message
 
 
 def test_a_file_is_named_in_what_is_wrong_with_it(tmp_path: Path) -> None:

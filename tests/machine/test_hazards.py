@@ -20,13 +20,14 @@ from tests.machine.core.dma import GPIOA, poke
 from tests.machine.core.firmware import firmware
 from tests.machine.hazard_pairs import BOARD, MODER, MS, PAIRS, SWD, Pair, on
 from tests.machine.hazard_pairs_analog import PAIRS as ANALOG
+from tests.machine.hazard_pairs_buses import PAIRS as BUSES
 from tests.machine.hazard_pairs_rtc import PAIRS as RTC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(fwgen.__file__).parent
-ALL = PAIRS | ANALOG | RTC
+ALL = PAIRS | ANALOG | BUSES | RTC
 BY_LUCK = "by-luck"  # told of a proof, not of a run
 
 

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from fwgen.errors import InputError
 from fwgen.trace import (
     EVENTS,
+    Burst,
     Edge,
     Fault,
     Gap,
     Heard,
+    I2cTransfer,
     Looked,
     NotDone,
     Reset,
@@ -26,6 +28,7 @@ from fwgen.trace import (
     Sampled,
     SerialByte,
     Sleep,
+    SpiFrame,
     Stimulated,
     Trace,
     Wake,
@@ -68,6 +71,28 @@ def test_of_two_events_at_one_instant_the_last_counts() -> None:
     assert trace(Edge(5, "PA5", 0), Edge(5, "PA5", 1)).runs("PA5")[1] == Run(5, S, 1)
 
 
+def test_a_burst_is_edges_and_ends_early_where_something_else_comes() -> None:
+    made = trace(Edge(5, "PA5", 0), Burst(10, "PA5", 1, (3, 4, 9)), Edge(15, "PA5", 1), span_ps=40)
+    assert list(made.edges("PA5")) == [(5, 0), (10, 1), (13, 0), (14, 1)]
+    whole = trace(Burst(10, "PA5", 1, (3, 4, 9)), Burst(19, "PA5", 0, (2,)), span_ps=40)
+    assert list(whole.edges("PA5")) == [(10, 1), (13, 0), (14, 1), (19, 0), (21, 1)]
+    assert whole.moving_pins() == ("PA5",)
+    assert [whole.level("PA5", t) for t in (9, 10, 13, 18, 20, 39)] == [None, 1, 0, 1, 0, 1]
+
+
+def test_vcd_shows_what_buses_transfer() -> None:
+    made = trace(
+        SpiFrame(90, "SPI1", "master", 0x9F, None, 8, 10),
+        I2cTransfer(95, "I2C1", "master", 0x50, "write", "0010", True, 2, 20, "stop"),
+        I2cTransfer(99, "I2C1", "master", 0x51, "read", "", False, 0, 96, "stop"),
+    )
+    seen = values(dump_vcd(made, BOARD))
+    assert seen["ports.SPI1.out"][1:] == [(90, 0x9F)]
+    assert seen["ports.I2C1.transfer"][1:] == [
+        (95, "write_0x50_0010"), (99, "read_0x51_not_answered"),
+    ]  # fmt: skip
+
+
 rational = st.fractions(2, 50, max_denominator=7)
 
 
@@ -105,6 +130,8 @@ MADE = {
     "Fraction": st.fractions(min_value=0, max_denominator=999),
     "int": ints,
     "int | None": st.none() | st.integers(0, 1),
+    "bool": st.booleans(),
+    "tuple[int, ...]": st.lists(ints, max_size=4).map(tuple),
     "str": texts,
     "Mapping[str, int]": st.dictionaries(texts, ints, max_size=2),
 }

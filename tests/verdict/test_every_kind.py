@@ -35,6 +35,7 @@ from fwgen.contract import (
     Send,
     Step,
     Tone,
+    Transfers,
     Trigger,
     Window,
     check_contract,
@@ -732,6 +733,76 @@ CASES = [
         ),
         stimuli=PING,
         unsure=frozenset({"port", "text", "window"}),
+    ),
+    Case(
+        "a transfer on I2C",
+        Transfers(
+            "I2C1", 0x50, writes=(0x10,), reads=(0xA1, None), least=1, most=2, window=Window(0, S)
+        ),
+        Painter()
+        .i2c(100 * MS, 0x50, writes="10", reads="a1a2")
+        .i2c(200 * MS, 0x51, writes="10", reads="a1a2")
+        .i2c(300 * MS, 0x50, writes="10a1")
+        .i2c(400 * MS, 0x50, answered=False),
+        {
+            "port": "I2C2",
+            "address": 0x52,
+            "writes": (0x11,),
+            "reads": (0xA1, 0xA3),
+            "least": 2,
+            "most": 0,
+            "window": Window(101 * MS, S),
+        },
+        (
+            Bad(
+                "another byte",
+                Painter().i2c(MS, 0x50, writes="10", reads="a2a2"),
+                MS,
+                "it made another at 1 ms: wrote 10, read a2 a2",
+            ),
+            Bad("a byte more", Painter().i2c(MS, 0x50, writes="1010", reads="a1a2"), MS, "10 10"),
+            Bad("nobody there", Painter().i2c(MS, 0x50, answered=False), MS, "nobody answered"),
+            Bad(
+                "not acknowledged",
+                Painter().i2c(MS, 0x50, writes="10", reads="a1a2", acked=0),
+                MS,
+                "not all acknowledged",
+            ),
+            Bad("nothing", Painter(), S, "none at all"),
+            Bad(
+                "thrice",
+                Painter()
+                .i2c(MS, 0x50, writes="10", reads="a1a2")
+                .i2c(11 * MS, 0x50, writes="10", reads="a1a2")
+                .i2c(21 * MS, 0x50, writes="10", reads="a1a2"),
+                21 * MS,
+                "the one too many",
+            ),
+        ),
+    ),
+    Case(
+        "nobody acknowledges",
+        Transfers("I2C1", 0x23, answered=False),
+        Painter().i2c(100 * MS, 0x23, answered=False),
+        {"answered": True},
+        (Bad("somebody does", Painter().i2c(MS, 0x23, writes="00"), MS, "wrote 00"),),
+    ),
+    Case(
+        "a transfer on SPI",
+        Transfers("SPI1", select="PB6", writes=(0x9F, None), reads=(None, 0xEF), most=1),
+        Painter().spi(MS, "PB6", (0x9F, 0xFF), (0, 0xEF)).spi(10 * MS, "PB6", (6, 0xFF)),
+        {"select": "PB5", "writes": (0x9E, None), "reads": (None, 0xEE)},
+        (
+            Bad(
+                "cut in two",
+                Painter().spi(MS, "PB6", (0x9F, 0)).spi(9 * MS, "PB6", (0, 0xEF)),
+                MS,
+                "wrote 9f",
+            ),
+            Bad(
+                "a frame more", Painter().spi(MS, "PB6", (0x9F, 0), (0, 0xEF), (0, 0)), MS, "00 00"
+            ),
+        ),
     ),
     Case(
         "asleep",

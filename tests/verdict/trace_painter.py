@@ -6,7 +6,18 @@ from fractions import Fraction
 
 from fwgen.board import load_board
 from fwgen.contract import Contract
-from fwgen.trace import Edge, SerialByte, Sleep, Stimulated, Trace, Voltage, Wake, Wave
+from fwgen.trace import (
+    Edge,
+    I2cTransfer,
+    SerialByte,
+    Sleep,
+    SpiFrame,
+    Stimulated,
+    Trace,
+    Voltage,
+    Wake,
+    Wave,
+)
 from fwgen.verdict import judge
 
 US, MS, S = 10**6, 10**9, 10**12
@@ -77,6 +88,31 @@ class Painter:
             level ^= 1
         assert level == 1, "chatter comes in pairs"
         return self.at(Edge(t + hold, "PC13", 1))
+
+    def i2c(self, t, address, *, writes="", reads="", answered=True, acked=None, end="stop"):
+        """A transfer on I2C1 from ``t`` on: what is written, then after a repeated START read."""
+        for way, data, how in (
+            ("write", writes, "restart" if reads else end),
+            ("read", reads, end),
+        ):
+            if way == "write" and reads and not writes:
+                continue
+            if way == "read" and not reads:
+                continue
+            count = len(bytes.fromhex(data)) - (way == "read") if acked is None else acked
+            self.at(I2cTransfer(
+                t + MS, "I2C1", "master", address, way, data, answered, count, t, how
+            ))  # fmt: skip
+            t += MS
+        return self
+
+    def spi(self, t, select, *words):
+        """Frames of (sent, heard) on SPI1, 100 us each, while a pin is low."""
+        self.levels(select, (t, 0), (t + len(words) * 100 * US + 2, 1))
+        for n, (sent, heard) in enumerate(words):
+            start = t + 1 + n * 100 * US
+            self.at(SpiFrame(start + 100 * US, "SPI1", "master", sent, heard, 8, start))
+        return self
 
     def sleeps(self, start, stop):
         return self.at(Sleep(start, "sleep"), Wake(stop, "SysTick"))

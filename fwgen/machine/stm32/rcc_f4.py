@@ -664,7 +664,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             divider = prescaler - 2 if prescaler & 4 else 1
             half = Fraction(PS_PER_S * divider, 2) / hz
             wave = output.wave
-            if wave is None or wave.first_ps != half:
+            if not isinstance(wave, SquareWave) or wave.first_ps != half:
                 output.drive_wave(SquareWave(t_ps, 1, half, half))
 
     # ------------------------------------------------------------------ limits

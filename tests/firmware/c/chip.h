@@ -29,9 +29,20 @@ typedef struct {
 } dma;
 
 typedef struct {
+    reg cr1, cr2, sr, dr, crcpr, rxcrcr, txcrcr, i2scfgr, i2spr;
+} spi;
+typedef struct {
+    reg cr1, cr2, oar1, oar2, dr, sr1, sr2, ccr, trise, fltr;
+} i2c;
+typedef struct {
     reg sr, cr1, cr2, smpr1, smpr2, jofr[4], htr, ltr, sqr1, sqr2, sqr3, jsqr, jdr[4], dr;
 } adc;
 
+#define SPI1 ((spi *)0x40013000)
+#define SPI2 ((spi *)0x40003800)
+#define I2C1 ((i2c *)0x40005400)
+#define I2C2 ((i2c *)0x40005800)
+#define GPIOB ((gpio *)0x40020400)
 #define TIM2 ((timer *)0x40000000)
 #define TIM3 ((timer *)0x40000400)
 #define TIM4 ((timer *)0x40000800)
@@ -106,6 +117,7 @@ typedef struct {
 #define FPCCR WORD(0xE000EF34)
 
 #define AHB1_GPIOA BIT(0)
+#define AHB1_GPIOB BIT(1)
 #define AHB1_GPIOC BIT(2)
 #define AHB1_CRC BIT(12)
 #define AHB1_DMA1 BIT(21)
@@ -114,10 +126,14 @@ typedef struct {
 #define APB1_TIM3 BIT(1)
 #define APB1_TIM4 BIT(2)
 #define APB1_WWDG BIT(11)
+#define APB1_SPI2 BIT(14)
 #define APB1_USART2 BIT(17)
+#define APB1_I2C1 BIT(21)
+#define APB1_I2C2 BIT(22)
 #define APB1_PWR BIT(28)
 #define APB2_TIM1 BIT(0)
 #define APB2_ADC1 BIT(8)
+#define APB2_SPI1 BIT(12)
 #define APB2_SYSCFG BIT(14)
 
 enum { WWDG_IRQ = 0, RTC_WKUP_IRQ = 3, RTC_ALARM_IRQ = 41 };
@@ -130,6 +146,24 @@ enum {
 };
 #define DMA_CHANNEL(n) ((uint32_t)(n) << 25)
 
+/* SPI: RM0368 20.5. */
+enum {
+    SPI_CPHA = BIT(0), SPI_CPOL = BIT(1), SPI_MSTR = BIT(2), SPI_SPE = BIT(6), SPI_SSI = BIT(8),
+    SPI_SSM = BIT(9), SPI_RXNE = BIT(0), SPI_TXE = BIT(1), SPI_BSY = BIT(7),
+    SPI_RXDMAEN = BIT(0), SPI_TXDMAEN = BIT(1), SPI_RXNEIE = BIT(6)
+};
+#define SPI_BR(n) ((uint32_t)(n) << 3)
+
+/* I2C: RM0368 18.6. */
+enum {
+    I2C_PE = BIT(0), I2C_START = BIT(8), I2C_STOP = BIT(9), I2C_ACK = BIT(10), I2C_POS = BIT(11),
+    I2C_ITERREN = BIT(8), I2C_ITEVTEN = BIT(9), I2C_ITBUFEN = BIT(10), I2C_DMAEN = BIT(11),
+    I2C_LAST = BIT(12),
+    I2C_SB = BIT(0), I2C_ADDR = BIT(1), I2C_BTF = BIT(2), I2C_STOPF = BIT(4), I2C_RXNE = BIT(6),
+    I2C_TXE = BIT(7), I2C_AF = BIT(10), I2C_BUSY = BIT(1), I2C_TRA = BIT(2)
+};
+
+enum { I2C2_EV_IRQ = 33, I2C2_ER_IRQ = 34, SPI2_IRQ = 36 };
 enum { DMA1_STREAM5_IRQ = 16, DMA1_STREAM6_IRQ = 17, DMA2_STREAM5_IRQ = 68 };
 enum { ADC_IRQ = 18 };
 enum { TIM2_IRQ = 28, TIM3_IRQ = 29, TIM4_IRQ = 30, USART2_IRQ = 38, EXTI15_10_IRQ = 40 };

@@ -48,6 +48,9 @@ HANDLER(exti15_10);
 HANDLER(dma1_stream5);
 HANDLER(dma1_stream6);
 HANDLER(dma2_stream5);
+HANDLER(i2c2_ev);
+HANDLER(i2c2_er);
+HANDLER(spi2);
 
 __attribute__((section(".vectors"), used)) void (*const vectors[16 + 85])(void) = {
     [0] = (void (*)(void))&stack_top,
@@ -73,4 +76,7 @@ __attribute__((section(".vectors"), used)) void (*const vectors[16 + 85])(void) 
     [16 + DMA1_STREAM5_IRQ] = dma1_stream5,
     [16 + DMA1_STREAM6_IRQ] = dma1_stream6,
     [16 + DMA2_STREAM5_IRQ] = dma2_stream5,
+    [16 + I2C2_EV_IRQ] = i2c2_ev,
+    [16 + I2C2_ER_IRQ] = i2c2_er,
+    [16 + SPI2_IRQ] = spi2,
 };

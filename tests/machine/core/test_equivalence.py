@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fwgen.board import load_board
+from fwgen.board.types import Board
 from fwgen.errors import BenchError, EmissionError
 from fwgen.machine import Machine
 from fwgen.machine.armv7m.engine import GENERAL, XPSR
@@ -128,10 +129,10 @@ def state(machine: Machine) -> dict[str, object]:
 BOARD = load_board("nucleo-f401")
 
 
-def same_run(text: str, vectors: dict[int, str], spans: list[int]) -> None:
+def same_run(text: str, vectors: dict[int, str], spans: list[int], board: Board = BOARD) -> None:
     image = firmware(text, vectors)
-    plainly = Machine(BOARD, accelerate=False, native=False)
-    others = [Machine(BOARD, **way) for way in WAYS]
+    plainly = Machine(board, accelerate=False, native=False)
+    others = [Machine(board, **way) for way in WAYS]
     try:
         for machine in (plainly, *others):
             machine.load(image)
