@@ -104,12 +104,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(text)
 
 
-def write(marker: str, text: str) -> None:
-    """Put ``text`` between the lines ``<!-- marker -->`` and ``<!-- /marker -->`` of the page."""
-    page = DOC.read_text(encoding="utf-8")
+def write(marker: str, text: str, page: Path = DOC) -> None:
+    """Put ``text`` between the lines ``<!-- marker -->`` and ``<!-- /marker -->`` of a page."""
+    whole = page.read_text(encoding="utf-8")
     begin, end = f"<!-- {marker} -->\n", f"<!-- /{marker} -->"
-    before, _, rest = page.partition(begin)
+    before, _, rest = whole.partition(begin)
     _, _, after = rest.partition(end)
     if not rest or end not in rest:
-        raise SystemExit(f"{DOC.name} has no place called {marker!r}")
-    DOC.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")
+        raise SystemExit(f"{page.name} has no place called {marker!r}")
+    page.write_text(f"{before}{begin}\n{text}\n\n{end}{after}", encoding="utf-8")

@@ -28,6 +28,12 @@ KINDS = (
         "clear the flag first thing in the handler, or put DSB before the return",
     ),
     Kind(
+        "mpu-setting", ERROR, "the MPU is set as it cannot be", "PM0214 §4.2",
+        "The manual leaves open what follows: a region may cover other addresses than meant, or "
+        "none.",
+        "use the sizes, rights and region numbers that the manual's tables have",
+    ),
+    Kind(
         "stack-into-data", ERROR, "the stack has grown into data", "PM0214 §2.1.2",
         "Nothing guards the stack of this core: pushed registers and local variables overwrite the "
         "firmware's own variables, and the other way round.",

@@ -124,7 +124,12 @@ def reason_of(scene: Scene, bit: str, pc: int, address: int | None, who: str) ->
         )
     if bit == "UNALIGNED":
         return f"{who}: `{scene.instruction(pc)}` at {where} used {address:#010x}: {what}"
-    if bit in ("STKERR", "UNSTKERR"):
+    if bit == "DACCVIOL" and address is not None:
+        return (
+            f"{who}: `{scene.instruction(pc)}` at {where} touched {address:#010x}, "
+            f"which the MPU forbids"
+        )
+    if bit in ("STKERR", "UNSTKERR", "MSTKERR", "MUNSTKERR"):
         return f"{who}: {what} (frame at {address:#010x}; {where} was running)"
     if bit in ("IBUSERR", "IACCVIOL", "INVPC", "VECTTBL"):
         return f"{who}: {what}, at {where}"

@@ -87,6 +87,15 @@ class Core(Protocol):
     def wake_up(self, t_ps: int) -> None:
         """An interrupt line or event changed: look again before going on."""
 
+    def configure_sleep(self) -> None:
+        """SCR was written: what wakes the core may have changed."""
+
+    def mpu_written(self) -> None:
+        """A register of the memory protection unit was written, or reset."""
+
+    def fp_written(self) -> None:
+        """A register of the floating-point context was written."""
+
     def configure(self) -> None:
         """What the core traps, or may execute, changed (CCR, CPACR)."""
 

@@ -216,6 +216,9 @@ PAIRS: dict[str, Pair] = {
         poke((RCC, 0x0005_0083)), poke((RCC, 0x0005_0083)), "outside",
         board={"hse_hz": 60_000_000}, right_board={},
     ),
+    "mpu-setting": Pair(
+        poke((0xE000_EDA0, 0x0300_0007)), poke((0xE000_EDA0, 0x0300_0009)), "smaller than 32 bytes"
+    ),
     "open-drain-floats": Pair(
         say(before=poke((OTYPER, 4))), say(before=poke((OTYPER, 4), (PUPDR, 0x6400_0010))),
         "open drain",

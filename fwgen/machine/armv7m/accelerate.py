@@ -95,7 +95,9 @@ class Loop:
         made = None
         for offset, made, added in instructions(block, target, block.size):
             address = block.address + offset
-            self.marks.append((self.cycles + block.before(address), address, len(steps)))
+            # What the flash makes a block's first instruction wait comes after its mark.
+            into = block.before(address) if offset else 0
+            self.marks.append((self.cycles + into, address, len(steps)))
             self._parts.append((block, self.cycles + block.cost))
             self._note(made.reads, made.writes & ~(1 << PC))
             steps += added

@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fwgen.machine.armv7m.opcodes import (
+    is_exclusive,
+    is_fp,
+    reads_control,
+    stops_within_it,
+)
 from fwgen.thumb import cycles, isa
 
 if TYPE_CHECKING:
@@ -16,7 +22,8 @@ if TYPE_CHECKING:
 LONGEST_REST = 1 << 14  # backward entries
 NEVER_AGAIN = -(1 << 62)
 PATIENCE = 4  # failures of a plan before another path is recorded
-WFI, WFE, SEV = 0xBF30, 0xBF20, 0xBF40
+WFE, WFI = 2, 3  # hints, by number
+SEV = 0xBF40
 SEV_WIDE = b"\xaf\xf3\x04\x80"
 
 
@@ -26,16 +33,23 @@ class Block:
     ``stops`` are the offsets at which the core may pause, with the cycles before each: every
     instruction but those within an IT block. ``system`` says that the block ends in something
     that may change what interrupts may do. ``problem`` is the first instruction that the core
-    does not have, ``first`` the size of the first of all, ``fp`` the offset of the first
-    floating-point one.
+    does not have, ``first`` the size of the first of all. ``fp``, ``control``, ``barrier`` are
+    the offsets of the first floating-point instruction, the first that reads CONTROL, and the
+    first that must not be left to the engine within an IT block; -1 where there is none.
+    ``in_it`` instructions at its start belong to an IT block that began before. ``writes`` is
+    the special register that the last instruction, an MSR, writes, or -1. ``exclusive``: it
+    opens the exclusive monitor.
     """
 
     __slots__ = (
-        "address", "code", "cost", "entries", "first", "fp", "has_it", "last", "plan", "prefix",
-        "problem", "refused", "sends_event", "size", "stops", "system", "watched",
+        "address", "barrier", "code", "control", "cost", "entries", "exclusive", "first", "fp",
+        "has_it", "last", "plan", "prefix", "problem", "refused", "sends_event", "size", "stops",
+        "system", "watched", "writes",
     )  # fmt: skip
 
-    def __init__(self, address: int, code: bytes, core: str, wait: Callable[[int, int], int]):
+    def __init__(
+        self, address: int, code: bytes, core: str, wait: Callable[[int, int], int], in_it: int = 0
+    ) -> None:
         self.address, self.size, self.code = address, len(code), code
         self.entries = 0  # backward entries, counted towards acceleration
         self.plan: Any = None  # the accelerator's Loop that starts here
@@ -43,25 +57,32 @@ class Block:
         made = cycles.cost(code, core)
         self.prefix = [0] * (len(code) // 2 + 1)
         stops: list[tuple[int, int]] = []
-        self.fp = -1
+        self.fp = self.control = self.barrier = self.writes = -1
         self.watched: list[int] = []
-        self.has_it = self.sends_event = False
-        waited, in_it, last = 0, 0, 0
+        self.has_it, self.sends_event, self.exclusive = in_it > 0, False, False
+        waited, last = 0, 0
         for index, (offset, before) in enumerate(made.prefix):
             end = made.prefix[index + 1][0] if index + 1 < len(made.prefix) else len(code)
             waited += wait(address + offset, before + waited)
             self.prefix[offset >> 1] = before + waited
             if offset and not in_it:
                 stops.append((offset, before + waited))
-            in_it = max(0, in_it - 1)
+            conditional, in_it = in_it > 0, max(0, in_it - 1)
             first = code[offset] | code[offset + 1] << 8
             if first == SEV or code[offset:end] == SEV_WIDE:
                 self.sends_event = True
             if end - offset == 2 and first >> 8 == 0xBF and first & 15:
                 in_it = 4 - ((first & -first).bit_length() - 1)
                 self.has_it = True
-            elif self.fp < 0 and first & 0xEC00 == 0xEC00 and code[offset + 3] >> 1 & 7 == 5:
-                self.fp = offset  # coprocessors 10 and 11
+            elif end - offset == 4:
+                second = code[offset + 2] | code[offset + 3] << 8
+                if self.fp < 0 and is_fp(first, second):
+                    self.fp = offset
+                self.exclusive |= is_exclusive(first, second)
+                if self.control < 0 and reads_control(first, second):
+                    self.control = offset
+                if self.barrier < 0 and conditional and stops_within_it(first, second):
+                    self.barrier = offset
             last = offset
         self.first = made.prefix[1][0] if len(made.prefix) > 1 else len(code)
         self.cost = made.total + waited
@@ -71,6 +92,8 @@ class Block:
         problem = isa.first_problem(code, core)
         self.problem = problem
         low = self.last & 0xFFFF
+        if low & 0xFFE0 == 0xF380:
+            self.writes = self.last >> 16 & 0xFF
         # CPS; MSR and the barriers (0xF38x, 0xF3Bx).
         self.system = low & 0xFFE8 == 0xB660 or low & 0xFFE0 in (0xF380, 0xF3A0)
 

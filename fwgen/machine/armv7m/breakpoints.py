@@ -66,6 +66,10 @@ class Breakpoints:
             self._by.clear()
             self._take_out()
 
+    @property
+    def _listens(self) -> bool:
+        return self._debug.enabled or self._debug.monitored
+
     def _put_in(self) -> None:
         core, every = self._core, [one for breaks in self._by.values() for one in breaks]
         for one in every:
@@ -96,7 +100,7 @@ class Breakpoints:
 
         def on_code(_uc: Any, address: int, _size: int, _user: Any) -> None:
             try:
-                if self._debug.enabled:
+                if self._listens:
                     core.stop(lambda: self._reached(address, one))
             except BaseException as error:  # noqa: BLE001 - re-raised by _step
                 core.fail(error)
@@ -105,8 +109,17 @@ class Breakpoints:
 
     def _reached(self, address: int, one: Break) -> None:
         self._traps.cut_short(address)
-        self._core.hit = one
-        self._debug.halt(one.why)
+        if self._debug.enabled:
+            self._core.hit = one
+            self._debug.halt(one.why)
+        elif not self._debug.monitor(one.why):
+            self._run_unwatched()
+
+    def _run_unwatched(self) -> None:
+        """The instruction at hand, by itself, with no comparator to stop it."""
+        self._take_out()
+        self._run_one()
+        self._put_in()
 
     def _on_access(self, one: Break) -> Callable[..., None]:
         core = self._core
@@ -119,7 +132,7 @@ class Breakpoints:
                 region = core.memory.find(address) if hit else None
                 # A store into flash, and the rest, is the bus's to see (``watching``).
                 ours = ("ram",) if kind == uc.UC_MEM_WRITE else ("ram", "flash")
-                if region is not None and region.kind in ours and self._debug.enabled:
+                if region is not None and region.kind in ours and self._listens:
                     pc = self._engine.read(eng.PC)
                     core.stop(lambda: self._touched(pc, one))
             except BaseException as error:  # noqa: BLE001 - re-raised by _step
@@ -130,8 +143,9 @@ class Breakpoints:
     def _touched(self, pc: int, one: Break) -> None:
         """The engine went back to before the access: let it do it, unwatched, then halt."""
         self._traps.cut_short(pc)
-        self._take_out()
-        self._run_one()
-        self._put_in()
-        self._core.hit = one
-        self._debug.halt(one.why)
+        self._run_unwatched()
+        if self._debug.enabled:
+            self._core.hit = one
+            self._debug.halt(one.why)
+        else:
+            self._debug.monitor(one.why)

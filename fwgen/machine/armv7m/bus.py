@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.armv7m.codebook import Codebook
     from fwgen.machine.armv7m.debug import Debug
+    from fwgen.machine.armv7m.guard import Guard
     from fwgen.machine.armv7m.state import CoreState
     from fwgen.machine.armv7m.symbolic import Outcome
     from fwgen.machine.armv7m.traps import Traps
@@ -52,14 +53,16 @@ def _touches_once(first: int) -> bool:
 class Bus:
     """What the core reaches outside its memories."""
 
-    def __init__(self, core: CoreState, book: Codebook, traps: Traps, debug: Debug) -> None:
+    def __init__(
+        self, core: CoreState, book: Codebook, traps: Traps, debug: Debug, guard: Guard
+    ) -> None:
         self._core = core
         self._engine = core.engine
         self._at = core.at
         self._memory = core.memory
         self._soc = core.soc
         self._hclk = core.hclk
-        self._book, self._traps, self._debug = book, traps, debug
+        self._book, self._traps, self._debug, self._guard = book, traps, debug, guard
         self._repeated: int | None = None  # what the access that is run again gives
         self._pages: dict[int, list[tuple[int, int, PeripheralSpec]]] = {}
 
@@ -74,6 +77,8 @@ class Bus:
                     write=region.kind == "ram", execute=region.executable,
                 )  # fmt: skip
                 covered.append((region.base, region.base + size))
+        self._engine.map_scratch()  # to whatever runs, nothing is there
+        covered.append((eng.SCRATCH, eng.SCRATCH + eng.SCRATCH_SIZE))
         covered.sort()
         at = 0
         for base, end in [*covered, (1 << 32, 1 << 32)]:
@@ -103,6 +108,9 @@ class Bus:
 
         def fetch(address: int, size: int) -> tuple[int, int | None] | None:
             region = memory.find(address)
+            rom = region is not None and region.kind != "ram"
+            if not self._guard.open(address, size, write=not rom):
+                return None
             if region is not None:
                 at = address - region.base
                 if at + size > region.size:
@@ -129,10 +137,17 @@ class Bus:
         core = self._core
         try:
             if kind in (uc.UC_MEM_FETCH_PROT, uc.UC_MEM_FETCH_UNMAPPED):
+                if not self._guard.fetch_refused(address):
+                    return True
                 core.stop(lambda: self._traps.fetch_fault(address))
                 return False
             if self._repeated is not None:
                 return True
+            store = kind == uc.UC_MEM_WRITE_PROT
+            if self._guard.on:
+                answer = self._ask_guard(address, size, value, store=store)
+                if answer is not None:
+                    return answer
             pc = self._engine.read(eng.PC)
             at = self._at
             block = self._book.running()
@@ -144,10 +159,9 @@ class Bus:
                 core.stop(lambda: self._traps.bus_fault(pc, address))
                 return False
             if core.watching:
-                self._look_for(address, size, store=kind == uc.UC_MEM_WRITE_PROT)
+                self._look_for(address, size, store=store)
             if self.spec_at(address) is not None and not address & (size - 1):
                 return True
-            store = kind == uc.UC_MEM_WRITE_PROT
             if self._memory.find(address) is not None:
                 if store:
                     self._store_to_rom(address, size, value & ((1 << (8 * size)) - 1))
@@ -162,18 +176,56 @@ class Bus:
                 core.imprecise = address, pc
                 core.attend()
                 return True
+            if self._ignored(address):
+                return True
             core.stop(lambda: self._traps.bus_fault(pc, address))
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
             core.fail(error)
         return False
 
+    def _ask_guard(self, address: int, size: int, value: int, *, store: bool) -> bool | None:
+        """The MPU's answer to an access; None where the bus must do it, or refuse it itself."""
+        core = self._core
+        refused = self._guard.refused_now(address, size, write=store)
+        if refused is not None:
+            pc = self._engine.read(eng.PC)
+            block = self._book.running()
+            if block is None or block.has_it or core.hold:
+                self._engine.write(eng.EPSR, 1 << 24)
+            if core.reason is None:  # an access in parts goes on after the first that is refused
+                core.stop(lambda: self._traps.protection_fault(pc, refused))
+            return False
+        region = self._memory.find(address)
+        if region is None or self.spec_at(address) is not None:
+            return None
+        if store and region.kind != "ram":
+            return None
+        if store:  # what the engine may not write, it does not
+            data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+            self._memory.program(address, data)
+        return True
+
     def _look_for(self, address: int, size: int, *, store: bool) -> None:
         """A debugger watches data on the bus: the core halts after the access."""
         for one in self._core.watching:
             hit = address < one.end and one.begin < address + size
-            if hit and (one.write if store else one.read) and self._debug.enabled:
+            if not hit or not (one.write if store else one.read):
+                continue
+            if self._debug.enabled:
                 self._core.hit = one
                 self._debug.halt(one.why)
+            else:
+                self._debug.monitor(one.why)
+
+    def _ignored(self, address: int) -> bool:
+        """CCR.BFHFNMIGN: a handler at priority -1 or -2 may look where nothing is (B3.2.8)."""
+        core = self._core
+        if core.scb is None or not core.scb.ccr.BFHFNMIGN:
+            return False
+        if core.exceptions.execution_priority(*core.masks()) >= 0:
+            return False
+        self._traps.note("PRECISERR", address)
+        return True
 
     def _unprivileged(self, address: int) -> bool:
         """Whether the private peripheral bus refuses whoever runs (B3.1.1)."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m.blocks import Block
+from fwgen.machine.armv7m.itstate import it_left, it_of
 
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.rounds import Rounds
@@ -43,6 +44,16 @@ class Codebook:
         if self._core.native is not None:
             self._core.native.fwgen_put(self._at, key, block.cost, block.entries, block.system)
 
+    def entered_again(self, block: Block) -> None:
+        """Count a backward entry that the block hook did not, as every block is looked at."""
+        key = block.address << 12 | block.size
+        native = self._core.native
+        if native is not None and key in self.blocks:
+            block.entries = native.fwgen_entries(self._at, key)
+        block.entries += 1
+        if key in self.blocks:
+            self.publish(key, block)
+
     def changed(self, start: int, end: int) -> None:
         """The bytes in [start, end) are new."""
         first, last, pages = start >> _PAGE, end - 1 >> _PAGE, self._pages
@@ -69,21 +80,28 @@ class Codebook:
         stop = block.size
         if block.problem is not None and block.problem.kind != "unpredictable":
             stop = block.problem.offset
-        if block.fp >= 0 and not self._core.fp_enabled:
+        core = self._core
+        if block.fp >= 0 and (not core.fp_enabled or core.fp_look):
             stop = min(stop, block.fp)
+        if block.barrier >= 0:
+            stop = min(stop, block.barrier)
+        if block.control >= 0 and core.fpu is not None and not core.fpu.fpccr.ASPEN:
+            stop = min(stop, block.control)
         return stop
 
-    def look_at(self, address: int, size: int) -> Block:
+    def look_at(self, address: int, size: int, in_it: int = 0) -> Block:
         """What the code there is, without learning it."""
         code = self._memory.read(address, size) or b""
-        return Block(address, code, self._core.kind, self._wait_states)
+        return Block(address, code, self._core.kind, self._wait_states, in_it)
 
     def learn(self, address: int, size: int) -> Block:
         """Look at code that is about to run for the first time."""
-        block = self.look_at(address, size)
+        in_it = it_left(it_of(self._engine.read(eng.XPSR)))
+        block = self.look_at(address, size, in_it)
         self._pages.update(range(address >> _PAGE, (address + size - 1 >> _PAGE) + 1))
         if not self._engine.read(eng.CONTROL) & 2:
             self._stack.check(self._engine.read(eng.SP))
+        self._core.uses_monitor |= block.exclusive
         problem = block.problem
         if problem is not None and problem.kind == "unpredictable":
             self._soc.hazard(

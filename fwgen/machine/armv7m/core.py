@@ -31,10 +31,14 @@ from fwgen.machine.armv7m.blocks import WFI
 from fwgen.machine.armv7m.breakpoints import Breakpoints
 from fwgen.machine.armv7m.bus import Bus
 from fwgen.machine.armv7m.codebook import Codebook
+from fwgen.machine.armv7m.conditional import Conditional
 from fwgen.machine.armv7m.debug import Debug
 from fwgen.machine.armv7m.debugger import Debugger
 from fwgen.machine.armv7m.entry import Entry
 from fwgen.machine.armv7m.escalation import Escalation
+from fwgen.machine.armv7m.fpcontext import FpContext
+from fwgen.machine.armv7m.guard import Guard
+from fwgen.machine.armv7m.itstate import IT_BITS
 from fwgen.machine.armv7m.profile import by_instruction
 from fwgen.machine.armv7m.rounds import Rounds
 from fwgen.machine.armv7m.skipper import Skipper
@@ -68,6 +72,9 @@ if TYPE_CHECKING:
     from fwgen.machine.soc import Soc
 
 
+MSP, PSP, CONTROL = 8, 9, 20  # as MSR numbers them
+
+
 class Core(skippable.Core):
     """An ARMv7-M core in a chip. ``soc`` sees it as its bus master."""
 
@@ -94,11 +101,19 @@ class Core(skippable.Core):
         self._sleeper = Sleeper(self, self.rounds, self._skipper)
         self.debug = Debug(self, self._sleeper)
         escalation = Escalation(self, self.debug)
-        self._entry = Entry(self, self.rounds, escalation, self._stack, self._sleeper)
+        self._guard = Guard(self)
+        self._context = FpContext(self, self._guard)
+        self._entry = Entry(
+            self, self.rounds, escalation, self._stack, self._sleeper, self._context, self._guard
+        )
         self._traps = Traps(self, self._book, self._entry, escalation, self._sleeper, self.debug)
         self.breakpoints = Breakpoints(self, self._traps, self.debug, self._run_one, self._let_skip)
+        self._conditional = Conditional(self, self._traps, self._context, self._run_one)
         self._watches = Watches(self, self._traps)
-        self._bus = Bus(self, self._book, self._traps, self.debug)
+        self._watches.before_fixed = self._conditional.before_fixed
+        self._ran: Block | None = None  # changed what is special, and is done
+        self._monitored = False
+        self._bus = Bus(self, self._book, self._traps, self.debug, self._guard)
         self.debugger = Debugger(self, self._bus)
         self._let_skip(True)
         self._listen()
@@ -151,6 +166,29 @@ class Core(skippable.Core):
         self.fp_enabled = self.scb is None or self.scb.cpacr.CP10 == 3
         ccr = self.scb.ccr
         self._watches.trap(unaligned=bool(ccr.UNALIGN_TRP), divide=bool(ccr.DIV_0_TRP))
+        self._book.forget()
+
+    def configure_sleep(self) -> None:
+        """SCR or DEMCR changed."""
+        self.exceptions.pended = self._event_by_pending if self.scb.scr.SEVONPEND else None
+        self._monitored = self.debug.monitored
+        self.attend()
+
+    def _event_by_pending(self) -> None:
+        """SEVONPEND: an exception that becomes pending is an event, enabled or not."""
+        self.event = True
+        self.attend()
+
+    def fp_written(self) -> None:
+        """A register of the floating-point context was written."""
+        self._context.written()
+
+    def mpu_written(self) -> None:
+        """A register of the memory protection unit was written, or reset."""
+        self._guard.written()
+
+    def code_matters_anew(self) -> None:
+        """What the engine must stop before changed."""
         self._book.forget()
 
     def _external_event(self, t_ps: int) -> None:
@@ -217,7 +255,16 @@ class Core(skippable.Core):
         """A block that is new, or does not end before something is due."""
         try:
             at, book = self.at, self._book
+            if eng.SCRATCH <= address < eng.SCRATCH + eng.SCRATCH_SIZE:
+                if self.engine.clearing:
+                    return
+                self.next_pc = address
+                self.stop(lambda: self._traps.fetch_fault(address))
+                return
             backward = address <= at.start
+            if at.attention:
+                ran = book.blocks.get(at.start << 12 | at.end - at.start & 0xFFF)
+                self._ran = ran if ran is not None and ran.writes >= 0 else None
             at.cycle, at.cost, at.start, at.end = cycle, 0, NOWHERE_YET, address
             self.next_pc = address
             if at.attention or cycle >= self.due:
@@ -232,19 +279,27 @@ class Core(skippable.Core):
                 if self._watches.add(block):
                     self.stop(lambda: self.engine.drop_code(address, address + size))
                     return
+            if backward and (self.fp_look or self._guard.look):
+                book.entered_again(block)
             if backward and self._accelerates and self.hold != STEPPING:
                 skipped = self._accelerate(block, cycle)
                 if skipped is None:
                     return
                 cycle = at.cycle = cycle + skipped
             stop = book.must_stop(block)
+            if self._guard.look:
+                runs = self._guard.runs_up_to(address, size)
+                if runs == 0:
+                    self.stop(lambda: self._traps.execution_fault(address))
+                    return
+                stop = min(stop, runs)
             if self.hold == STEPPING:
                 stop = min(stop, block.first)
                 self._one_ran = stop in (0, size)
                 if self._one_ran:
                     self.attend()
             if stop == 0:
-                self.stop(self._traps.bad_instruction)
+                self.stop(self._conditional.here)
                 return
             if cycle + block.cost > self.due:
                 self.rounds.tour = None
@@ -281,7 +336,7 @@ class Core(skippable.Core):
     def arm(self) -> None:
         """Tell the block hook by when to look; at once while blocks are being recorded."""
         recording = self._skipper.recording is not None or self.rounds.tour is not None
-        look = self.at.attention or recording
+        look = self.at.attention or recording or self.fp_look or self._guard.look
         self.at.limit = ATTENTION if look else min(self.due, self.ask_at)
 
     def _ask(self, cycle: int) -> None:
@@ -332,16 +387,36 @@ class Core(skippable.Core):
                 continue
             if self.hclk.time_of(at.cycle + at.cost) >= until_ps:
                 return
-            if self._watches.stale:
-                self._watches.renew()
+            self._settle()
             self._stall()
             self._take_pending()
+            if self._monitored and self.debug.monitor_steps:
+                self._run_one()
+                self.debug.monitor("HALTED")
+                continue
             self._sleeper.woken = False
             if at.cost == 0 and self.now_ps >= until_ps:
                 continue
             at.attention, self._skipper.recording = 0, None
             self.set_limit()
             self._step()
+
+    def _settle(self) -> None:
+        """What registers were written to that changes how code runs."""
+        if self._watches.stale:
+            self._watches.renew()
+        if self._guard.stale:
+            self._guard.renew()
+        if self._context.stale:
+            self._context.refresh()
+        ran, self._ran = self._ran, None
+        if ran is None:
+            return
+        if ran.writes in (MSP, PSP) and not self.engine.read(eng.CONTROL) & 1:
+            which = eng.MSP if ran.writes == MSP else eng.PSP
+            self.engine.write(which, self.engine.read(which) & ~3)
+        elif ran.writes == CONTROL:
+            self._context.control_written()
 
     def _held(self) -> bool:
         """Asleep, locked up, halted or stepped. False when the time is over."""
@@ -358,8 +433,7 @@ class Core(skippable.Core):
 
     def _step_by_debugger(self) -> None:
         """One instruction; or, where an exception is to be taken, its entry (C1.4)."""
-        if self._watches.stale:
-            self._watches.renew()
+        self._settle()
         self._stall()
         before = self.exceptions.active
         self._take_pending()
@@ -395,7 +469,9 @@ class Core(skippable.Core):
                 reason()
             elif error:
                 self._traps.bad_instruction()
-            elif self.next_pc == self.at.end and self.at.cost and self.last_halfword() == WFI:
+            elif self.next_pc == until and self.engine.read(eng.XPSR) & IT_BITS:
+                self._conditional.through_it()
+            elif self.next_pc == self.at.end and self.at.cost and self.last_hint() == WFI:
                 self._sleeper.wait(event=False)
         if self.imprecise is not None and not self.locked:
             (address, store), self.imprecise = self.imprecise, None
@@ -468,7 +544,10 @@ class Core(skippable.Core):
         self.exceptions.reset()
         self.asleep = self.locked = self.event = False
         self.imprecise = None
+        self._ran = None
+        self._context.reset()
         self.configure()
+        self.configure_sleep()
         engine.write_many((eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK), (0, 0, 0))
         # From Handler mode the IPSR write swaps the stacks: go there first, whatever it was.
         engine.write(eng.XPSR, 1 << 24)
@@ -516,6 +595,8 @@ class Core(skippable.Core):
         made = self._entry.frame_at(sp, control)
         if control & 2 or bool(control & 4) != made[2] or self._stack.in_data(made[0]):
             raise NotLinear("an exception that is not plain")
+        if made[2] and not self._entry.fp_words() and self.fpu.fpcar.value != made[0] + 32 & ~7:
+            raise NotLinear("another place for floating-point state")
         return made
 
     def fp_words(self) -> tuple[int, ...]:

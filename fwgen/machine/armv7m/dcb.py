@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from fwgen.machine.peripheral import Peripheral, Reg
+from fwgen.machine.armv7m.exceptions import DEBUG_MONITOR
+from fwgen.machine.peripheral import Peek, Peripheral, Reg
+from fwgen.machine.time import NEVER
 
 
 class Dcb(Peripheral, registers="armv7m.dcb"):
     """DHCSR halts and steps the core, DCRSR and DCRDR reach its registers, DEMCR catches vectors.
 
     DEMCR.TRCENA enables the DWT and the ITM. Only a power reset clears DEMCR and C_DEBUGEN.
-    Firmware reads DHCSR to see whether a debugger is there; it cannot enable halting debug.
+    Firmware reads DHCSR to see whether a debugger is there; it cannot enable halting debug, but
+    the debug monitor (MON_EN, MON_PEND, MON_STEP).
 
     Source: Arm ARM DDI0403 C1.6.
-    Not modelled: the debug monitor; C_SNAPSTALL.
+    Not modelled: C_SNAPSTALL.
     """
 
     dhcsr, dcrsr, dcrdr = Reg(), Reg(), Reg()
-    demcr = Reg(unmodelled=("MON_EN", "MON_PEND", "MON_STEP", "MON_REQ"))
+    demcr = Reg()
 
     def reset(self, t_ps: int) -> None:
         """Only a power reset clears what a debugger set up (C1.6)."""
@@ -47,8 +50,21 @@ class Dcb(Peripheral, registers="armv7m.dcb"):
         else:
             self.dcrdr.value = core.debug.register(self.dcrsr.field("REGSEL", written))
 
+    @demcr.on_peek
+    def _monitor(self, t_ps: int) -> Peek:
+        pending = self.soc.exceptions.pending >> DEBUG_MONITOR & 1
+        return Peek(self.demcr.value & ~self.demcr.mask("MON_PEND") | pending << 17, NEVER)
+
     @demcr.on_write
     def _enable(self, t_ps: int, written: int, before: int) -> None:
+        pends = self.demcr.MON_PEND
+        self.demcr.set(MON_PEND=0)  # the exception's state is what is read
+        if pends:
+            self.soc.exceptions.pend(DEBUG_MONITOR, t_ps)
+        else:
+            self.soc.exceptions.unpend(DEBUG_MONITOR, t_ps)
+        if self.soc.core is not None:
+            self.soc.core.configure_sleep()
         if (written ^ before) & self.demcr.mask("TRCENA"):
             for name in ("DWT", "ITM"):
                 unit = self.soc.peripherals.get(name)

@@ -1,12 +1,11 @@
-"""Halting debug: what a debugger can do to the core. None of it costs anything without one.
+"""Halting debug, and the debug monitor. None of it costs anything while neither is enabled.
 
 The core halts between two instructions: at a debugger's wish, at a breakpoint, a watchpoint, a
 caught vector, or after a step. Halted, time passes and the peripherals go on, except those that
 stop for a debugger (SysTick; others as DBGMCU says).
 
 Source: Arm ARM DDI0403 C1.
-Not modelled: the debug monitor, C_SNAPSTALL (there is no stalled access to abandon), external
-debug requests.
+Not modelled: C_SNAPSTALL (there is no stalled access to abandon), external debug requests.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
-from fwgen.machine.armv7m.state import FREE, HALTED, STEPPING
+from fwgen.machine.armv7m.state import FREE, HALTED, LOCKUP_PC, STEPPING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +28,6 @@ KEY = 0xA05F  # DHCSR takes a write only with this in its upper half
 C_DEBUGEN, C_HALT, C_STEP, C_MASKINTS = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 S_REGRDY, S_HALT, S_SLEEP, S_LOCKUP = 1 << 16, 1 << 17, 1 << 18, 1 << 19
 S_RETIRE_ST, S_RESET_ST = 1 << 24, 1 << 25
-LOCKUP_PC = 0xEFFF_FFFE
 MASKED = (1 << exc.PENDSV) | (1 << exc.SYSTICK) | -(1 << exc.FIRST_IRQ)
 
 # What DCRSR.REGSEL selects (C1.6.3).
@@ -41,7 +39,8 @@ _CATCHES = {
     "UNDEFINSTR": "VC_STATERR", "INVSTATE": "VC_STATERR", "INVPC": "VC_STATERR",
     "PRECISERR": "VC_BUSERR", "IMPRECISERR": "VC_BUSERR", "IBUSERR": "VC_BUSERR",
     "STKERR": "VC_INTERR", "UNSTKERR": "VC_INTERR", "VECTTBL": "VC_INTERR",
-    "IACCVIOL": "VC_MMERR", "DACCVIOL": "VC_MMERR",
+    "IACCVIOL": "VC_MMERR", "DACCVIOL": "VC_MMERR", "MLSPERR": "VC_MMERR",
+    "MSTKERR": "VC_INTERR", "MUNSTKERR": "VC_INTERR", "LSPERR": "VC_BUSERR",
 }  # fmt: skip
 
 
@@ -159,6 +158,33 @@ class Debug:
         """The instruction to step is done, or its exception entered."""
         if self._core.hold == STEPPING:
             self.halt("HALTED")
+
+    # ------------------------------------------------------------------ the monitor (C1.5)
+
+    @property
+    def monitored(self) -> bool:
+        """Whether debug events go to the DebugMonitor exception."""
+        dcb = self._core.dcb
+        return not self.enabled and dcb is not None and bool(dcb.demcr.MON_EN)
+
+    def monitor(self, why: str) -> bool:
+        """A debug event, by its field of DFSR: pends DebugMonitor where that can be taken."""
+        core, state = self._core, self._core.exceptions
+        priority = state.execution_priority(*core.masks())
+        if not self.monitored or state.group(state.priority[exc.DEBUG_MONITOR]) >= priority:
+            return False
+        core.scb.dfsr.set(**{why: 1})
+        state.pend(exc.DEBUG_MONITOR, core.now_ps)
+        return True
+
+    @property
+    def monitor_steps(self) -> bool:
+        """Whether the monitor is to run again after one more instruction (MON_STEP)."""
+        core, state = self._core, self._core.exceptions
+        if not self.monitored or not core.dcb.demcr.MON_STEP:
+            return False
+        priority = state.execution_priority(*core.masks())
+        return state.group(state.priority[exc.DEBUG_MONITOR]) < priority
 
     def breakpoint(self) -> bool:
         """A BKPT instruction, or a match of the FPB: whether it halts the core (C1.5)."""

@@ -63,6 +63,9 @@ MMIO_WRITE = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p
 )
 EVERYWHERE = (1, 0)  # bounds of a hook: begin above end
+# The last page of external RAM, where no board has any: CLREX is run from there.
+SCRATCH, SCRATCH_SIZE = 0x9FFF_F000, 0x1000
+_CLREX = b"\xbf\xf3\x2f\x8f"
 
 
 # The library's own, with addresses as plain integers: nothing to convert at each call.
@@ -114,6 +117,7 @@ class Engine:
         self._address = int(self.handle.value or 0)
         self._word = ctypes.c_uint32()
         self._word_ref = ctypes.byref(self._word)
+        self.clearing = False  # the block that runs is ``clear_exclusive``'s
         self._keep: list[Any] = []
         self._batches: dict[tuple[int, ...], Batch] = {}
 
@@ -129,6 +133,19 @@ class Engine:
         if not (write and execute):  # a second time: mapping read-only alone lets the store through
             rights = uc.UC_PROT_READ
             rights |= (uc.UC_PROT_WRITE if write else 0) | (uc.UC_PROT_EXEC if execute else 0)
+            self._check(uclib.uc_mem_protect(self.handle, base, size, rights), f"map {base:#x}")
+
+    def unmap(self, base: int, size: int) -> None:
+        """Take memory away; translations of code there are forgotten."""
+        self._check(uclib.uc_mem_unmap(self.handle, base, size), f"unmap {base:#x}")
+
+    def map_part(self, base: int, buffer: Any, offset: int, size: int, rights: int) -> None:
+        """Make a part of a host buffer, which is kept already, the memory at ``base``."""
+        where = ctypes.addressof(buffer) + offset
+        self._check(
+            uclib.uc_mem_map_ptr(self.handle, base, size, uc.UC_PROT_ALL, where), f"map {base:#x}"
+        )
+        if rights != uc.UC_PROT_ALL:
             self._check(uclib.uc_mem_protect(self.handle, base, size, rights), f"map {base:#x}")
 
     def map_io(
@@ -221,6 +238,20 @@ class Engine:
         batch.write(self._address, values)
 
     # ------------------------------------------------------------------ running
+
+    def map_scratch(self) -> None:
+        """Make the place that ``clear_exclusive`` needs: it runs, but cannot be read or written."""
+        page = (ctypes.c_ubyte * SCRATCH_SIZE)(*_CLREX)
+        self.map(SCRATCH, page, SCRATCH_SIZE, write=False)
+        self._check(
+            uclib.uc_mem_protect(self.handle, SCRATCH, SCRATCH_SIZE, uc.UC_PROT_EXEC), "map"
+        )
+
+    def clear_exclusive(self) -> None:
+        """Close the exclusive monitor: STREX fails until the next LDREX."""
+        self.clearing = True
+        self.start(SCRATCH, SCRATCH + len(_CLREX))
+        self.clearing = False
 
     def start(self, pc: int, until: int) -> int:
         """Run Thumb code from ``pc`` until it is about to run ``until``; gives Unicorn's error."""

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
+from fwgen.machine.armv7m.fpcontext import FP_REGISTERS, FP_STACK_CYCLES, WORDS
 
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.escalation import Escalation
+    from fwgen.machine.armv7m.fpcontext import FpContext
+    from fwgen.machine.armv7m.guard import Guard
     from fwgen.machine.armv7m.rounds import Rounds
     from fwgen.machine.armv7m.sleeper import Sleeper
     from fwgen.machine.armv7m.stack import StackGuard
@@ -22,7 +25,6 @@ ENTRY_CYCLES = 12  # TRM §3.9.1, zero wait states
 RETURN_CYCLES = 10
 TAIL_CHAIN_CYCLES = 6
 LATE_CYCLES = 2  # a store, then at once the return
-FP_STACK_CYCLES = 17  # s0-s15 and fpscr, when they are moved
 
 _CALLER = (
     eng.R0, eng.R0 + 1, eng.R0 + 2, eng.R0 + 3, eng.R0 + 12, eng.LR, eng.SP, eng.XPSR, eng.CONTROL,
@@ -33,8 +35,7 @@ _LEAVE = (
     eng.CONTROL, eng.XPSR, eng.CONTROL, eng.APSR_NZCV,
     eng.R0, eng.R0 + 1, eng.R0 + 2, eng.R0 + 3, eng.R0 + 12, eng.LR, eng.SP,
 )  # fmt: skip
-_FP = tuple(range(eng.S0, eng.S0 + 16))
-_FRAME, _FP_FRAME = Struct("<8I"), Struct("<17I")  # the word above fpscr is not written
+_FRAME = Struct("<8I")
 _RETURN = (
     eng.XPSR, eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK, eng.CONTROL, eng.MSP, eng.PSP,
 )  # fmt: skip
@@ -50,6 +51,8 @@ class Entry:
         escalation: Escalation,
         stack: StackGuard,
         sleeper: Sleeper,
+        context: FpContext,
+        guard: Guard,
     ) -> None:
         self._core = core
         self._engine = core.engine
@@ -59,6 +62,8 @@ class Entry:
         self._exceptions = core.exceptions
         self._rounds = rounds
         self._escalation, self._stack, self._sleeper = escalation, stack, sleeper
+        self._context, self._guard = context, guard
+        context.fault = self.fault
 
     def enter(self, number: int, priority: int, *, synchronous: bool = False) -> None:
         """Stack the frame and go to the handler (B1.5.6). A later, higher one goes first."""
@@ -67,19 +72,22 @@ class Entry:
         frame, padded, fp = self.frame_at(sp, control)
         stacked = xpsr & ~0x200 | padded << 9
         data = _FRAME.pack(r0, r1, r2, r3, r12, lr, core.next_pc, stacked)
-        if fp:
-            data += _FP_FRAME.pack(*engine.read_many(_FP), engine.read(eng.FPSCR))
+        if fp and self._fp_moves:
+            data += WORDS.pack(*self.fp_words())
+            at.cost += FP_STACK_CYCLES
+        elif fp:
+            self._context.reserve(frame, control, xpsr)
         thread = not xpsr & 0x1FF
         link = 0xFFFFFFE1 if fp else 0xFFFFFFF1
         if thread:
             link |= 0xC if control & 2 else 0x8
         at.cost += ENTRY_CYCLES
-        if fp and core.fpu is not None and not core.fpu.fpccr.LSPEN:
-            at.cost += FP_STACK_CYCLES
         if not control & 2:
             self._stack.check(frame)
-        if not self._memory.write_ram(frame, data):
-            number = self._escalation.stacking_failed(number, frame)
+        if self._guard.refused_now(frame, len(data), write=True) is not None:
+            number = self._escalation.stacking_failed(number, frame, exc.MEM_MANAGE, "MSTKERR")
+        elif not self._memory.write_ram(frame, data):
+            number = self._escalation.stacking_failed(number, frame, exc.BUS_FAULT, "STKERR")
         elif not synchronous:
             self._soc.scheduler.catch_up(core.now_ps)
             number = self._exceptions.preempting(priority) or number
@@ -87,21 +95,22 @@ class Entry:
 
     def frame_at(self, sp: int, control: int) -> tuple[int, int, bool]:
         """Where a frame goes, whether SP was padded for it, and whether s0-s15 are in it."""
-        # The engine sets FPCA as if ASPEN always were.
         core = self._core
-        fp = bool(control & 4) and (core.fpu is None or bool(core.fpu.fpccr.ASPEN))
+        fp = bool(self._context.fpca(control))
         frame = (sp - (104 if fp else 32)) & 0xFFFFFFFF
         if fp or core.scb is None or core.scb.ccr.STKALIGN:
             return frame & ~7, frame >> 2 & 1, fp
         return frame, 0, fp
 
     def fp_words(self) -> tuple[int, ...]:
-        """What of the floating-point registers goes into a frame."""
-        return (*self._engine.read_many(_FP), self._engine.read(eng.FPSCR))
+        """What of the floating-point registers an exception puts into an extended frame."""
+        if not self._fp_moves:
+            return ()
+        return (*self._engine.read_many(FP_REGISTERS), self._engine.read(eng.FPSCR))
 
     def stacking_cycles(self, *, fp: bool) -> tuple[int, int]:
         """What entry to and return from an exception cost."""
-        moved = FP_STACK_CYCLES if fp and self._fp_dirty() else 0
+        moved = FP_STACK_CYCLES if fp and self._fp_moves else 0
         return ENTRY_CYCLES + moved, RETURN_CYCLES + moved
 
     def _begin(self, number: int, sp: int, xpsr: int, control: int, link: int) -> None:
@@ -121,6 +130,9 @@ class Entry:
             self._engine.write_many(
                 _SELECT_MAIN, (2, 1 << 24, control & 1, after, xpsr & 0xF0000000)
             )
+        if core.uses_monitor:
+            self._engine.clear_exclusive()
+        self._context.entered()
         vector = self._memory.word(core.vector_base() + 4 * number)
         if vector is None:
             self._vector_failed(number)
@@ -134,6 +146,9 @@ class Entry:
         xpsr, primask, basepri, faultmask, control, main, process = values
         number = xpsr & 0x1FF
         known = link & 0xF in (0x1, 0x9, 0xD) and link | 0x1F == 0xFFFFFFFF
+        nested = state.active & state.active - 1
+        if nested and link & 8 and not (core.scb is not None and core.scb.ccr.NONBASETHRDENA):
+            known = False  # to Thread mode, with another exception active
         if not known or not state.active >> number & 1:
             state.deactivate(number)
             self._chain_fault(exc.USAGE_FAULT, "INVPC", link)
@@ -155,6 +170,10 @@ class Entry:
         fp = not link & 0x10
         size = 104 if fp else 32
         data = self._memory.read(frame, size)
+        rights = bool(link & 0xF == 1) or not control & 1
+        if not self._guard.allows(frame, size, write=False, privileged=rights):
+            self._chain_fault(exc.MEM_MANAGE, "MUNSTKERR", link, frame)
+            return
         if data is None:
             self._chain_fault(exc.BUS_FAULT, "UNSTKERR", link, frame)
             return
@@ -164,19 +183,24 @@ class Entry:
             self._chain_fault(exc.USAGE_FAULT, "INVPC", link)
             return
         at.cost += RETURN_CYCLES
-        if fp:
-            at.cost += FP_STACK_CYCLES if self._fp_dirty() else 0
-            words = _FP_FRAME.unpack_from(data, 32)
-            engine.write_many(_FP, words[:16])
+        if self._context.returned(fp=fp):
+            at.cost += FP_STACK_CYCLES
+            words = WORDS.unpack_from(data, 32)
+            engine.write_many(FP_REGISTERS, words[:16])
             engine.write(eng.FPSCR, words[16])
         sp = frame + size + (4 if stacked & 0x200 else 0)
         final = control & 1 | (2 if to_process else 0) | (4 if fp else 0)
         first = control & 3 & ~1 if to_handler else 0
+        if core.uses_monitor:
+            engine.write(eng.EPSR, 1 << 24)
+            engine.clear_exclusive()
         engine.write_many(
             _LEAVE,
             (first | (4 if fp else 0), stacked & ~0x200, final, stacked & 0xF0000000,
              r0, r1, r2, r3, r12, lr, sp),
         )  # fmt: skip
+        if core.fp_look or fp:
+            self._context.refresh()
         core.next_pc = pc & ~1
         at.start = at.end = core.next_pc
         if not stacked >> 24 & 1:
@@ -195,7 +219,9 @@ class Entry:
         if not target & 1:
             self.fault(exc.USAGE_FAULT, "INVSTATE", core.next_pc)
 
-    def _fp_dirty(self) -> bool:
+    @property
+    def _fp_moves(self) -> bool:
+        """Whether an exception saves floating-point state at once."""
         return self._core.fpu is not None and not self._core.fpu.fpccr.LSPEN
 
     def _late_clear(self, number: int) -> None:

@@ -49,6 +49,9 @@ class Escalation:
         if bit == "PRECISERR" and address is not None:
             scb.cfsr.set(BFARVALID=1)
             scb.bfar.value = address
+        if bit == "DACCVIOL" and address is not None:
+            scb.cfsr.set(MMARVALID=1)
+            scb.mmfar.value = address
 
     def _tell_fault(
         self, taken: str, bit: str, who: str, address: int | None, culprit: int | None = None
@@ -66,6 +69,8 @@ class Escalation:
                     flags[name.upper()] = set_bits
             if core.scb.cfsr.BFARVALID:
                 addresses["BFAR"] = core.scb.bfar.value
+            if core.scb.cfsr.MMARVALID:
+                addresses["MMFAR"] = core.scb.mmfar.value
         addresses["LR"] = scene.registers[14]
         text = report(
             scene,
@@ -109,21 +114,21 @@ class Escalation:
         self._core.locked = True
         self._core.asleep_since = self._at.cycle + self._at.cost
 
-    def stacking_failed(self, number: int, frame: int) -> int:
-        """A frame could not be written: a BusFault on top; gives the exception to enter.
+    def stacking_failed(self, number: int, frame: int, derived: int, bit: str) -> int:
+        """A frame could not be written: a fault on top; gives the exception to enter.
 
         The handler is entered all the same, as on silicon: what it pushes faults again.
         """
         state = self._exceptions
-        self.note("STKERR", frame)
-        bus = state.priority[exc.BUS_FAULT]
-        if number not in (exc.NMI, exc.HARD_FAULT):
-            enabled = state.enabled >> exc.BUS_FAULT & 1
-            if enabled and state.group(bus) < state.group(state.priority[number]):
-                number = exc.BUS_FAULT
+        self.note(bit, frame)
+        priority = state.priority[derived]
+        if number not in (exc.NMI, exc.HARD_FAULT, derived):
+            enabled = state.enabled >> derived & 1
+            if enabled and state.group(priority) < state.group(state.priority[number]):
+                number = derived
             else:
                 number = exc.HARD_FAULT
                 self.note("FORCED", None)
-        self._tell_fault(state.name(number), "STKERR", "BusFault", frame)
-        self._debug.fault(number, "STKERR")
+        self._tell_fault(state.name(number), bit, state.name(derived), frame)
+        self._debug.fault(number, bit)
         return number

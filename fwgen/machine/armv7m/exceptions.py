@@ -32,7 +32,8 @@ _FIXED = {RESET: -3, NMI: -2, HARD_FAULT: -1}
 class Exceptions:
     """The state of every exception of a core.
 
-    ``changed`` is told when something became pending, enabled or of another priority.
+    ``changed`` is told when something became pending, enabled or of another priority; ``pended``
+    (for SEVONPEND) of each exception that was not pending before.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Exceptions:
         self.priority_mask = 0xFF & ~((1 << (8 - priority_bits)) - 1)
         self._interrupts = interrupts or {}
         self.changed: Callable[[int], None] | None = None
+        self.pended: Callable[[], None] | None = None
         self.levels = 0  # lines that request right now
         self.masked = 0  # kept from being taken by a debugger
         self.reset()
@@ -68,8 +70,18 @@ class Exceptions:
 
     def pend(self, number: int, t_ps: int) -> None:
         """An exception becomes pending."""
-        self.pending |= 1 << number
+        self.pend_all(1 << number, t_ps)
+
+    def pend_all(self, mask: int, t_ps: int) -> None:
+        """Exceptions become pending."""
+        self._raise(mask)
         self.touch(t_ps)
+
+    def _raise(self, mask: int) -> None:
+        new = mask & ~self.pending
+        self.pending |= mask
+        if new and self.pended is not None:
+            self.pended()
 
     def unpend(self, number: int, t_ps: int) -> None:
         """Software clears a pending exception; a line that still requests stays pending."""
@@ -83,7 +95,7 @@ class Exceptions:
         bit = 1 << (FIRST_IRQ + irq)
         if level:
             self.levels |= bit
-            self.pending |= bit
+            self._raise(bit)
             self.touch(t_ps)
         else:
             self.levels &= ~bit
@@ -181,5 +193,5 @@ class Exceptions:
         """An exception returned; a line that still requests pends it again."""
         bit = 1 << number
         self.active &= ~bit
-        self.pending |= self.levels & bit
+        self._raise(self.levels & bit)
         self._fresh = False

@@ -6,18 +6,20 @@ from fwgen.machine.peripheral import Peripheral, Reg
 
 
 class Fpu(Peripheral, registers="armv7m.fpu"):
-    """How floating-point state is kept across exceptions.
-
-    The core reads ASPEN and LSPEN here. With LSPEN, frames are reserved at once and filled at
-    once too: what a handler can see differs from silicon only in memory it does not own.
+    """How floating-point state is kept across exceptions; ``fpcontext`` does it.
 
     Source: Arm ARM DDI0403 B3.2.21; PM0214 §4.6.
-    Not modelled: LSPACT and the other FPCCR status bits, the FPU exception interrupt; FPDSCR (a
-    new context starts with FPSCR = 0).
+    Not modelled: the FPU exception interrupt.
     """
 
-    fpccr, fpcar, mvfr0, mvfr1 = Reg(), Reg(), Reg(), Reg()
-    fpdscr = Reg(unmodelled=("RMODE", "FZ", "DN", "AHP"))
+    fpccr, fpcar, fpdscr, mvfr0, mvfr1 = Reg(), Reg(), Reg(), Reg(), Reg()
+
+    @fpccr.on_write
+    @fpcar.on_write
+    @fpdscr.on_write
+    def _changed(self, t_ps: int, written: int, before: int) -> None:
+        if self.soc.core is not None:
+            self.soc.core.fp_written()
 
 
 PERIPHERAL = Fpu

@@ -59,8 +59,7 @@ class Nvic(Peripheral, registers="armv7m.nvic"):
             elif bank == ICER:
                 state.disable(mask, t_ps)
             elif bank == ISPR:
-                state.pending |= mask
-                state.touch(t_ps)
+                state.pend_all(mask, t_ps)
             else:
                 state.pending &= ~mask | state.levels
                 state.touch(t_ps)

@@ -30,11 +30,11 @@ class Scb(Peripheral, registers="armv7m.scb"):
 
     Source: Arm ARM DDI0403 B3.2; PM0214 §4.4.
     Not modelled: writing SHCSR's active and pended bits, AIRCR.VECTRESET and VECTCLRACTIVE by
-    firmware, CCR.NONBASETHRDENA, CCR.BFHFNMIGN, the debug monitor.
+    firmware.
     """
 
     cpuid, icsr, vtor, aircr, scr = Reg(), Reg(), Reg(), Reg(), Reg()
-    ccr = Reg(unmodelled=("NONBASETHRDENA", "BFHFNMIGN"))
+    ccr = Reg()
     shpr1, shpr2, shpr3, shcsr = Reg(), Reg(), Reg(), Reg()
     cfsr, hfsr, dfsr, mmfar, bfar, afsr = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
     id_pfr0, id_pfr1, cpacr = Reg(name="ID_PFR0"), Reg(name="ID_PFR1"), Reg()
@@ -98,6 +98,11 @@ class Scb(Peripheral, registers="armv7m.scb"):
             self.soc.request_reset(t_ps, CORE_ONLY)
         if written & 4:
             self.soc.request_reset(t_ps, "SFTRSTF")
+
+    @scr.on_write
+    def _sleep(self, t_ps: int, written: int, before: int) -> None:
+        if self.soc.core is not None:
+            self.soc.core.configure_sleep()
 
     @ccr.on_write
     def _configure(self, t_ps: int, written: int, before: int) -> None:

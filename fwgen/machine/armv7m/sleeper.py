@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fwgen.machine.armv7m.state import FREE
+from fwgen.machine.armv7m.exceptions import NMI
+from fwgen.machine.armv7m.state import FREE, LOCKUP_PC
 from fwgen.trace import Sleep, Wake
 
 if TYPE_CHECKING:
@@ -91,12 +92,22 @@ class Sleeper:
             ):
                 self._wake_now()
                 return True
+            if core.locked and core.hold == FREE and self._nmi_comes():
+                self._move_to(scheduler.now_ps)
+                self.end_idle()
+                core.next_pc = LOCKUP_PC
+                return True
             due = scheduler.next_ps
             if due > until:
                 scheduler.catch_up(until)
                 self._move_to(until)
                 return False
             scheduler.catch_up(due)
+
+    def _nmi_comes(self) -> bool:
+        """NMI preempts a lockup, unless it is what locked up (B1.5.15)."""
+        state = self._exceptions
+        return bool(state.pending & ~state.masked & 1 << NMI) and not state.active & 1 << NMI
 
     def _move_to(self, t_ps: int) -> None:
         """Asleep: time passes without a cycle being run."""

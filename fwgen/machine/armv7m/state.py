@@ -32,6 +32,8 @@ ATTENTION = -1  # a ``limit`` that every block meets
 GUARD_CYCLES = 4_000_000  # between two looks at the wall clock
 # What ``hold`` says; a debugger or the reset line sets it, never the firmware by itself.
 FREE, HALTED, STEPPING, IN_RESET = 0, 1, 2, 3
+LOCKUP_PC = 0xEFFF_FFFE
+_WIDE_HINT = b"\xaf\xf3"
 _MASKS = (eng.PRIMASK, eng.BASEPRI, eng.FAULTMASK)
 
 
@@ -96,6 +98,8 @@ class CoreState(ABC):
         self.reset_cause: str | None = None
         self.imprecise: tuple[int, int] | None = None
         self.fp_enabled = False
+        self.uses_monitor = False  # the exclusive one: code with LDREX was run
+        self.fp_look = False  # before the next floating-point instruction
         self.watching: tuple[Break, ...] = ()  # data on the bus, for a debugger
         self.hit: Break | None = None  # the break or watchpoint that halted the core last
         self.scb: Any = soc.peripherals.get("SCB")
@@ -162,10 +166,14 @@ class CoreState(ABC):
         region = self.memory.find(address)
         return region is not None and region.kind == "flash"
 
-    def last_halfword(self) -> int:
-        """The last halfword of the block that ran."""
-        data = self.memory.read(self.at.end - 2, 2)
-        return int.from_bytes(data or b"", "little")
+    def last_hint(self) -> int:
+        """The number of the hint, narrow or wide, that the block that ran ends in; -1 for none."""
+        data = self.memory.read(self.at.end - 4, 4) or self.memory.read(self.at.end - 2, 2) or b""
+        narrow = int.from_bytes(data[-2:], "little")
+        if narrow & 0xFF0F == 0xBF00:
+            return narrow >> 4 & 15
+        wide = narrow & 0xFF00 == 0x8000 and data[:-2] == _WIDE_HINT
+        return narrow & 0xFF if wide else -1
 
     # ------------------------------------------------------------------ stopping
 
@@ -203,6 +211,10 @@ class CoreState(ABC):
         self.deadline = self.soc.scheduler.next_ps
         self.due = self.cycle_of(min(self.deadline, self.until_ps))
         self.arm()
+
+    @abstractmethod
+    def code_matters_anew(self) -> None:
+        """What the engine must stop before changed: what is known of code is not true any more."""
 
     @abstractmethod
     def arm(self) -> None:

@@ -9,7 +9,7 @@ from fwgen.machine.peripheral import Peripheral, Reg
 class Stir(Peripheral, registers="armv7m.stir"):
     """Writing a line's number pends it. Arm ARM DDI0403 B3.2.26.
 
-    Not modelled: access by unprivileged code (CCR.USERSETMPEND).
+    Unprivileged code may with CCR.USERSETMPEND: the bus sees to it.
     """
 
     stir = Reg()

@@ -38,6 +38,10 @@ class Traps:
         self._escalation, self._sleeper = escalation, sleeper
         self._debug = debug
 
+    def note(self, bit: str, address: int) -> None:
+        """Set the status of a fault that is not taken."""
+        self._escalation.note(bit, address)
+
     def value_fault(self, pc: int, bit: str, address: int) -> None:
         """A UsageFault for the values that an instruction met."""
         self.cut_short(pc)
@@ -66,20 +70,20 @@ class Traps:
 
     def _breakpoint(self) -> None:
         pc = self._core.next_pc
-        if self._debug.enabled:
+        if self._debug.enabled or self._debug.monitored:
             self.cut_short(pc)
-        if not self._debug.breakpoint():
+        if not self._debug.breakpoint() and not self._debug.monitor("BKPT"):
             self._entry.fault(exc.HARD_FAULT, "DEBUGEVT", pc)
 
     def invalid(self) -> None:
         """An instruction that the engine does not run: WFE, YIELD and SEV are ours."""
         core = self._core
-        hint = core.last_halfword() if core.next_pc == self._at.end else 0
+        hint = core.last_hint() if core.next_pc == self._at.end else -1
         if not self._engine.read(eng.EPSR) >> 24 & 1:
             self._entry.fault(exc.USAGE_FAULT, "INVSTATE", core.next_pc)
         elif hint == WFE:
             self._sleeper.wait(event=True)
-        elif hint & 0xFF0F != 0xBF00:
+        elif hint < 0:
             self.bad_instruction()
 
     def bad_instruction(self) -> None:
@@ -114,9 +118,19 @@ class Traps:
         self.cut_short(pc)
         self._entry.fault(exc.BUS_FAULT, "PRECISERR", pc, address)
 
+    def protection_fault(self, pc: int, address: int) -> None:
+        """The MPU refused the access of the instruction at ``pc``."""
+        self.cut_short(pc)
+        self._entry.fault(exc.MEM_MANAGE, "DACCVIOL", pc, address)
+
+    def execution_fault(self, address: int) -> None:
+        """The MPU lets nothing run at an address."""
+        self._entry.fault(exc.MEM_MANAGE, "IACCVIOL", address)
+
     def fetch_fault(self, address: int) -> None:
         """There is no code at an address."""
-        if address >= 0xA000_0000 or 0x4000_0000 <= address < 0x6000_0000:
+        never = address >= 0xA000_0000 or 0x4000_0000 <= address < 0x6000_0000
+        if never or self._memory.find(address) is not None:
             self._entry.fault(exc.MEM_MANAGE, "IACCVIOL", address)  # execute never: B3.1
         else:
             self._entry.fault(exc.BUS_FAULT, "IBUSERR", address)

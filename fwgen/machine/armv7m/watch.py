@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from unicorn import unicorn_const as uc
 
 from fwgen.machine.armv7m import engine as eng
+from fwgen.machine.armv7m.opcodes import from_fixed
 from fwgen.thumb.forms import is_wide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fwgen.machine.armv7m.blocks import Block
     from fwgen.machine.armv7m.state import CoreState
@@ -25,7 +26,7 @@ SP, PC = 13, 15
 class Watch(NamedTuple):
     """``reason`` is the fault's bit: when base + (by << shift) + offset has bits of ``mask``.
 
-    For a divide, when the ``base`` register is 0.
+    For a divide, when the ``base`` register is 0. FIXED is no fault: a number to convert.
     """
 
     reason: str
@@ -99,6 +100,8 @@ def _wide(first: int, second: int, unaligned: bool, divide: bool) -> Watch | Non
         if second >> 4 & 15 == 5:  # LDREXH, STREXH
             return Watch("UNALIGNED", n, 1)
         return None  # table branches, LDREXB, STREXB
+    if from_fixed(first, second):
+        return Watch("FIXED", 0, 0)
     if first & 0xFE00 == 0xEC00 and second >> 9 & 7 == 5:  # VLDR, VLDM and their stores
         return None if first & 0xFFE0 == 0xEC40 else Watch("UNALIGNED", n, 3)
     if first & 0xFE00 == 0xF800 and unaligned:
@@ -128,6 +131,7 @@ class Watches:
         self._watched: dict[int, Watch] = {}
         self._hooks: list[Any] = []
         self.stale = False
+        self.before_fixed: Callable[[int], None] = lambda _address: None
 
     def trap(self, *, unaligned: bool, divide: bool) -> None:
         """What CCR says is to be trapped."""
@@ -165,6 +169,9 @@ class Watches:
         try:
             watch = self._watched.get(address)
             if watch is None:
+                return
+            if watch.reason == "FIXED":
+                self.before_fixed(address)
                 return
             target = watch.faults(self._engine.read_many(eng.GENERAL))
             if target is not None:
