@@ -77,6 +77,18 @@ class RegisterSpec:
         return mask
 
     @cached_property
+    def layout(self) -> tuple[int, int, int, int, int, int, int, int]:
+        """For a ``Register``: the bits rw, rc_w0, rc_w1, rs, t, rc_r; what reads; what is reserved.
+
+        A chip has a thousand registers, and each run makes them anew.
+        """
+        m, every = self.masks, (1 << self.width) - 1
+        return (
+            m[Access.RW], m[Access.RC_W0], m[Access.RC_W1], m[Access.RS], m[Access.T],
+            m[Access.RC_R], every & ~m[Access.W], every & ~sum(m.values()),
+        )  # fmt: skip
+
+    @cached_property
     def masks(self) -> Mapping[Access, int]:
         """The bits of each access kind; worked out once for all instances."""
         masks = dict.fromkeys(Access, 0)

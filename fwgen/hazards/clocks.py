@@ -91,6 +91,12 @@ KINDS = (
         "feed it only once the count is at or below CFR.W",
     ),
     Kind(
+        "usb-clock", ERROR, "USB set up without its 48 MHz", "RM0368 §22.2, USB 2.0 §7.1.11",
+        "The core's reset does not end without the clock, and a host hears nothing of a device "
+        "whose rate is off by more than 0.25 %.",
+        "set PLLCFGR.PLLQ so that the VCO over PLLQ is 48 MHz, and the PLL on, first",
+    ),
+    Kind(
         "watchdog-expired", ERROR, "a watchdog that was not fed", "RM0368 §15.3",
         "The watchdog resets the chip when it has counted down.",
         "write 0xaaaa to IWDG_KR more often than it counts down",

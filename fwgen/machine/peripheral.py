@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from fwgen.board.registers import Access, RegisterMap, RegisterSpec, load_register_map
+from fwgen.board.registers import RegisterMap, RegisterSpec, load_register_map
 from fwgen.machine.time import NEVER
 
 if TYPE_CHECKING:
@@ -63,16 +63,11 @@ class Register:
     )  # fmt: skip
 
     def __init__(self, spec: RegisterSpec, reset: int | None = None) -> None:
-        masks = spec.masks
         self.spec, self.name, self._fields = spec, spec.name, spec.fields
-        self._rw, self._rc_w0, self._rc_w1 = (
-            masks[Access.RW],
-            masks[Access.RC_W0],
-            masks[Access.RC_W1],
-        )
-        self._rs, self._t, self.rc_r = masks[Access.RS], masks[Access.T], masks[Access.RC_R]
-        self.readable = ((1 << spec.width) - 1) & ~masks[Access.W]
-        self._reserved = ((1 << spec.width) - 1) & ~sum(masks.values())
+        (
+            self._rw, self._rc_w0, self._rc_w1, self._rs, self._t,
+            self.rc_r, self.readable, self._reserved,
+        ) = spec.layout  # fmt: skip
         self.reset_value = spec.reset if reset is None else reset
         self.value = self.reset_value
 

@@ -278,6 +278,11 @@ PAIRS: dict[str, Pair] = {
         say(after=poke((USART2 + 4, 66), (USART2 + 4, 67))),
         say(after=wait(USART2, 1 << 7) + "\n" + poke((USART2 + 4, 66))), "TXE is 0",
     ),
+    "usb-clock": Pair(
+        poke((RCC + 0x34, 0x80)) + "\nnop\nnop\nnop\nnop\n" + poke((0x5000_0010, 0x2000_0001)),
+        pll() + "\n" + poke((RCC + 0x34, 0x80)) + "\nnop\nnop\nnop\nnop\n"
+        + poke((0x5000_0010, 0x2000_0001)), "stands still",
+    ),
     "unpredictable": Pair(  # ldm r0!, {r0, r1}: the base is in its own list
         "ldr r0, =0x20000000\nb go\ngo: .word 0x0003e8b0", "ldr r0, =0x20000000\nldm r0, {r0, r1}",
         "at 0x", faults=True,

@@ -85,9 +85,6 @@ class Bus:
             if at < base:
                 self._map_io(at, base)
             at = max(at, end)
-        for spec in self._soc.chip.peripherals.values():
-            for page in range(spec.base >> 10, (spec.end + 0x3FF) >> 10):
-                self._pages.setdefault(page, []).append((spec.base, spec.end, spec))
 
     def _map_io(self, base: int, end: int) -> None:
         def read(_uc: Any, offset: int, size: int, _user: Any) -> int:
@@ -252,7 +249,15 @@ class Bus:
 
     def spec_at(self, address: int) -> PeripheralSpec | None:
         """The peripheral at an address, or None."""
-        for base, end, spec in self._pages.get(address >> 10, ()):
+        page = address >> 10
+        found = self._pages.get(page)
+        if found is None:
+            found = self._pages[page] = [
+                (spec.base, spec.end, spec)
+                for spec in self._soc.chip.peripherals.values()
+                if spec.base >> 10 <= page < (spec.end + 0x3FF) >> 10
+            ]
+        for base, end, spec in found:
             if base <= address < end:
                 return spec
         return None

@@ -27,6 +27,7 @@ PVD_MV = (
     (2760, 2660), (2930, 2840), (3030, 2930), (3140, 3030),
 )  # fmt: skip
 PVD_LINE = 16  # of EXTI
+BACKUP_READY_PS = 100 * 10**6  # from BRE to BRR; no manual tells it (docs/limits.md)
 RTC_EVENTS = ("ALRAF", "ALRBF", "WUTF", "TSF", "TAMP1F", "TAMP2F")
 
 
@@ -46,18 +47,22 @@ class Pwr(Peripheral, registers="stm32.pwr_f4", also=("stm32.pwr_f411",)):
 
     The supply is the board's, and steady unless ``supply`` says otherwise.
 
-    Not modelled: what a backup regulator or the low-voltage modes change (Gaps), a Stop that waits
-    for the flash to be programmed, when VOSRDY rises without the PLL.
+    BRE is locked as the backup domain is; it and BRR outlast every reset but the loss of VBAT
+    (§5.4.2). What the regulator keeps, backup SRAM, is another's matter.
+
+    Not modelled: what the low-voltage modes change (Gaps), a Stop that waits for the flash to be
+    programmed, when VOSRDY rises without the PLL. How long BRR takes is an assumption.
     """
 
     cr = Reg(unmodelled=("LPLVDS", "MRLVDS", "ADCDC1", "FMSSR", "FISSR"))
-    csr = Reg(unmodelled=("BRE",))
+    csr = Reg()
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
         self._wake_ps = _wake(spec)
         self._lines: dict[str, int] = {}  # who can wake -> the level
         self._leaving = False
+        self._regulated_ps = 0  # when BRR follows BRE
         self._supply_mv = soc.board.supply_uv // 1000
         self._stop_listening: Callable[[], None] | None = None
         self._wkup: Pad | None = None
@@ -130,8 +135,30 @@ class Pwr(Peripheral, registers="stm32.pwr_f4", also=("stm32.pwr_f411",)):
 
     @csr.on_write
     def _status_written(self, t_ps: int, written: int, before: int) -> None:
+        self._switch_backup(t_ps, before)
         if self.csr.field("EWUP", before) != self.csr.EWUP:
             self._watch_wkup(t_ps)
+
+    def _switch_backup(self, t_ps: int, before: int) -> None:
+        """BRE is written only while DBP is set (§5.4.1); BRR follows."""
+        was = self.csr.field("BRE", before)
+        if was == self.csr.BRE:
+            return
+        if not self.cr.DBP:
+            self.csr.set(BRE=was)
+            self.soc.hazard(
+                "backup-locked",
+                "PWR_CSR.BRE written while the backup domain is locked: the write is lost",
+            )
+        elif was:
+            self.csr.set(BRR=0)
+        else:
+            self._regulated_ps = t_ps + BACKUP_READY_PS
+            self.soc.scheduler.at(self._regulated_ps, self._backup_ready)
+
+    def _backup_ready(self, t_ps: int) -> None:
+        if t_ps >= self._regulated_ps:
+            self.csr.set(BRR=self.csr.BRE)
 
     def _watch_wkup(self, t_ps: int) -> None:
         """An event is also detected if EWUP is set while the pin is high (§5.4.2)."""
@@ -167,10 +194,13 @@ class Pwr(Peripheral, registers="stm32.pwr_f4", also=("stm32.pwr_f411",)):
     def reset(self, t_ps: int) -> None:
         """Of CSR, Standby leaves all, a system reset SBF, a power reset nothing (§5.4.2)."""
         kept = 0
+        regulator = self.csr.mask("BRE", "BRR")
         if self.soc.in_standby:
-            kept = self.csr.value & self.csr.mask("SBF", "WUF", "EWUP")
+            kept = self.csr.value & (self.csr.mask("SBF", "WUF", "EWUP") | regulator)
         elif not self.soc.powered_up:
-            kept = self.csr.value & self.csr.mask("SBF")
+            kept = self.csr.value & (self.csr.mask("SBF") | regulator)
+        else:
+            kept = self.csr.value & regulator
         if self.soc.backup_lost:
             kept = 0
         self._leaving = False
@@ -202,7 +232,8 @@ class Pwr(Peripheral, registers="stm32.pwr_f4", also=("stm32.pwr_f411",)):
 
     @csr.on_peek
     def _status(self, t_ps: int) -> Peek:
-        return Peek(self.csr.value, NEVER)
+        rising = self.csr.BRE and not self.csr.BRR
+        return Peek(self.csr.value, self._regulated_ps if rising else NEVER)
 
     def _pll_changed(self, t_ps: int) -> None:
         self.csr.set(VOSRDY=int(self.soc.clock("PLL").hz > 0))

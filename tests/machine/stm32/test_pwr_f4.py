@@ -185,3 +185,27 @@ def test_the_low_voltage_modes_are_gaps(soc: Soc) -> None:
     soc.write("PWR", "CR", 0x8C00)
     gaps = [e.register for e in soc.recorder.events if isinstance(e, Gap)]
     assert gaps == ["CR.LPLVDS", "CR.MRLVDS"]
+
+
+BRE, BRR, DBP = 1 << 9, 1 << 3, 1 << 8
+
+
+def test_the_backup_regulator_gets_ready_and_outlasts_a_system_reset(soc: Soc) -> None:
+    soc.write("PWR", "CR", DBP)
+    soc.write("PWR", "CSR", BRE)
+    assert soc.read("PWR", "CSR") & (BRE | BRR) == BRE
+    soc.run_until(soc.now_ps + MS)
+    assert soc.read("PWR", "CSR") & (BRE | BRR) == BRE | BRR
+    soc.reset(soc.now_ps, "SFTRSTF")
+    clocked(soc)
+    assert soc.read("PWR", "CSR") & (BRE | BRR) == BRE | BRR
+    soc.write("PWR", "CR", DBP)
+    soc.write("PWR", "CSR", 0)
+    assert not soc.read("PWR", "CSR") & (BRE | BRR)
+
+
+def test_the_backup_regulator_is_locked_as_its_domain_is(soc: Soc) -> None:
+    soc.write("PWR", "CSR", BRE)
+    soc.run_until(soc.now_ps + MS)
+    assert not soc.read("PWR", "CSR") & (BRE | BRR)
+    assert "backup-locked" in hazard_codes(soc)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
+from fwgen.board.registers import load_register_map
 from fwgen.errors import BoardError
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Instance:
     slave: bool
     master: bool
     itr: tuple[str, ...]
-    remap: Mapping[str, tuple[str, ...]]
+    remap: Mapping[str, tuple[str, ...]] = field(hash=False)  # a dict; alike timers are few
 
     @classmethod
     def of(cls, spec: PeripheralSpec) -> Instance:
@@ -86,10 +88,11 @@ class Instance:
             **flags,
         )
 
-    def registers(self, all_of_them: Mapping[str, RegisterSpec]) -> dict[str, RegisterSpec]:
-        """The registers and fields that this timer has."""
+    @cache  # noqa: B019 - of values: as many as chips have kinds of timers
+    def registers(self, of_map: str) -> Mapping[str, RegisterSpec]:
+        """The registers and fields that this timer has, of those of a register map."""
         kept = {}
-        for name, spec in all_of_them.items():
+        for name, spec in load_register_map(of_map).registers.items():
             if self._lacks(name):
                 continue
             fields = {f.name: self._narrow(f) for f in spec.fields.values() if self._has(f.name)}

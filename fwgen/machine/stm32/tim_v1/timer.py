@@ -111,8 +111,10 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     def _keep_only_what_it_has(self) -> None:
         resets = self.spec.options.get("reset", {})
         assert isinstance(resets, dict)
-        has = self.instance.registers({name: s.spec for name, s in self.states.items()})
-        self.states = {name: Register(spec, resets.get(name)) for name, spec in has.items()}
+        has = self.instance.registers(self.MAP.name)
+        self.states = {
+            name: Register(has[name], resets.get(name)) for name in self.states if name in has
+        }
         self._by_offset = {
             state.spec.offset + lane: (state, self.DECLARED[name], lane)
             for name, state in self.states.items()
