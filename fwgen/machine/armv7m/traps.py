@@ -128,9 +128,10 @@ class Traps:
         self._entry.fault(exc.MEM_MANAGE, "IACCVIOL", address)
 
     def fetch_fault(self, address: int) -> None:
-        """There is no code at an address."""
+        """There is no code at an address, or none that may run."""
+        region = self._memory.find(address)
         never = address >= 0xA000_0000 or 0x4000_0000 <= address < 0x6000_0000
-        if never or self._memory.find(address) is not None:
-            self._entry.fault(exc.MEM_MANAGE, "IACCVIOL", address)  # execute never: B3.1
+        if never or (region is not None and region.executable):  # B3.1, B3.5: execute never
+            self._entry.fault(exc.MEM_MANAGE, "IACCVIOL", address)
         else:
             self._entry.fault(exc.BUS_FAULT, "IBUSERR", address)
