@@ -46,11 +46,10 @@ def test_every_program_of_the_folder_is_measured():
     assert {path.stem for path in (tools.C / "speed").glob("*.c")} == speeds
 
 
-def test_a_table_goes_between_its_marks_and_nowhere_else(tmp_path, monkeypatch):
+def test_a_table_goes_between_its_marks_and_nowhere_else(tmp_path):
     page = tmp_path / "bench.md"
     page.write_text("before\n<!-- size -->\nold\n<!-- /size -->\nafter\n", encoding="utf-8")
-    monkeypatch.setattr(tools, "DOC", page)
-    tools.write("size", "new")
+    tools.write("size", "new", page)
     assert page.read_text(encoding="utf-8") == (
         "before\n<!-- size -->\n\nnew\n\n<!-- /size -->\nafter\n"
     )

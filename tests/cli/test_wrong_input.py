@@ -54,7 +54,9 @@ def test_the_board_may_come_from_the_environment(
 
 def test_an_unknown_option_is_asked_back(fwgen: Call) -> None:
     refused(
-        fwgen(BLINK, "--bord", BOARD), "no such option: --bord", "did you mean --board or --model?"
+        fwgen(BLINK, "--bord", BOARD),
+        "no such option: --bord",
+        "did you mean --board or --force or --model?",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -195,7 +196,11 @@ def ids(case):
     return " ".join((case[1], *case[2])).replace("-D", "")
 
 
-@pytest.mark.parametrize("level", ["-O0", "-Os", "-O2"])
+# At the other levels only where there is time: FWGEN_LONG=1, as .ci/nightly has it.
+LEVELS = ["-O0", "-Os", "-O2"] if os.environ.get("FWGEN_LONG") else ["-Os"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("case", RIGHT, ids=ids)
 def test_right_firmware_passes(case, level, tmp_path):
     name, contract, options = case

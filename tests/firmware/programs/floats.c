@@ -35,7 +35,8 @@ int main(void)
     clock_84_mhz(false);
     console_begin(PCLK1, 115200);
 #ifdef NO_STACKING
-    FPCCR = 0;
+    FPCCR = 0; /* nothing begins a context any more; and the one that main began is left */
+    __asm volatile("mrs r3, control\n bic r3, #4\n msr control, r3\n isb" ::: "r3");
 #endif
     SYST_RVR = 8400 - 1; /* 10 kHz */
     SYST_CVR = 0;
