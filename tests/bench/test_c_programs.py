@@ -54,7 +54,7 @@ def test_a_table_goes_between_its_marks_and_nowhere_else(tmp_path):
         "before\n<!-- size -->\n\nnew\n\n<!-- /size -->\nafter\n"
     )
     with pytest.raises(SystemExit, match="speed"):
-        tools.write("speed", "x")
+        tools.write("speed", "x", page)
 
 
 def test_columns_of_a_table_line_up():
