@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import pytest
@@ -14,6 +13,7 @@ from fwgen.image.load import load_image
 from fwgen.machine.machine import Machine
 from fwgen.trace import Fault, Gap, Hazard
 from fwgen.verdict import judge
+from tests.effort import LONG
 from tests.firmware.build import PROGRAMS, compile_firmware, installed
 
 BOARD = load_board("nucleo-f401")
@@ -197,7 +197,7 @@ def ids(case):
 
 
 # At the other levels only where there is time: FWGEN_LONG=1, as .ci/nightly has it.
-LEVELS = ["-O0", "-Os", "-O2"] if os.environ.get("FWGEN_LONG") else ["-Os"]
+LEVELS = ["-O0", "-Os", "-O2"] if LONG else ["-Os"]
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -19,6 +19,7 @@ from fwgen.model.embedded.behaviour import (
     Step,
     Uptime,
 )
+from tests.effort import often
 from tests.model.embedded.compose.harness import B1, BOARD, LED, MS, S, blink, check, line, program
 from tests.model.embedded.compose.reference import Hold
 
@@ -100,7 +101,7 @@ def programs(draw):
 
 
 @given(programs())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=often(30), deadline=None)
 def test_random_programs_do_what_they_mean(what: Program):
     holds = (
         Hold(B1, 250 * MS, 500 * MS, 3 * MS),

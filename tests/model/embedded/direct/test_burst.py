@@ -19,6 +19,7 @@ from fwgen.model.embedded.compose.direct import offers
 from fwgen.model.embedded.compose.direct.burst import _Gate
 from fwgen.model.embedded.compose.silicon import Silicon
 from fwgen.trace import Trace
+from tests.effort import often
 from tests.model.embedded.compose.harness import B1, BOARD, LED, MS, S, blink, line
 from tests.model.embedded.compose.harness import program as rules_of
 from tests.model.embedded.compose.reference import Hold
@@ -85,7 +86,7 @@ def programs(draw):
 
 
 @given(programs(), presses())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(60), deadline=None)
 def test_random_bursts_do_what_they_mean(what: Program, holds: tuple[Hold, ...]):
     if offers(what, SILICON) is not None:
         check(what, holds[-1].up + S, holds, slack=TICK)

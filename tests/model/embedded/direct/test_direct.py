@@ -37,6 +37,7 @@ from fwgen.model.embedded.compose.direct import Offer, offers
 from fwgen.model.embedded.compose.silicon import Silicon
 from fwgen.model.embedded.model import EmbeddedModel
 from fwgen.trace import Fault, Gap, Hazard
+from tests.effort import often
 from tests.model.embedded.compose.harness import B1, BOARD, LED, MS, S, blink, expect, line
 from tests.model.embedded.compose.harness import _compare as compare
 from tests.model.embedded.compose.harness import program as rules_of
@@ -116,14 +117,14 @@ def sequences(draw):
 
 
 @given(sequences())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=often(40), deadline=None)
 def test_random_sequences_do_what_they_mean(what: Program):
     if offers(what, Silicon(BOARD)) is not None:
         check(what, 4 * S)
 
 
 @given(st.lists(st.integers(1, 7), min_size=4, max_size=24), st.integers(2, 40))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=often(20), deadline=None)
 def test_random_alternations_do_what_they_mean(units: list[int], unit: int):
     units = units[: len(units) // 2 * 2]
     steps = tuple(Step(((LED, 1 - n % 2),), k * unit * MS) for n, k in enumerate(units))
@@ -139,7 +140,7 @@ def test_random_alternations_do_what_they_mean(units: list[int], unit: int):
     st.booleans(),
     st.sampled_from([9600, 57_600, 115_200]),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=often(20), deadline=None)
 def test_random_lines_of_text_come_when_they_should(before, number, every, at_once, baud):
     parts = (*before, *((number,) if number else ()), "!")
     what = rules_of(Rule(Say("USART2", parts, baud), AtBoot(), every * MS, at_once))
@@ -245,7 +246,7 @@ def reactions(draw):
 
 
 @given(reactions(), presses())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=often(25), deadline=None)
 def test_random_reactions_do_what_they_mean(what: Program, holds: tuple[Hold, ...]):
     check(what, holds[-1].up + 100 * MS, holds)
 

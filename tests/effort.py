@@ -1,0 +1,12 @@
+"""How much a test run takes upon itself: FWGEN_LONG=1 (.ci/nightly) spares nothing."""
+
+from __future__ import annotations
+
+import os
+
+LONG = bool(os.environ.get("FWGEN_LONG"))
+
+
+def often(examples: int) -> int:
+    """How many examples of a costly property are tried; a third of them by day."""
+    return examples if LONG else -(-examples // 3)
