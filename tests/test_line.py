@@ -12,6 +12,7 @@ from fwgen.contract import dump_contract, load_contract
 from fwgen.errors import PromptError
 from fwgen.image.write import hex_bytes
 from fwgen.trace import Hazard
+from tests.effort import often
 
 BOARD = load_board("nucleo-f401")
 
@@ -108,7 +109,7 @@ PINS = ["LED", "D2", "D4", "D7", "PC0", "PB6", "A1", "PB12"]
 OUTPUTS = st.lists(st.sampled_from(PINS), min_size=1, max_size=5, unique=True)
 
 
-@settings(max_examples=25)
+@settings(max_examples=often(25))
 @given(OUTPUTS, st.data())
 def test_any_outputs_blink_at_any_rates(pins, data):
     clauses = []

@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 import fwgen
+from tests.effort import LONG
 
 from .farm import fwgens, held
 from .jobs import BOARD, verify
@@ -31,6 +34,7 @@ def test_many_boards_are_flashed_and_checked_at_once(farm: Farm, tmp_path: Path)
     assert farm.client("who").stdout.count("desk") == 0
 
 
+@pytest.mark.skipif(not LONG, reason="takes half a minute: FWGEN_LONG=1, .ci/nightly")
 def test_more_clients_than_boards_wait_their_turn(farm: Farm, tmp_path: Path) -> None:
     image = tmp_path / "spin.hex"
     fwgen.write_hex(fwgen.generate("blink LED at 2 Hz", BOARD).proof.image, image)

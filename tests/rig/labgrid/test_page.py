@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import fwgen
+from tests.effort import LONG
 
 from . import farm as farms
 
@@ -116,6 +117,7 @@ class Shell:
         assert ran.stdout == self.here(shown), ran.stderr
 
 
+@pytest.mark.skipif(not LONG, reason="takes a minute: FWGEN_LONG=1, .ci/nightly")
 @pytest.mark.usefixtures("labgrid")
 def test_every_command_on_the_page_works(tmp_path: Path, names: dict[str, str]) -> None:
     made = fwgen.generate('print "hello" and a count over serial every 500 ms', "nucleo-f401")
