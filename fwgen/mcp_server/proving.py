@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fwgen.errors import InputError, OutputError
 from fwgen.mcp_server.contracts import ContractText
-from fwgen.mcp_server.excerpts import excerpt
 from fwgen.mcp_server.facts import BoardName
 from fwgen.mcp_server.replies import Ctx, Page, Reply, page, reply, server_of, shop_of
 from fwgen.mcp_server.roots import folders_of, roots_for_both, roots_for_image
 from fwgen.mcp_server.work import in_machine
 from fwgen.mcp_server.workshop import fingerprint
+from fwgen.trace.excerpt import excerpt
 from fwgen.units import PS_PER_S, parse_duration, show_duration
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ async def _of_emission(
     try:
         emission, firmware = await anyio.to_thread.run_sync(_linked, shop, whole, board)
     except UnsoundEmissionError as error:
-        return _unsound(whole, error.problems, name)
+        return _unsound(whole, board, error.problems, name)
     return await _proved(ctx, firmware, board, contract, name, emission)
 
 
@@ -221,7 +221,9 @@ def _linked(shop: Workshop, whole: dict[str, Any], board: Board) -> tuple[Emissi
     return emission, shop.keep(link(emission, board), board, emission)
 
 
-def _unsound(whole: dict[str, Any], problems: tuple[Problem, ...], name: str) -> Verified:
+def _unsound(
+    whole: dict[str, Any], board: Board, problems: tuple[Problem, ...], name: str
+) -> Verified:
     from fwgen.image.problems import UnsoundEmissionError
     from fwgen.image.wire import parse_emission
     from fwgen.model.protocol import Feedback
@@ -242,7 +244,7 @@ def _unsound(whole: dict[str, Any], problems: tuple[Problem, ...], name: str) ->
             Wrong(where=p.where, message=p.message, hint=p.hint or "")
             for p in problems[:MOST_PROBLEMS]
         ],
-        first_departure="", hazards=[], accepted=[], evidence=evidence(feedback),
+        first_departure="", hazards=[], accepted=[], evidence=evidence(feedback, board),
         flash_bytes=0, ram_bytes=0,
     )  # fmt: skip
 
@@ -272,7 +274,7 @@ async def proof_of(
         if proof.passed:
             return proof, ""
         phase("looking at the first departure")
-        return proof, evidence(feedback_on(emission or firmware.emission, proof, machine))
+        return proof, evidence(feedback_on(emission or firmware.emission, proof, machine), board)
 
     proof, said = await in_machine(ctx, board, shop.settings.run_s, server.slots, work)
     shop.proofs.put(key, proof, len(proof.trace.events))

@@ -74,7 +74,7 @@ class Emitting:
         Raises UnsoundEmissionError for an answer that is none, ModelError when the model refuses,
         or does nothing but repeat itself.
         """
-        wrong = evidence(feedback) if feedback is not None else ""
+        wrong = evidence(feedback, reading.board) if feedback is not None else ""
         for _ in range(2):
             merged = self._next(reading, wrong)
             text = json.dumps(merged, sort_keys=True)

@@ -11,26 +11,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from fwgen.trace import (
-    Clock,
-    Edge,
-    Fault,
-    Gap,
-    Hazard,
-    Reset,
-    SerialByte,
-    Sleep,
-    Stimulated,
-    Wake,
-    Wave,
-)
+from fwgen.trace import Fault, Gap, Hazard
+from fwgen.trace.excerpt import excerpt
 from fwgen.units import show_duration
 from fwgen.verdict import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from fwgen.bench import Look
+    from fwgen.board.types import Board
     from fwgen.image.emission import Emission
     from fwgen.image.types import Image
     from fwgen.model.protocol import Feedback
@@ -39,11 +27,12 @@ if TYPE_CHECKING:
 
 MOST_PROBLEMS: Final = 12
 MOST_EVENTS: Final = 10
+_TOLD_APART = (Fault, Hazard, Gap)
 _AROUND: Final = 4  # lines of the listing, before and after
 _LONGEST: Final = 400  # characters of one line of evidence
 
 
-def evidence(feedback: Feedback) -> str:
+def evidence(feedback: Feedback, board: Board) -> str:
     """What was wrong with an emission, for the model that made it."""
     parts: list[str] = []
     if feedback.unsound:
@@ -55,7 +44,7 @@ def evidence(feedback: Feedback) -> str:
         parts += _went_wrong(feedback.trace, feedback.image)
         first = feedback.verdict.first_departure
         if first is not None and not any(feedback.trace.of(Fault)):
-            parts.append(_around(feedback.trace, first.t_ps, first.text))
+            parts.append(_around(feedback.trace, board, first.t_ps, first.text))
         if feedback.look is not None:
             parts.append(_state(feedback.look, feedback.image))
     return "\n".join(part for part in parts if part)
@@ -118,70 +107,14 @@ def _went_wrong(trace: Trace, image: Image | None) -> list[str]:
     return parts
 
 
-def _around(trace: Trace, t_ps: int, text: str) -> str:
+def _around(trace: Trace, board: Board, t_ps: int, text: str) -> str:
     """The events about a moment; repeated rounds of sleep are folded."""
     lines = [_cut(f"First departure at {show_duration(t_ps)}: {text}")]
-    before = [e for e in trace.events if e.t_ps <= t_ps]
-    after = [e for e in trace.events if e.t_ps > t_ps]
-    shown = [*_folded(before)[-MOST_EVENTS:], *_folded(after)[: MOST_EVENTS // 2]]
+    before = excerpt(trace, board, stop_ps=t_ps, without=_TOLD_APART)
+    after = excerpt(trace, board, start_ps=t_ps + 1, without=_TOLD_APART)
+    shown = [*before[-MOST_EVENTS:], *after[: MOST_EVENTS // 2]]
     lines += [f" {line}" for line in shown] or [" nothing moved at all"]
     return "\n".join(lines)
-
-
-def _folded(events: Iterable[object]) -> list[str]:
-    lines: list[str] = []
-    naps = 0
-    text = bytearray()
-    began = 0
-    for event in events:
-        if isinstance(event, Sleep | Wake):
-            naps += isinstance(event, Sleep)
-            continue
-        if isinstance(event, SerialByte) and event.direction == "tx" and not event.error:
-            began = began if text else event.t_ps
-            text.append(event.byte)
-            if event.byte != 10 and len(text) < 60:
-                continue
-        if text:
-            lines.append(f"{show_duration(began)} says {bytes(text)!r}"[:120])
-            text.clear()
-        if naps:
-            lines.append(_slept(naps))
-            naps = 0
-        if not isinstance(event, SerialByte) and (line := _event(event)):
-            lines.append(line)
-        elif isinstance(event, SerialByte) and (event.error or event.direction == "rx"):
-            lines.append(_event(event))
-    if text:
-        lines.append(f"{show_duration(began)} says {bytes(text)!r}"[:120])
-    if naps:
-        lines.append(_slept(naps))
-    return lines
-
-
-def _slept(naps: int) -> str:
-    return f"(slept {naps} times)" if naps > 1 else "(slept)"
-
-
-def _event(event: object) -> str:
-    match event:
-        case Edge():
-            level = "floats" if event.level is None else f"= {event.level}"
-            said = f"{event.pin} {level}"
-        case Wave():
-            first, second = (show_duration(round(t)) for t in (event.first_ps, event.second_ps))
-            said = f"{event.pin} goes on by itself: {event.level} for {first}, then {second}"
-        case SerialByte():
-            said = f"{event.port} {event.direction} {event.byte:#04x} {event.error}".rstrip()
-        case Reset():
-            said = f"RESET ({event.cause})"
-        case Clock():
-            said = f"clock {event.hclk_mhz // 10**9} MHz from {event.source}"
-        case Stimulated():
-            said = f"done to {event.subject}: {event.what}"
-        case _:
-            return ""
-    return f"{show_duration(event.t_ps)} {said}"
 
 
 def _state(look: Look, image: Image | None) -> str:

@@ -76,7 +76,13 @@ DAMAGES = {
     "an unknown name": ([replaced('"CLK / 2 - 1"', '"CLOK / 2 - 1"')], ["CLOK", "CLK"]),
     "another rate": (
         [replaced('"CLK / 2 - 1"', '"CLK / 4 - 1"')],
-        ["LD2 blinks at 2 Hz", "First departure at", "PA5 goes on by itself", "TIM2_ARR", "asleep"],
+        [
+            "LD2 blinks at 2 Hz",
+            "First departure at",
+            "PA5 (LD2) goes on by itself",
+            "TIM2_ARR",
+            "asleep",
+        ],
     ),
     "a clock left off": (
         [replaced("str r1, [r0, #64] ; 6401", "nop ; bf00")],

@@ -35,7 +35,7 @@ def told(prompt: str, *damages: Callable[[Emission], Emission]) -> str:
     try:
         image = link(emission, BOARD)
     except UnsoundEmissionError as error:
-        return evidence(Feedback(emission, ("x",), unsound=error.problems))
+        return evidence(Feedback(emission, ("x",), unsound=error.problems), BOARD)
     contract = contract_of(prompt)
     proof = pipeline.prove(image, BOARD, contract)
     assert not proof.passed
@@ -44,7 +44,7 @@ def told(prompt: str, *damages: Callable[[Emission], Emission]) -> str:
     first = proof.verdict.first_departure
     at_ps = min(first.t_ps if first else 0, proof.trace.span_ps)
     look = Machine(BOARD).look(image, contract.stimuli, at_ps)
-    return evidence(Feedback(emission, ("x",), (), image, proof.trace, proof.verdict, look))
+    return evidence(Feedback(emission, ("x",), (), image, proof.trace, proof.verdict, look), BOARD)
 
 
 def test_a_slip_is_told_with_what_it_is_and_what_it_should_be() -> None:

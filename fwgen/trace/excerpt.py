@@ -1,31 +1,37 @@
-"""A trace in few lines: what moved, what was said, what went wrong; naps folded."""
+"""A trace in few lines: what moved, what was said, what went wrong; naps and frames folded."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.trace import (
+from fwgen.trace.events import (
+    Burst,
     Clock,
     Edge,
+    Event,
     Fault,
     Gap,
     Hazard,
+    I2cTransfer,
     Reset,
     SerialByte,
+    Shown,
     Sleep,
+    SpiFrame,
     Stimulated,
+    Voltage,
     Wake,
     Wave,
 )
-from fwgen.units import show_duration
+from fwgen.units import show_duration, show_voltage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from fwgen.board.types import Board
-    from fwgen.trace import Event, Trace
+    from fwgen.trace.record import Trace
 
-LONGEST_SAID = 60  # bytes of a serial line on one line of the excerpt
+LONGEST_SAID = 60  # bytes of a serial line, or frames of a bus, on one line of the excerpt
 LONGEST = 240
 
 
@@ -36,12 +42,19 @@ def excerpt(
     start_ps: int = 0,
     stop_ps: int | None = None,
     subjects: Iterable[str] = (),
+    without: tuple[type[Event], ...] = (),
 ) -> list[str]:
-    """The events of a window, a line each. ``subjects``: only of these pins and ports."""
+    """The events of a window, a line each.
+
+    ``subjects``: only of these pins, ports and parts; ``without``: no events of these kinds. The
+    pulses of a bus's pins are told only of pins that are asked for: the transfers tell more.
+    """
     stop_ps = trace.span_ps if stop_ps is None else stop_ps
     only = frozenset(subjects)
     lines = _Lines(board)
     for event in trace.events:
+        if isinstance(event, without) or (isinstance(event, Burst) and not only):
+            continue
         if start_ps <= event.t_ps <= stop_ps and _wanted(event, only):
             lines.add(event)
     return lines.done()
@@ -50,7 +63,7 @@ def excerpt(
 def _wanted(event: Event, only: frozenset[str]) -> bool:
     if not only or isinstance(event, Fault | Hazard | Reset):
         return True
-    return any(getattr(event, name, None) in only for name in ("pin", "port", "subject"))
+    return any(getattr(event, name, None) in only for name in ("pin", "port", "part", "subject"))
 
 
 class _Lines:
@@ -59,6 +72,7 @@ class _Lines:
         self._lines: list[str] = []
         self._naps = 0
         self._said: dict[tuple[str, str], tuple[int, bytearray]] = {}
+        self._frames: dict[str, list[SpiFrame]] = {}
 
     def add(self, event: Event) -> None:
         if isinstance(event, Sleep | Wake):
@@ -69,6 +83,12 @@ class _Lines:
             _, said = self._said.setdefault(key, (event.start_ps, bytearray()))
             said.append(event.byte)
             if event.byte == 0x0A or len(said) >= LONGEST_SAID:
+                self._flush()
+            return
+        if isinstance(event, SpiFrame):
+            frames = self._frames.setdefault(event.port, [])
+            frames.append(event)
+            if len(frames) >= LONGEST_SAID:
                 self._flush()
             return
         self._flush()
@@ -85,8 +105,13 @@ class _Lines:
             self._lines.append(f"(slept {self._naps} times)" if self._naps > 1 else "(slept)")
         for (port, verb), (since, said) in sorted(self._said.items(), key=lambda item: item[1][0]):
             self._lines.append(f"{show_duration(since)} {port} {verb} {bytes(said)!r}")
+        for port, frames in self._frames.items():
+            sent, heard = (_words(f.sent for f in frames), _words(f.heard for f in frames))
+            line = f"{show_duration(frames[0].start_ps)} {port} sends {sent}, hears {heard}"
+            self._lines.append(line[:LONGEST])
         self._naps = 0
         self._said.clear()
+        self._frames.clear()
 
     def _line(self, event: Event) -> str:
         match event:
@@ -98,6 +123,14 @@ class _Lines:
                 return (
                     f"{self._pin(event.pin)} goes on by itself: {level} for {first}, then {second}"
                 )
+            case Burst():
+                return f"{self._pin(event.pin)} changes {len(event.after_ps) + 1} times at once"
+            case I2cTransfer():
+                return _transfer(event)
+            case Voltage():
+                return f"{self._pin(event.pin)} from outside: {_held(event)}"
+            case Shown():
+                return f"{event.part} shows {event.what} {event.value!r}"
             case SerialByte():
                 return f"{event.port} {event.direction} {event.byte:#04x} {event.error}".rstrip()
             case Reset():
@@ -127,3 +160,28 @@ class _Lines:
             return "high" if level else "low"
         words = ("lit", "dark") if part.kind == "led" else ("pressed", "released")
         return words[level != part.active]
+
+
+def _words(values: Iterable[int | None]) -> str:
+    """What went over a line, in hex; "-" where nobody drove it or listened."""
+    return " ".join("-" if value is None else f"{value:02x}" for value in values)
+
+
+def _held(event: Voltage) -> str:
+    if event.uv is None:
+        return "let go"
+    held = show_voltage(event.at(event.t_ps))
+    if event.over_ps:
+        held += f", to {show_voltage(event.to_uv)} within {show_duration(event.over_ps)}"
+    return held
+
+
+def _transfer(event: I2cTransfer) -> str:
+    data = " ".join(event.data[at : at + 2] for at in range(0, len(event.data), 2))
+    verb = "writes to" if event.direction == "write" else "reads from"
+    said = f"{event.port} ({event.role}) {verb} {event.address:#04x}: {data or 'no data'}"
+    if not event.answered:
+        return f"{said}, nobody answers"
+    refused = len(event.data) // 2 - event.acked
+    refused -= event.direction == "read" and refused > 0  # the last byte of a read is not acked
+    return f"{said}{f', {refused} not acknowledged' if refused else ''}, {event.end}"
