@@ -23,6 +23,7 @@ LONGEST_REST = 1 << 14  # backward entries
 NEVER_AGAIN = -(1 << 62)
 PATIENCE = 4  # failures of a plan before another path is recorded
 WFE, WFI = 2, 3  # hints, by number
+SYSTEM, FP = 1, 2  # flags of a block, for the hooks
 SEV = 0xBF40
 SEV_WIDE = b"\xaf\xf3\x04\x80"
 
@@ -31,20 +32,20 @@ class Block:
     """A run of instructions at ``address``: ``cost`` in cycles, ``prefix`` by halfword.
 
     ``stops`` are the offsets at which the core may pause, with the cycles before each: every
-    instruction but those within an IT block. ``system`` says that the block ends in something
-    that may change what interrupts may do. ``problem`` is the first instruction that the core
-    does not have, ``first`` the size of the first of all. ``fp``, ``control``, ``barrier`` are
-    the offsets of the first floating-point instruction, the first that reads CONTROL, and the
-    first that must not be left to the engine within an IT block; -1 where there is none.
-    ``in_it`` instructions at its start belong to an IT block that began before. ``writes`` is
-    the special register that the last instruction, an MSR, writes, or -1. ``exclusive``: it
-    opens the exclusive monitor.
+    instruction but those within an IT block. ``flags``: SYSTEM says that the block ends in
+    something that may change what interrupts may do, FP that it has floating-point instructions.
+    ``problem`` is the first instruction that the core does not have, ``first`` the size of the
+    first of all. ``fp``, ``control``, ``barrier`` are the offsets of the first floating-point
+    instruction, the first that reads CONTROL, and the first that must not be left to the engine
+    within an IT block; -1 where there is none. ``in_it`` instructions at its start belong to an IT
+    block that began before. ``writes`` is the special register that the last instruction, an MSR,
+    writes, or -1. ``exclusive``: it opens the exclusive monitor.
     """
 
     __slots__ = (
-        "address", "barrier", "code", "control", "cost", "entries", "exclusive", "first", "fp",
-        "has_it", "last", "plan", "prefix", "problem", "refused", "sends_event", "size", "stops",
-        "system", "watched", "writes",
+        "address", "barrier", "code", "control", "cost", "entries", "exclusive", "first", "flags",
+        "fp", "has_it", "last", "plan", "prefix", "problem", "refused", "sends_event", "size",
+        "stops", "watched", "writes",
     )  # fmt: skip
 
     def __init__(
@@ -95,7 +96,8 @@ class Block:
         if low & 0xFFE0 == 0xF380:
             self.writes = self.last >> 16 & 0xFF
         # CPS; MSR and the barriers (0xF38x, 0xF3Bx).
-        self.system = low & 0xFFE8 == 0xB660 or low & 0xFFE0 in (0xF380, 0xF3A0)
+        system = low & 0xFFE8 == 0xB660 or low & 0xFFE0 in (0xF380, 0xF3A0)
+        self.flags = (SYSTEM if system else 0) | (FP if self.fp >= 0 else 0)
 
     def rest(self, *, for_good: bool = False, keep: bool = False) -> None:
         """The accelerator could do nothing: let the loop run, longer each time.

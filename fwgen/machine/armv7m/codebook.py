@@ -42,7 +42,7 @@ class Codebook:
         """Let the quick hook know a block."""
         self.blocks[key] = block
         if self._core.native is not None:
-            self._core.native.fwgen_put(self._at, key, block.cost, block.entries, block.system)
+            self._core.native.fwgen_put(self._at, key, block.cost, block.entries, block.flags)
 
     def entered_again(self, block: Block) -> None:
         """Count a backward entry that the block hook did not, as every block is looked at."""

@@ -27,7 +27,7 @@ from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m import skippable
 from fwgen.machine.armv7m.accelerate import HOT
-from fwgen.machine.armv7m.blocks import WFI
+from fwgen.machine.armv7m.blocks import SYSTEM, WFI
 from fwgen.machine.armv7m.breakpoints import Breakpoints
 from fwgen.machine.armv7m.bus import Bus
 from fwgen.machine.armv7m.codebook import Codebook
@@ -220,7 +220,7 @@ class Core(skippable.Core):
             if address != at.end:
                 cycle += at.refill
             block = blocks.get(address << 12 | size)
-            if block is None or cycle + block.cost > at.limit:
+            if block is None or block.flags & at.look or cycle + block.cost > at.limit:
                 slow(cycle, address, size)
                 return
             if address <= at.start:
@@ -229,7 +229,7 @@ class Core(skippable.Core):
                     slow(cycle, address, size)
                     return
             at.cycle, at.cost, at.start, at.end = cycle, block.cost, address, address + size
-            if block.system:
+            if block.flags & SYSTEM:
                 at.attention, at.limit = 1, ATTENTION
 
         profile = self._profile
@@ -279,7 +279,7 @@ class Core(skippable.Core):
                 if self._watches.add(block):
                     self.stop(lambda: self.engine.drop_code(address, address + size))
                     return
-            if backward and (self.fp_look or self._guard.look):
+            if backward and (block.flags & at.look or self._guard.look):
                 book.entered_again(block)
             if backward and self._accelerates and self.hold != STEPPING:
                 skipped = self._accelerate(block, cycle)
@@ -316,7 +316,7 @@ class Core(skippable.Core):
                 self._skipper.record(block)
             self.rounds.ran(block)
             self.event |= block.sends_event
-            if block.system:
+            if block.flags & SYSTEM:
                 self.attend()
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
             self.fail(error)
@@ -336,7 +336,7 @@ class Core(skippable.Core):
     def arm(self) -> None:
         """Tell the block hook by when to look; at once while blocks are being recorded."""
         recording = self._skipper.recording is not None or self.rounds.tour is not None
-        look = self.at.attention or recording or self.fp_look or self._guard.look
+        look = self.at.attention or recording or self._guard.look
         self.at.limit = ATTENTION if look else min(self.due, self.ask_at)
 
     def _ask(self, cycle: int) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from fwgen.errors import BenchError
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
+from fwgen.machine.armv7m.blocks import FP
 from fwgen.machine.armv7m.engine import Engine
 from fwgen.machine.native import NativeClockwork, library
 from fwgen.machine.time import NEVER
@@ -42,15 +43,16 @@ class Clockwork:
 
     The block that runs began at ``cycle`` and costs ``cost``; it is [start, end). ``limit`` is
     the cycle by which the block that is about to run must have ended, else the core looks;
-    with ``attention`` it stops. ``refill`` is what a taken branch costs, ``hot`` how many
-    backward entries make a loop worth a look. ``NativeClockwork`` has the same names.
+    with ``attention`` it stops; it looks at blocks that have a flag of ``look``, too. ``refill`` is
+    what a taken branch costs, ``hot`` how many backward entries make a loop worth a look.
+    ``NativeClockwork`` has the same names.
     """
 
-    __slots__ = ("attention", "cost", "cycle", "end", "hot", "limit", "refill", "start")
+    __slots__ = ("attention", "cost", "cycle", "end", "hot", "limit", "look", "refill", "start")
 
     def __init__(self) -> None:
         self.cycle = self.cost = self.start = self.end = 0
-        self.limit = self.attention = self.refill = self.hot = 0
+        self.limit = self.attention = self.refill = self.hot = self.look = 0
 
 
 def look_around() -> None:
@@ -99,7 +101,6 @@ class CoreState(ABC):
         self.imprecise: tuple[int, int] | None = None
         self.fp_enabled = False
         self.uses_monitor = False  # the exclusive one: code with LDREX was run
-        self.fp_look = False  # before the next floating-point instruction
         self.watching: tuple[Break, ...] = ()  # data on the bus, for a debugger
         self.hit: Break | None = None  # the break or watchpoint that halted the core last
         self.scb: Any = soc.peripherals.get("SCB")
@@ -111,6 +112,15 @@ class CoreState(ABC):
         self.dcb: Any = soc.peripherals.get("DCB")
 
     # ------------------------------------------------------------------ where it is
+
+    @property
+    def fp_look(self) -> bool:
+        """Whether to look before the next floating-point instruction."""
+        return bool(self.at.look & FP)
+
+    @fp_look.setter
+    def fp_look(self, look: bool) -> None:
+        self.at.look = FP if look else 0
 
     @property
     def pc(self) -> int:

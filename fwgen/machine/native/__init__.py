@@ -11,6 +11,8 @@ from typing import Any
 
 SWITCH = "FWGEN_NATIVE"  # "0" in the environment: as if it had not been built
 
+LAYOUT = 2  # of the structures, as the library was built with
+
 SLOW = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint32)
 
 
@@ -19,7 +21,7 @@ class NativeClockwork(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in (
-            "cycle", "cost", "start", "end", "limit", "attention", "refill", "hot",
+            "cycle", "cost", "start", "end", "limit", "attention", "refill", "hot", "look",
         )),
         ("slow", SLOW),
         ("table", ctypes.c_void_p),
@@ -50,4 +52,4 @@ def _declare(lib: Any) -> Any:
     lib.fwgen_put.restype = ctypes.c_int
     lib.fwgen_entries.argtypes, lib.fwgen_entries.restype = (state, u64), i64
     lib.fwgen_on_block  # noqa: B018 - AttributeError when it is another library
-    return lib
+    return lib if lib.fwgen_layout() == LAYOUT else None

@@ -16,15 +16,17 @@ typedef struct {
     uint64_t key; /* address << 12 | size; 0 is free: no block has size 0 */
     int64_t cost;
     int64_t entries;
-    int64_t system;
+    int64_t flags; /* SYSTEM, FP: armv7m/state.py */
 } Entry;
 
 typedef struct {
-    int64_t cycle, cost, start, end, limit, attention, refill, hot;
+    int64_t cycle, cost, start, end, limit, attention, refill, hot, look;
     void (*slow)(int64_t cycle, uint64_t address, uint32_t size);
     Entry *table;
     int64_t capacity, used;
 } Clockwork;
+
+enum { LAYOUT = 2, SYSTEM = 1 };
 
 static Entry *find(const Clockwork *at, uint64_t key) {
     uint64_t mask = (uint64_t)at->capacity - 1;
@@ -42,13 +44,13 @@ PUBLIC void fwgen_on_block(void *uc, uint64_t address, uint32_t size, void *user
         cycle += at->refill;
     if (at->table) {
         Entry *block = find(at, address << 12 | size);
-        if (block->key && cycle + block->cost <= at->limit &&
+        if (block->key && !(block->flags & at->look) && cycle + block->cost <= at->limit &&
             !((int64_t)address <= at->start && ++block->entries > at->hot)) {
             at->cycle = cycle;
             at->cost = block->cost;
             at->start = (int64_t)address;
             at->end = (int64_t)(address + size);
-            if (block->system) {
+            if (block->flags & SYSTEM) {
                 at->attention = 1;
                 at->limit = -1;
             }
@@ -65,7 +67,7 @@ PUBLIC void fwgen_clear(Clockwork *at) {
 }
 
 /* Returns 0 when there is no memory: the block then stays unknown here, and slow. */
-PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t entries, int64_t system) {
+PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t entries, int64_t flags) {
     Entry *block;
     if (at->used * 2 >= at->capacity) {
         Clockwork bigger = *at;
@@ -86,12 +88,17 @@ PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t entries,
     block->key = key;
     block->cost = cost;
     block->entries = entries;
-    block->system = system;
+    block->flags = flags;
     return 1;
 }
 
 PUBLIC int64_t fwgen_entries(const Clockwork *at, uint64_t key) {
     return at->table ? find(at, key)->entries : 0;
+}
+
+/* Which layout the structures have: Python must have the same. */
+PUBLIC int fwgen_layout(void) {
+    return LAYOUT;
 }
 
 /* The build tools expect an extension module to have this; it is loaded through ctypes instead. */
