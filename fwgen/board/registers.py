@@ -112,6 +112,12 @@ class RegisterMap:
             None,
         )
 
+    def after_reset(self, offset: int, size: int) -> int:
+        """What ``size`` bytes at ``offset`` hold after reset; 0 where there is no register."""
+        spec = self.at(offset)
+        shifted = spec.reset >> 8 * (offset - spec.offset) if spec is not None else 0
+        return shifted & (1 << 8 * size) - 1
+
 
 def boards_folder() -> Path:
     """The folder of board, chip and register files that this installation uses."""

@@ -264,7 +264,7 @@ class Peripheral:
         """A read by the bus: ``size`` 1, 2 or 4 bytes at ``offset``."""
         found = self._by_offset.get(offset)
         if found is None:
-            return self._gap(offset, "read") & (1 << 8 * size) - 1
+            return self._gap(offset, "read", size)
         state, declared, lane = found
         if declared.reader is not None:
             value = declared.reader(self, t_ps)
@@ -332,8 +332,8 @@ class Peripheral:
         """The registers that are modelled."""
         return (state.spec for state in self.states.values())
 
-    def _gap(self, offset: int, access: str) -> int:
+    def _gap(self, offset: int, access: str, size: int = 4) -> int:
         spec = self.MAP.at(offset)
         register = spec.name if spec else f"+{offset:#x}"
         self.soc.gap(self.name, register, access, self.spec.base + offset)
-        return spec.reset >> 8 * (offset - spec.offset) if spec else 0
+        return self.MAP.after_reset(offset, size)

@@ -345,7 +345,7 @@ class Soc:
         if self._clock_off(spec):
             return 0
         if peripheral is None:
-            return self._unmodelled(spec, offset, "read")
+            return self._unmodelled(spec, offset, "read", size)
         return peripheral.read(offset, size, t_ps)
 
     def bus_write(
@@ -365,7 +365,7 @@ class Soc:
         if self._clock_off(spec):
             return
         if peripheral is None:
-            self._unmodelled(spec, offset, "write")
+            self._unmodelled(spec, offset, "write", size)
             return
         peripheral.write(offset, size, value, t_ps)
 
@@ -409,13 +409,14 @@ class Soc:
         )
         return True
 
-    def _unmodelled(self, spec: PeripheralSpec, offset: int, access: str) -> int:
+    def _unmodelled(self, spec: PeripheralSpec, offset: int, access: str, size: int) -> int:
         from fwgen.board.registers import load_register_map
 
-        found = load_register_map(spec.registers).at(offset) if spec.registers else None
-        name = found.name if found else f"+{offset:#x}"
+        known = load_register_map(spec.registers) if spec.registers else None
+        found = known.at(offset) if known is not None else None
+        name = found.name if found is not None else f"+{offset:#x}"
         self.gap(spec.name, name, access, spec.base + offset)
-        return found.reset if found else 0
+        return known.after_reset(offset, size) if known is not None else 0
 
     # ------------------------------------------------------------------ for tests
 

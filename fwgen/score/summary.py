@@ -67,8 +67,9 @@ class Entry:
     def best(self) -> Record | None:
         """The smallest that passed, of these the least awake; else one of the best outcome."""
         least = [r for r in self.records if r.outcome == self.outcome]
-        key = lambda r: (r.flash_bytes or 0, r.awake_cycles or 0)  # noqa: E731
-        return min(least, key=key, default=None)
+        return min(
+            least, key=lambda r: (r.flash_bytes or 0, r.awake_cycles or 0), default=None
+        )  # fmt: skip
 
     def pass_at(self, k: int) -> Fraction | None:
         """pass@k of this task; None where there are too few samples."""

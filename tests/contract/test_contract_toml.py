@@ -782,7 +782,9 @@ def test_parts_of_a_contract_are_set_by_what_they_sense() -> None:
     assert cold.points[0][1] == pytest.approx(2_640_000, abs=2_000)
     assert turned.points == ((0, 330_000), (2 * S, 2_970_000))
     assert turned.ohm == 2_500  # in the middle
-    assert made.expectations[0].above_uv == 1_650_000  # type: ignore[union-attr]
+    (follows,) = made.expectations
+    assert isinstance(follows, Follows)
+    assert follows.above_uv == 1_650_000
     text = dump_contract(made, BOARD)
     assert load_contract(text, BOARD) == made
     assert 'to = "-3.25 °C"' in text
@@ -799,7 +801,9 @@ def test_a_threshold_of_a_part_whose_voltage_falls_is_turned_over() -> None:
         ),
         BOARD,
     )
-    assert made.expectations[0].invert  # type: ignore[union-attr]
+    (follows,) = made.expectations
+    assert isinstance(follows, Follows)
+    assert follows.invert
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class Nvic(Peripheral, registers="armv7m.nvic"):
 
     def read(self, offset: int, size: int, t_ps: int) -> int:
         """A read by the bus."""
-        return self._lane(offset, size) if offset < END else self._gap(offset, "read")
+        return self._lane(offset, size) if offset < END else self._gap(offset, "read", size)
 
     def write(self, offset: int, size: int, value: int, t_ps: int) -> None:
         """A write by the bus: bits set or clear, bytes are priorities."""

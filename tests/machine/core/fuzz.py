@@ -7,7 +7,7 @@ can be kept and read again; the same firmware gives the same trace, however the 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fwgen.image.types import Image, Segment
 from fwgen.machine import Machine
@@ -128,9 +128,9 @@ def clocks_on(board: Board) -> Iterator[Access]:
         yield Access(rcc + offset, 4, 0xFFFFFFFF)
 
 
-def endure(board: Board, firmware: Image, **options: object) -> tuple[Trace, tuple[object, ...]]:
+def endure(board: Board, firmware: Image, **options: Any) -> tuple[Trace, tuple[object, ...]]:
     """Run it; the trace, and what the core is left with. What a run must never do fails here."""
-    with Machine(board, patience_s=None, **options) as machine:  # type: ignore[arg-type]
+    with Machine(board, patience_s=None, **options) as machine:
         machine.load(firmware)
         machine.advance(SPAN)
         core = machine.core

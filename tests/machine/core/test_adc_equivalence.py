@@ -11,6 +11,7 @@ from fwgen.contract import Analog
 from fwgen.machine import Machine
 from tests.machine.core.firmware import GPIOA, firmware
 from tests.machine.core.test_equivalence import WAYS, state
+from tests.machine.scheduled import asked_of
 
 BOARD = load_board("nucleo-f401")
 US, MS = 10**6, 10**9
@@ -153,9 +154,7 @@ def steps(program: str, span_ps: int) -> int:
         machine.load(firmware(program, {16 + 18: "adc1"}))
         machine.stimulate(Analog("PA0", 0, ((0, 1_000_000),)))
         machine.stimulate(Analog("PA1", 0, ((0, 1_000_000),)))
-        asked = []
-        original = machine.soc.scheduler.at
-        machine.soc.scheduler.at = lambda t, call: asked.append(t) or original(t, call)  # type: ignore[method-assign]
+        asked = asked_of(machine.soc)
         machine.advance(span_ps)
         return len(asked)
     finally:

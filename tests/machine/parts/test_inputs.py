@@ -318,7 +318,10 @@ def say(device: Alone, text: bytes, baud: int = 9600) -> None:
 def heard(device: Alone) -> bytes:
     """Decode what it says."""
     edges, out, at = device.edges("tx"), b"", 0
-    level_at = lambda t: next((lv for s, lv in reversed(edges) if s <= t), 1)  # noqa: E731
+
+    def level_at(t: int) -> int:
+        return next((level for since, level in reversed(edges) if since <= t), 1)
+
     bit_ps = S // 9600
     while start := next((t for t, lv in edges if t >= at and lv == 0), None):
         bits = [level_at(start + n * bit_ps + bit_ps // 2) for n in range(10)]

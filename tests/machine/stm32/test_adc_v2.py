@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fwgen.machine.stm32.adc_v2.conversion import aligned, most_ohm, quantised
 from fwgen.trace import Voltage
+from tests.machine.scheduled import asked_of
 from tests.machine.stm32.alone import MHZ, US, Requests, gaps, hazards, soc_with
 
 if TYPE_CHECKING:
@@ -334,9 +335,7 @@ def test_continuous_conversion_follows_its_input_and_costs_no_events() -> None:
     hold(soc, "PA0", 1_000_000)
     soc.write("ADC1", "CR2", ADON | SW | CONT)
     wait(soc, 20 * US)
-    asked = []
-    original = soc.scheduler.at
-    soc.scheduler.at = lambda t, call: asked.append(t) or original(t, call)  # type: ignore[method-assign]
+    asked = asked_of(soc)
     wait(soc, 10**12)
     assert soc.read("ADC1", "DR") == quantised(1_000_000, 3_300_000, 12)
     assert len(asked) < 3
@@ -500,9 +499,7 @@ def test_waiting_for_a_slow_voltage_to_cross_costs_next_to_nothing(
     soc.write("ADC1", "CR1", AWDEN | AWDIE)
     start = soc.now_ps
     hold(soc, "PA0", shape.pop("uv", 0), **shape)
-    asked = []
-    original = soc.scheduler.at
-    soc.scheduler.at = lambda t, call: asked.append(t) or original(t, call)  # type: ignore[method-assign]
+    asked = asked_of(soc)
     soc.write("ADC1", "CR2", ADON | SW | CONT)
     wait(soc, 2 * 10**12 if "period_ps" in shape else 10**13)
     (t, _, _) = requests.changes[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fwgen.machine.soc import Soc
+from tests.machine.scheduled import asked_of
 from tests.machine.stm32.alone import gaps, hazards, soc_with
 
 LSI = 32_000
@@ -63,9 +64,7 @@ def test_period_by_prescaler_and_reload(pr: int, rlr: int, ms: int) -> None:
 def test_feeding_keeps_it_quiet_and_costs_no_events() -> None:
     soc, resets = dog()
     keys(soc, START)
-    asked = []
-    original = soc.scheduler.at
-    soc.scheduler.at = lambda t, call: asked.append(t) or original(t, call)  # type: ignore[method-assign]
+    asked = asked_of(soc)
     for _ in range(5000):
         soc.run_until(soc.now_ps + MS)
         keys(soc, RELOAD)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fwgen.machine.signals import SquareWave
 from fwgen.machine.stm32.tim_v1.lines import dead_ticks
 from fwgen.machine.time import NEVER
+from tests.machine.scheduled import asked_of
 from tests.machine.stm32.alone import MHZ, Requests, Wire, gaps, hazards, soc_with
 
 if TYPE_CHECKING:
@@ -61,9 +62,7 @@ def test_an_update_interrupt_costs_one_event_and_a_free_timer_none() -> None:
     write(soc, "TIM4", PSC=9, ARR=99, EGR=1, CR1=1)
     assert soc.scheduler.next_ps == NEVER
     write(soc, "TIM3", PSC=15, ARR=999, EGR=1, SR=0, DIER=1, CR1=1)
-    asked = []
-    original = soc.scheduler.at
-    soc.scheduler.at = lambda t, call: asked.append(t) or original(t, call)  # type: ignore[method-assign]
+    asked = asked_of(soc)
     for _ in range(100):
         soc.run_until(soc.scheduler.next_ps)
         write(soc, "TIM3", SR=0)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fwgen.machine.stm32.usart_v2 import Usart
 from fwgen.trace import SerialByte
+from tests.machine.scheduled import asked_of
 from tests.machine.stm32.alone import MHZ, US, Requests, Wire, gaps, hazards, soc_with
 
 if TYPE_CHECKING:
@@ -133,9 +134,7 @@ def test_writing_dr_too_early_loses_a_byte() -> None:
 
 def test_a_frame_costs_one_event() -> None:
     soc = wired(TE)
-    asked = []
-    original = soc.scheduler.at
-    soc.scheduler.at = lambda t, call: asked.append(t) or original(t, call)  # type: ignore[method-assign]
+    asked = asked_of(soc)
     send(soc, *range(50))
     quiet(soc)
     assert len(asked) == len(frames(soc, "tx")) == 50

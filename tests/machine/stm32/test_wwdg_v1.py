@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fwgen.machine.soc import Soc
+from tests.machine.scheduled import asked_of
 from tests.machine.stm32.alone import MHZ, Requests, hazards, soc_with
 
 PCLK = 16 * MHZ
@@ -60,9 +61,7 @@ def test_fed_within_the_window_it_stays_quiet_and_costs_no_events() -> None:
     soc, resets = dog()
     soc.write("WWDG", "CFR", 0x60)
     soc.write("WWDG", "CR", WDGA | 0x7F)
-    asked = []
-    original = soc.scheduler.at
-    soc.scheduler.at = lambda t, call: asked.append(t) or original(t, call)  # type: ignore[method-assign]
+    asked = asked_of(soc)
     for _ in range(1000):
         soc.run_until(soc.now_ps + 40 * STEP)
         soc.write("WWDG", "CR", WDGA | 0x7F)

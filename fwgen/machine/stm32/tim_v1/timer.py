@@ -164,10 +164,10 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._sync(t_ps)
         super().write(offset, size, value, t_ps)
 
-    def _gap(self, offset: int, access: str) -> int:
+    def _gap(self, offset: int, access: str, size: int = 4) -> int:
         spec = self.MAP.at(offset)
         if spec is None or spec.name not in self.DECLARED:
-            return super()._gap(offset, access)
+            return super()._gap(offset, access, size)
         self.soc.hazard(
             "reserved-bits",
             f"{self.name} has no {spec.name}: {access} of a reserved register",
