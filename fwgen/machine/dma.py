@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.leap import Carrier
     from fwgen.machine.peripheral import Peripheral
 
     Raised = Callable[[int, int, int], None]  # stream, channel, t_ps
+    Carriers = Callable[[int, int, int], Carrier | None]  # stream, channel, register
 
 
 class DmaRequests:
@@ -26,10 +28,26 @@ class DmaRequests:
         # By line (controller, stream, channel): who requests, by name and request; last or not.
         self._active: dict[tuple[str, int, int], dict[tuple[Peripheral, str], bool]] = {}
         self._controllers: dict[str, Raised] = {}
+        self._carriers: dict[str, Carriers] = {}
 
-    def connect(self, controller: str, raised: Raised) -> None:
-        """A controller hears when a line of its own rises: ``raised(stream, channel, t_ps)``."""
+    def connect(self, controller: str, raised: Raised, carriers: Carriers | None = None) -> None:
+        """A controller hears when a line of its own rises: ``raised(stream, channel, t_ps)``.
+
+        ``carriers(stream, channel, register)`` gives who would serve a line for many rounds.
+        """
         self._controllers[controller] = raised
+        if carriers is not None:
+            self._carriers[controller] = carriers
+
+    def carrier(self, peripheral: Peripheral, request: str, register: int) -> Carrier | None:
+        """Who serves a request, where that is one stream and all its rounds are alike."""
+        found = [
+            carrier
+            for line in peripheral.spec.dma.get(request, ())
+            if line.controller in self._carriers
+            and (carrier := self._carriers[line.controller](line.stream, line.channel, register))
+        ]
+        return found[0] if len(found) == 1 else None
 
     def set(
         self, peripheral: Peripheral, request: str, level: bool, t_ps: int, *, last: bool = False

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.leap import Flow
     from fwgen.machine.soc import Soc
     from fwgen.trace import Event
 
@@ -250,6 +251,13 @@ class Peripheral:
         The data register was accessed before, with all that an access does. A request that is no
         flag of its own (a timer's) is lowered here; I2C looks at ``left`` for its NACK.
         """
+
+    def flows(self) -> Iterable[Flow]:
+        """Rows of bytes that go by DMA and are known ahead (``fwgen.machine.leap``).
+
+        Who has any now is in ``soc.flowing``.
+        """
+        return ()
 
     # ------------------------------------------------------------------ for the bus
 

@@ -210,6 +210,7 @@ class Soc:
         self.fabric = Fabric(self.scheduler)
         self.interrupts = Interrupts()
         self.dma = DmaRequests()
+        self.flowing: list[Peripheral] = []  # that send or receive by DMA (``flows``)
         self.exceptions = Exceptions(
             self.chip.nvic_lines, self.chip.priority_bits, self.chip.interrupts
         )

@@ -98,7 +98,9 @@ class Core(skippable.Core):
         self._stack = StackGuard(self)
         self._book = Codebook(self, self.rounds, self._stack)
         self._skipper = Skipper(self, self.rounds, self._book)
-        self._sleeper = Sleeper(self, self.rounds, self._skipper)
+        self._sleeper = Sleeper(
+            self, self.rounds, self._skipper, leaps=self._may_accelerate
+        )
         self.debug = Debug(self, self._sleeper)
         escalation = Escalation(self, self.debug)
         self._guard = Guard(self)

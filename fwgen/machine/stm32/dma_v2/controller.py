@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fwgen.errors import BoardError
 from fwgen.machine.peripheral import Peripheral, Reg
+from fwgen.machine.stm32.dma_v2.carry import carrier
 from fwgen.machine.stm32.dma_v2.checks import fits_threshold, flaws
 from fwgen.machine.stm32.dma_v2.ports import Port, reaches
 from fwgen.machine.stm32.dma_v2.stream import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.leap import Carrier
     from fwgen.machine.peripheral import Register
     from fwgen.machine.soc import Soc
     from fwgen.machine.stm32.dma_v2.stream import Step
@@ -88,7 +90,7 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         self._timer: Timer | None = None
         self._until = self._free = 0  # ticks: the step's end; when the ports are free again
         self._lines = [False] * len(STREAMS)
-        soc.dma.connect(self.name, self._raised)
+        soc.dma.connect(self.name, self._raised, self._carrier)
 
     def on_reset(self, t_ps: int) -> None:
         """Every stream stops where it is."""
@@ -122,6 +124,11 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
     def _flags(self, stream: Stream) -> tuple[Register, int]:
         low = stream.number < 4
         return self.lisr if low else self.hisr, _LOWEST[stream.number % 4]
+
+    def mark(self, stream: Stream, flags: int) -> None:
+        """Set flags of a stream that do not interrupt."""
+        status, lowest = self._flags(stream)
+        status.value |= flags << lowest
 
     def flag(self, stream: Stream, flags: int, t_ps: int) -> None:
         """Set flags of a stream; those that are enabled interrupt."""
@@ -332,6 +339,15 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         self._step, self._serving = step, stream
         self._until = now + step.cycles
         self._await(self._until, self._finish)
+
+    def _carrier(self, number: int, channel: int, register: int) -> Carrier | None:
+        """Who serves a request line, byte by byte and all alike; None while anything is open."""
+        if self._step is not None or (self._timer is not None and self._timer.pending):
+            return None
+        stream = self.streams[number]
+        if stream.channel != channel or not stream.enabled:
+            return None
+        return carrier(self, stream, register)
 
     def _await(self, tick: int, call: Callable[[int], None]) -> None:
         self._timer = self.soc.scheduler.at(min(NEVER, self.clock.time_of(tick)), call)

@@ -19,6 +19,8 @@ from fwgen.errors import BoardError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from fractions import Fraction
+
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.memory import Region
     from fwgen.machine.soc import Soc
@@ -55,6 +57,7 @@ class Port:
     ) -> None:
         self._soc, self._clock = soc, clock
         self.reaches, self._direct = frozenset(reaches), direct
+        self._ratios: dict[str, tuple[Fraction, Fraction, int]] = {}
         self._specs: dict[int, PeripheralSpec | None] = {}  # by address >> 4
 
     def place(self, address: int) -> Place:
@@ -144,7 +147,10 @@ class Port:
 
     def _ratio(self, bus: str) -> int:
         own, other = self._clock.hz, self._soc.clock(bus).hz
-        return int(own / other) if own and other else 1
+        known = self._ratios.get(bus)
+        if known is None or known[0] is not own or known[1] is not other:
+            known = self._ratios[bus] = (own, other, int(own / other) if own and other else 1)
+        return known[2]
 
 
 def reaches(options: dict[str, object], key: str, where: str) -> tuple[str, ...]:

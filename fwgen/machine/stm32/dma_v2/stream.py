@@ -130,6 +130,53 @@ class Stream:
         """The memory that is used now. §9.3.9."""
         return self.m1ar.value if self.cr.DBM and self.cr.CT else self.m0ar.value
 
+    # ------------------------------------------------------------------ many rounds at once
+
+    def moves_bytes_of(self, register: int) -> bool:
+        """Whether each round moves one byte between a register and memory, pointing up."""
+        return (
+            self.enabled
+            and not self.stopping
+            and self.direct
+            and self.direction in (TO_MEMORY, TO_PERIPHERAL)
+            and not self.cr.PFCTRL
+            and self.psize == self.msize == self._m_step == 1
+            and self._p_step == 0
+            and self._p_at == register
+        )
+
+    @property
+    def memory_at(self) -> int:
+        """Where in memory the next round goes, or reads ahead."""
+        return self._m_at
+
+    @property
+    def register_at(self) -> int:
+        """The peripheral's register."""
+        return self._p_at
+
+    @property
+    def ahead(self) -> int:
+        """Bytes that are still to be read from memory."""
+        return self._m_left
+
+    @property
+    def rounds_before_flag(self) -> int:
+        """Bytes that can be moved before TCIF rises, or HTIF where it interrupts."""
+        tells = self.cr.HTIE and not self._halfway
+        return (-(-self._total // 2) if tells else self._total) - self._done - 1
+
+    def moved(self, count: int) -> None:
+        """So many rounds of one byte are done."""
+        self._m_at += count
+        self._done += count
+        self.ndtr.value -= count
+        if self.direction == TO_PERIPHERAL:
+            self._m_left -= count
+        if not self._halfway and 2 * self._done >= self._total:
+            self._halfway = True
+            self._dma.mark(self, HT)
+
     # ------------------------------------------------------------------ what comes next
 
     def next_step(self, *, alone: bool) -> Step | None:
