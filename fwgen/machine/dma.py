@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fwgen.board.types import PeripheralSpec
+    from fwgen.board.types import DmaLine, PeripheralSpec
     from fwgen.machine.leap import Carrier
     from fwgen.machine.peripheral import Peripheral
 
+    Source = tuple[Peripheral, str]
     Raised = Callable[[int, int, int], None]  # stream, channel, t_ps
     Carriers = Callable[[int, int, int], Carrier | None]  # stream, channel, register
 
@@ -26,7 +27,8 @@ class DmaRequests:
 
     def __init__(self) -> None:
         # By line (controller, stream, channel): who requests, by name and request; last or not.
-        self._active: dict[tuple[str, int, int], dict[tuple[Peripheral, str], bool]] = {}
+        self._active: dict[tuple[str, int, int], dict[Source, bool]] = {}
+        self._lines: dict[Source, list[tuple[DmaLine, dict[Source, bool]]]] = {}
         self._controllers: dict[str, Raised] = {}
         self._carriers: dict[str, Carriers] = {}
 
@@ -54,8 +56,13 @@ class DmaRequests:
     ) -> None:
         """A peripheral raises or lowers a request. One that the chip does not wire goes nowhere."""
         source = (peripheral, request)
-        for line in peripheral.spec.dma.get(request, ()):
-            active = self._active.setdefault((line.controller, line.stream, line.channel), {})
+        lines = self._lines.get(source)
+        if lines is None:
+            lines = self._lines[source] = [
+                (line, self._active.setdefault((line.controller, line.stream, line.channel), {}))
+                for line in peripheral.spec.dma.get(request, ())
+            ]
+        for line, active in lines:
             if not level:
                 active.pop(source, None)
                 continue
@@ -75,6 +82,10 @@ class DmaRequests:
     def level(self, controller: str, stream: int, channel: int) -> bool:
         """Whether anybody requests on a line."""
         return bool(self._active.get((controller, stream, channel)))
+
+    def line(self, controller: str, stream: int, channel: int) -> Mapping[Source, bool]:
+        """Who requests on a line, now and later: a view."""
+        return self._active.setdefault((controller, stream, channel), {})
 
     def is_last(self, controller: str, stream: int, channel: int) -> bool:
         """Whether the request on a line is the last of its transfer."""

@@ -19,7 +19,9 @@ struct stream {
 #define TX_FLAGS (0x3Du << 16)
 #define DMA1_STREAM5_IRQ 16
 #define DMA1_STREAM6_IRQ 17
+#ifndef SIZE
 #define SIZE 256u
+#endif
 
 static void received(void);
 static void sent(void);

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fwgen.machine.peripheral import Peripheral, Register
     from fwgen.machine.stm32.dma_v2.controller import Dma
@@ -60,6 +60,7 @@ class Stream:
         self.enabled = self.stopping = False
         self.fifo = bytearray()
         self.direction = self.priority = self.channel = 0
+        self._line: Mapping[object, bool] = {}  # who requests
         self.direct = True
         self.psize = self.msize = self.pbeats = self.mbeats = 1
         self.threshold = 4
@@ -82,8 +83,7 @@ class Stream:
     @property
     def requested(self) -> bool:
         """Whether the line that CHSEL selects asks for a transfer."""
-        dma = self._dma
-        return dma.soc.dma.level(dma.name, self.number, self.channel)
+        return bool(self._line)
 
     # ------------------------------------------------------------------ enabling
 
@@ -91,6 +91,8 @@ class Stream:
         """Take over the registers as EN is set, and let hardware force what it forces. §9.5.5."""
         cr, fcr = self.cr, self.fcr
         self.direction, self.priority, self.channel = cr.DIR, cr.PL, cr.CHSEL
+        dma = self._dma
+        self._line = dma.soc.dma.line(dma.name, self.number, self.channel)
         if self.direction == MEMORY_TO_MEMORY:
             fcr.set(DMDIS=1)
             cr.set(PFCTRL=0)

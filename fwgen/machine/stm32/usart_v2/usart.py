@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from fwgen.machine.time import Timer
 
 _DMAR, _DMAT = 1 << 6, 1 << 7  # CR3
-_LBD, _CTS = 1 << 8, 1 << 9  # SR
+_PE, _ERRORS_AND_IDLE, _TC = 1 << 0, 0x1F, 1 << 6  # SR
+_RXNE, _TXE, _LBD, _CTS = 1 << 5, 1 << 7, 1 << 8, 1 << 9  # SR
 
 
 class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
@@ -240,9 +241,8 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
     def _data_read(self, t_ps: int) -> int:
         sr = self.sr
         # "a read from SR followed by a read from DR" clears what that read of SR showed.
-        sr.value &= ~(self._seen & sr.mask("PE", "FE", "NE", "ORE", "IDLE"))
-        self._seen &= sr.mask("TC")
-        sr.set(RXNE=0)
+        sr.value &= ~(self._seen & _ERRORS_AND_IDLE | _RXNE)
+        self._seen &= _TC
         self._violated = False
         self._drive_rts(t_ps)
         self._request(t_ps)
@@ -251,20 +251,20 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
     @dr.on_write
     def _data_written(self, t_ps: int, written: int, _before: int) -> None:
         sr = self.sr
-        if self._seen & sr.mask("TC"):
+        if self._seen & _TC:
             sr.set(TC=0)
-            self._seen &= ~sr.mask("TC")
-        if self._seen & sr.mask("PE"):
+            self._seen &= ~_TC
+        if self._seen & _PE:
             # PE goes with "a read or write access to the USART_DR" (§19.6.1): ES0222 warns of it.
             sr.set(PE=0)
-            self._seen &= ~sr.mask("PE")
-        if not sr.TXE:
+            self._seen &= ~_PE
+        if not sr.value & _TXE:
             self.soc.hazard(
                 "tx-overrun",
                 f"{self.name}.DR written while TXE is 0: the byte that waited there is lost",
             )
         self._tdr = written & 0x1FF
-        sr.set(TXE=0)
+        sr.value &= ~_TXE
         self._send_next(t_ps)
         self._request(t_ps)
 
@@ -420,7 +420,8 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
     def _request_dma(self, t_ps: int, dma: int) -> None:
         """Raise and lower the DMA requests, where they changed."""
         sr = self.sr
-        asks = dma & ((_DMAT if sr.TXE else 0) | (_DMAR if sr.RXNE else 0))
+        flags = sr.value
+        asks = dma & (flags & _TXE | (flags & _RXNE) << 1)  # TXE stands where DMAT does
         changed, self._asks = asks ^ self._asks, asks
         if changed & _DMAT:
             self.dma(t_ps, "tx", bool(asks & _DMAT))
