@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from fwgen.machine.soc import Soc
 
 
+TURNS = 2048  # of the run loop, between two looks at the wall clock
 MSP, PSP, CONTROL = 8, 9, 20  # as MSR numbers them
 
 
@@ -91,6 +92,7 @@ class Core(skippable.Core):
         self._profile = profile  # with one, every block must be seen
         self._may_accelerate = accelerate and profile is None
         self._one_ran = False  # the instruction that a debugger steps
+        self._turns = 0  # of the run loop
         self.steps = 0  # times the engine was entered: what a runaway costs
         self.patience: Callable[[], bool] | None = None  # asked now and then: go on?
         self.gave_up = False
@@ -345,9 +347,14 @@ class Core(skippable.Core):
         """Whether to go on: firmware that computes for ever must not hold the bench for ever."""
         self.ask_at = cycle + GUARD_CYCLES
         self.arm()
+        if not self.lasts():
+            self.pause()
+
+    def lasts(self) -> bool:
+        """Whether there is patience left; once there is none, the core has given up."""
         if self.patience is not None and not self.patience():
             self.gave_up = True
-            self.pause()
+        return not self.gave_up
 
     def _on_interrupt(self, _uc: Any, number: int, _user: Any) -> None:
         """The engine met an exception of its own: it becomes one of ours."""
@@ -379,6 +386,9 @@ class Core(skippable.Core):
         self.until_ps = until_ps
         scheduler, at = self.soc.scheduler, self.at
         while not self.gave_up:
+            self._turns += 1
+            if not self._turns % TURNS and not self.lasts():
+                return
             scheduler.catch_up(self.now_ps)
             if self.reset_cause is not None:
                 self._reset_now()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.state import CoreState
 
 
+EVENTS = 2048  # while asleep, between two looks at the wall clock
+
+
 class Sleeper:
     """Puts the core to sleep and wakes it.
 
@@ -35,6 +38,7 @@ class Sleeper:
         self._standby = self._waits_for_event = False
         self._leaps = leaps
         self._leaper = Leaper(core.soc)
+        self._events = 0  # that came while it slept
 
     def wait(self, *, event: bool) -> None:
         """WFI or WFE: sleep unless something waits already."""
@@ -84,6 +88,10 @@ class Sleeper:
         core = self._core
         scheduler, until = self._soc.scheduler, core.until_ps
         while True:
+            self._events += 1
+            if not self._events % EVENTS and not core.lasts():
+                self._move_to(scheduler.now_ps)
+                return False
             if core.reset_cause is not None:
                 self._move_to(scheduler.now_ps)
                 return True

@@ -227,5 +227,9 @@ class CoreState(ABC):
         """What the engine must stop before changed: what is known of code is not true any more."""
 
     @abstractmethod
+    def lasts(self) -> bool:
+        """Whether the run may go on: firmware must not hold the bench for ever."""
+
+    @abstractmethod
     def arm(self) -> None:
         """Tell the block hook by when to look."""

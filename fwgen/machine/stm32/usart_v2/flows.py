@@ -142,7 +142,10 @@ class Sending:
         usart._frame = Frame(
             sent[rounds], begin, begin + self._ticks, ends[rounds - 1], frame.halves, 0, how
         )
-        usart._tdr, usart._sent_as = sent[rounds + 1], how
+        last = sent[rounds + 1]
+        # The bridge to APB duplicates a byte (RM0368 §2.1): bit 8 of DR is bit 0 of the next.
+        usart._tdr = usart.dr.value = last | (last & 1) << 8
+        usart._sent_as = how
         usart._await_end()
         return told
 
