@@ -29,11 +29,13 @@ class Codebook:
         self._rounds, self._stack = rounds, stack
         self.blocks: dict[int, Block] = {}
         self._pages: set[int] = set()  # that code was run from
+        self._in_ram: list[Block] = []  # blocks that the core itself may change
 
     def forget(self) -> None:
         """What blocks cost changed (flash wait states), or what they must watch."""
         core = self._core
         self.blocks.clear()
+        self._in_ram.clear()
         self._rounds.forget()
         if core.native is not None:
             core.native.fwgen_clear(self._at)
@@ -60,11 +62,18 @@ class Codebook:
         if first not in pages and (first == last or pages.isdisjoint(range(first, last + 1))):
             return  # no code of it was run
         self._engine.drop_code(start, end)
-        self._rounds.forget()
-        for key in [
-            k for k, b in self.blocks.items() if b.address < end and start < b.address + b.size
-        ]:
-            del self.blocks[key]
+        if any(b.address < end and start < b.address + b.size for b in self.blocks.values()):
+            self.forget()  # loops that run through it, too
+        else:
+            self._rounds.forget()
+
+    def synchronised(self) -> None:
+        """An ISB ran: what the core itself stored as code holds from here on (A3.7.3).
+
+        The engine sees such stores; what is known of the blocks does not.
+        """
+        if any(self._memory.read(b.address, b.size) != b.code for b in self._in_ram):
+            self.forget()
 
     def running(self) -> Block | None:
         """The block that runs, also when what was known of blocks was just forgotten."""
@@ -111,6 +120,8 @@ class Codebook:
         # A block that must not run whole is never found by the quick hook.
         if self.must_stop(block) == block.size and not block.sends_event:
             self.publish(address << 12 | size, block)
+            if not self._core.in_flash(address):
+                self._in_ram.append(block)
         return block
 
     def _wait_states(self, address: int, cycles_in: int) -> int:

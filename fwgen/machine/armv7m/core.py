@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 
 TURNS = 2048  # of the run loop, between two looks at the wall clock
 MSP, PSP, CONTROL = 8, 9, 20  # as MSR numbers them
+ISB = 0x8F6F_F3BF  # ISB SY, as it lies in memory
 
 
 class Core(skippable.Core):
@@ -100,9 +101,7 @@ class Core(skippable.Core):
         self._stack = StackGuard(self)
         self._book = Codebook(self, self.rounds, self._stack)
         self._skipper = Skipper(self, self.rounds, self._book)
-        self._sleeper = Sleeper(
-            self, self.rounds, self._skipper, leaps=self._may_accelerate
-        )
+        self._sleeper = Sleeper(self, self.rounds, self._skipper, leaps=self._may_accelerate)
         self.debug = Debug(self, self._sleeper)
         escalation = Escalation(self, self.debug)
         self._guard = Guard(self)
@@ -269,6 +268,8 @@ class Core(skippable.Core):
             if at.attention:
                 ran = book.blocks.get(at.start << 12 | at.end - at.start & 0xFFF)
                 self._ran = ran if ran is not None and ran.writes >= 0 else None
+                if ran is not None and ran.last == ISB:
+                    book.synchronised()
             at.cycle, at.cost, at.start, at.end = cycle, 0, NOWHERE_YET, address
             self.next_pc = address
             if at.attention or cycle >= self.due:

@@ -1,4 +1,4 @@
-"""Bytes that a sleeping core's port moves by DMA, many at once: as one by one, to the last event."""
+"""Bytes that a sleeping core's port moves by DMA, many at once: the same as one by one."""
 
 from __future__ import annotations
 

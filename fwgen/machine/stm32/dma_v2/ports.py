@@ -18,7 +18,6 @@ from fwgen.errors import BoardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
     from fractions import Fraction
 
     from fwgen.board.types import PeripheralSpec

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from fwgen.machine.leap import Carrier, Flow
-    from fwgen.machine.stm32.usart_v2.frame import Format
     from fwgen.machine.stm32.usart_v2.burst import Burst
+    from fwgen.machine.stm32.usart_v2.frame import Format
     from fwgen.machine.stm32.usart_v2.usart import Usart
     from fwgen.machine.time import Timer
 
