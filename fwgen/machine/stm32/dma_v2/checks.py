@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fwgen.machine.dma import wired_to
 from fwgen.machine.stm32.dma_v2.stream import FIFO, MEMORY_TO_MEMORY
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ def _addresses(stream: Stream) -> Iterator[Flaw]:
 
 
 def _request(dma: Dma, stream: Stream) -> Iterator[Flaw]:
-    wired = wired_to(dma.soc.chip.peripherals, dma.name, stream.number, stream.channel)
+    wired = dma.wired(stream)
     if not wired:
         yield _flaw(
             "dma-no-request",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.errors import BoardError
+from fwgen.machine.dma import wired_to
 from fwgen.machine.peripheral import Peripheral, Reg
 from fwgen.machine.stm32.dma_v2.carry import carrier
 from fwgen.machine.stm32.dma_v2.checks import fits_threshold, flaws
@@ -90,6 +91,7 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         self._timer: Timer | None = None
         self._until = self._free = 0  # ticks: the step's end; when the ports are free again
         self._lines = [False] * len(STREAMS)
+        self._wired: dict[tuple[int, int], list[tuple[PeripheralSpec, str]]] = {}
         soc.dma.connect(self.name, self._raised, self._carrier)
 
     def on_reset(self, t_ps: int) -> None:
@@ -165,7 +167,8 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         status.value &= ~written
         by.value = 0
         for stream in streams:
-            self._request(stream, t_ps)
+            if self._lines[stream.number]:
+                self._request(stream, t_ps)
 
     # ------------------------------------------------------------------ registers of a stream
 
@@ -235,6 +238,13 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
                 section="RM0368 §9.3.17",
             )
         register.value = before & mask | register.value & ~mask
+
+    def wired(self, stream: Stream) -> list[tuple[PeripheralSpec, str]]:
+        """The requests that come in on the line that a stream listens to."""
+        key = stream.number, stream.channel
+        if key not in self._wired:
+            self._wired[key] = wired_to(self.soc.chip.peripherals, self.name, *key)
+        return self._wired[key]
 
     # ------------------------------------------------------------------ starting and stopping
 

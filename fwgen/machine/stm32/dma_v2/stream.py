@@ -60,7 +60,7 @@ class Stream:
         self.enabled = self.stopping = False
         self.fifo = bytearray()
         self.direction = self.priority = self.channel = 0
-        self._line: Mapping[object, bool] = {}  # who requests
+        self._line: Mapping[tuple[Peripheral, str], bool] = {}  # who requests
         self.direct = True
         self.psize = self.msize = self.pbeats = self.mbeats = 1
         self.threshold = 4
