@@ -14,6 +14,7 @@ is taken off ours.
 from __future__ import annotations
 
 import argparse
+import gc
 import random
 import statistics
 import subprocess
@@ -137,6 +138,7 @@ class Runner:
         native: bool | None = None,
     ) -> tuple[float, int]:
         """Seconds that a run took, and the time at which the firmware stopped, or the span."""
+        gc.collect()  # what is left of the run before is not this one's
         before = self._now()
         machine = Machine(self.board, accelerate=accelerate, native=native)
         trace = machine.run(image, work.stimuli, span_ps)
