@@ -11,12 +11,12 @@ SR1, SR2, DR = I2C1 + 0x14, I2C1 + 0x18, I2C1 + 0x10
 MASTER = 0x344  # MSTR, SPE, SSM, SSI
 PINS = {"sck": "PA5", "miso": "PA6", "mosi": "PA7", "cs": "PB6"}
 WITH = {
-    "devices": board_with(
+    "modules": board_with(
         FL={"kind": "w25q16", **PINS},
         EE={"kind": "24c02", "scl": "PB8", "sda": "PB9", "pull": "up"},
-    ).devices
+    ).modules
 }
-BARE = {"devices": {}}
+BARE = {"modules": {}}
 UP = 1 << 16 | 1 << 18  # PUPDR of PB8 and PB9
 
 
