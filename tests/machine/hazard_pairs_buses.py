@@ -209,6 +209,6 @@ PAIRS: dict[str, Pair] = {
         i2c(sends(7, 1, 2)), i2c(sends(6, 1, 2)), "past the end"
     ),
     "part-too-fast": pair(
-        i2c(FAIR, ccr=0x8004), i2c(FAIR, ccr=0x800E), "its limit is 400000 Hz"
+        i2c(FAIR, ccr=0x8004), i2c(FAIR, ccr=0x800E), "its limit here is 400 kHz"
     ),
 }  # fmt: skip
