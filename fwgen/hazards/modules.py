@@ -53,12 +53,17 @@ KINDS = (
         "mend the delays",
     ),
     Kind(
+        "part-empty", ERROR, "a FIFO of a part read while it is empty", SHEET,
+        "It gives the last byte once more.",
+        "read how many bytes there are before",
+    ),
+    Kind(
         "part-ignored", ERROR, "a write that a part does not take", SHEET,
         "What it cannot do now, or what can only be read, is not written.",
         "write it when its data sheet allows",
     ),
     Kind(
-        "part-reserved", WARNING, "reserved bits of a part written", SHEET,
+        "part-reserved", WARNING, "reserved bits or values written to a part", SHEET,
         "What it does then is not defined.",
         "write what the data sheet asks for there, as a rule 0",
     ),
