@@ -100,11 +100,8 @@ class Mpu6050(RegisterPart):
         if due <= self._number:
             return
         length = self._frame_length()
-        first = self._number + 1
-        if length:
-            first = max(first, due - FIFO_BYTES // length - 1)  # older ones are pushed out
-        else:
-            first = due
+        # Of older ones nothing is left: pushed out of the FIFO, or overwritten.
+        first = max(self._number + 1, due - (FIFO_BYTES // length + 1 if length else 0))
         if length and len(self._fifo) + length * (due - self._number) > FIFO_BYTES:
             self._raise(OVERFLOW)
         for number in range(first, due + 1):

@@ -1,4 +1,4 @@
-"""MPU-6050 alone: power, ranges, rates, the interrupt pin, the FIFO, and what it must not be told."""
+"""MPU-6050 alone: power, ranges, rates, the interrupt pin, the FIFO, and what is told."""
 
 from __future__ import annotations
 
