@@ -77,7 +77,6 @@ __attribute__((unused)) static void bus_read(uint8_t part, uint8_t at, uint8_t *
             ;
         I2C1->cr1 |= I2C_STOP;
         *to++ = I2C1->dr;
-        I2C1->cr1 &= ~(uint32_t)I2C_POS;
     } else {
         while (count-- > 3) {
             while (!(I2C1->sr1 & I2C_RXNE))
@@ -96,6 +95,7 @@ __attribute__((unused)) static void bus_read(uint8_t part, uint8_t at, uint8_t *
     *to = I2C1->dr;
     while (I2C1->sr2 & I2C_BUSY)
         ;
+    I2C1->cr1 &= ~(uint32_t)I2C_POS; /* not while STOP has still to come */
 }
 
 __attribute__((unused)) static uint8_t bus_get(uint8_t part, uint8_t at)
