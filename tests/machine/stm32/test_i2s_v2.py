@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fwgen.trace import SpiFrame
 from tests.machine.stm32.alone import Requests
 from tests.machine.stm32.buses import US, alternate, soc_with
+from tests.machine.stm32.i2c_bus import step
 from tests.machine.stm32.test_spi_v2 import BSY, OVR, RXNE, TXE, frames, told, trace
 
 CHSIDE, UDR, FRE = 1 << 2, 1 << 3, 1 << 8
@@ -23,7 +23,7 @@ def i2s(soc, cfg: int, divider: int = 4, *, mck: bool = False) -> None:
     soc.write("RCC", "PLLI2SCFGR", 192 << 6 | 5 << 28)
     soc.write("RCC", "CR", soc.read("RCC", "CR") | 1 << 26)
     while not soc.read("RCC", "CR") & 1 << 27:
-        soc.run_until(soc.scheduler.next_ps)
+        step(soc)
     for pin in ("PB12", "PB13", "PB15"):
         alternate(soc, pin, 5)
     alternate(soc, "PC6", 5)
@@ -35,10 +35,10 @@ def i2s(soc, cfg: int, divider: int = 4, *, mck: bool = False) -> None:
 def send_samples(soc, halves: list[int]) -> None:
     for half in halves:
         while not soc.read("SPI2", "SR") & TXE:
-            soc.run_until(soc.scheduler.next_ps)
+            step(soc)
         soc.write("SPI2", "DR", half)
     while soc.read("SPI2", "SR") & BSY:
-        soc.run_until(soc.scheduler.next_ps)
+        step(soc)
 
 
 def heard_on_the_wires(soc, wait: int) -> list[tuple[int, int]]:
@@ -95,7 +95,7 @@ def test_a_master_that_receives_clocks_on_by_itself() -> None:
     got = []
     for _ in range(4):
         while not soc.read("SPI2", "SR") & RXNE:
-            soc.run_until(soc.scheduler.next_ps)
+            step(soc)
         got.append(soc.read("SPI2", "DR"))
     assert got == [0xFFFF, 0xFF00] * 2
     soc.write("SPI2", "I2SCFGR", I2SMOD | 3 << 8 | 1 << 1)
@@ -139,7 +139,7 @@ def collect(soc, port: str, count: int) -> list[tuple[int, int]]:
     got = []
     for _ in range(count):
         while not (sr := soc.read(port, "SR")) & RXNE:
-            soc.run_until(soc.scheduler.next_ps)
+            step(soc)
         got.append((sr >> 2 & 1, soc.read(port, "DR")))
     return got
 
@@ -177,20 +177,21 @@ def test_what_a_master_sends_a_slave_hears_on_the_same_side(shape, halves, ckpol
     cfg = cfg_of(shape, ckpol)
     beside(soc, SLAVE_RX | cfg)
     i2s(soc, MASTER_TX | cfg, 10)
-    got = []
-    for half in halves:
-        while not soc.read("SPI2", "SR") & TXE:
-            soc.run_until(soc.scheduler.next_ps)
-        soc.write("SPI2", "DR", half)
-        while soc.read("SPI3", "SR") & RXNE:
-            got += collect(soc, "SPI3", 1)
+    left, got = [*halves], []
     while len(got) < 4:
-        got += collect(soc, "SPI3", 1)
+        if left and soc.read("SPI2", "SR") & TXE:
+            soc.write("SPI2", "DR", left.pop(0))
+        elif soc.peripherals["SPI3"].sr.RXNE:
+            got += collect(soc, "SPI3", 1)
+        else:
+            step(soc)
     assert [value for _, value in got] == sent_as(shape, halves)
     per_slot = 1 if shape[1] == 0 else 2
     if shape[0] != 3:
         assert [side for side, _ in got] == [n // per_slot & 1 for n in range(4)]
     assert not soc.read("SPI3", "SR") & (FRE | OVR)
+    while soc.read("SPI2", "SR") & BSY:
+        step(soc)
     assert [f.heard for f in frames(soc, "SPI3")] == [f.sent for f in frames(soc, "SPI2")]
     assert not told(soc)
 
@@ -211,7 +212,7 @@ def test_what_a_slave_sends_a_master_hears(shape, halves, ckpol) -> None:
         if soc.read("SPI2", "SR") & RXNE:
             assert not soc.read("SPI2", "SR") & BSY  # a master that receives never shows it
             got += collect(soc, "SPI2", 1)
-        soc.run_until(soc.scheduler.next_ps)
+        step(soc)
     assert [value for _, value in got] == sent_as(shape, halves)
     assert not told(soc)
 
@@ -248,7 +249,7 @@ def test_a_slot_shorter_than_the_slave_expects_is_a_frame_error(standard: int) -
     seen = 0
     for half in (1, 2, 3):
         while not soc.read("SPI2", "SR") & TXE:
-            soc.run_until(soc.scheduler.next_ps)
+            step(soc)
         soc.write("SPI2", "DR", half)
         seen |= soc.read("SPI3", "SR")
     soc.run_until(soc.now_ps + 40 * US)
@@ -297,9 +298,6 @@ def test_full_duplex_sends_and_hears_at_once(standard: int, first: str) -> None:
     assert [value for _, value in got] == [0x1111, 0x8222, 0x3333, 0xC444]
     assert {irq for _, irq, level in requests.changes if level} == {36}  # the port's own
     assert not told(soc)
-    assert [e.port for e in soc.recorder.events if isinstance(e, SpiFrame)][:2] == [
-        "SPI2", "I2S2ext",
-    ] or standard  # fmt: skip
 
 
 def test_a_receiving_master_and_its_extension_share_one_clock() -> None:
@@ -346,11 +344,11 @@ def test_dma_feeds_a_master_and_empties_its_extension() -> None:
         soc.write("DMA1", f"S{stream}CR",
                   channel << 25 | 1 << 13 | 1 << 11 | 1 << 10 | direction << 6 | 1)  # fmt: skip
     soc.write("I2S2ext", "CR2", 1)
-    soc.write("SPI2", "CR2", 2)
     extension(soc, SLAVE_RX | 1)
     i2s(soc, MASTER_TX | 1, 5)
+    soc.write("SPI2", "CR2", 2)
     while soc.read("DMA1", "S3CR") & 1:
-        soc.run_until(soc.scheduler.next_ps)
+        step(soc)
     assert soc.memory.read(back, 16) == data
     assert not told(soc)
 
@@ -363,7 +361,7 @@ def test_pcm_synchronises_each_sample() -> None:
         soc = soc_with()
         i2s(soc, MASTER_TX | 3 << 4 | long << 7, 10)
         send_samples(soc, [1, 2, 3])
-        edges = [t for t, level in trace(soc).edges("PB12") if t > 2 * US]
+        edges = [t for t, _ in trace(soc).edges("PB12") if t > 2 * US][1:]  # it is driven low
         starts = [f.start_ps for f in frames(soc, "SPI2")]
         bit = (starts[1] - starts[0]) // 16
         assert edges[::2][:3] == starts
@@ -388,10 +386,10 @@ def test_a_clock_from_outside_sets_the_rate_and_without_it_nothing_moves() -> No
     alternate(soc, "PA6", 2)
     for sample in (0x2345, 0x3456):
         while not soc.read("SPI2", "SR") & TXE:
-            soc.run_until(soc.scheduler.next_ps)
+            step(soc)
         soc.write("SPI2", "DR", sample)
     while soc.read("SPI2", "SR") & BSY:
-        soc.run_until(soc.scheduler.next_ps)
+        step(soc)
     told_of = frames(soc, "SPI2")
     assert [f.sent for f in told_of] == [0x1234, 0x2345, 0x3456]
     assert told_of[1].start_ps - told_of[0].start_ps == 16 * 4 * US
@@ -415,7 +413,7 @@ def test_a_plli2s_that_stops_amid_a_sample_holds_it_and_one_that_comes_back_ends
     soc.write("RCC", "PLLI2SCFGR", 192 << 6 | 2 << 28)  # 96 MHz now
     soc.write("RCC", "CR", soc.read("RCC", "CR") | 1 << 26)
     while soc.read("SPI2", "SR") & BSY:
-        soc.run_until(soc.scheduler.next_ps)
+        step(soc)
     assert [f.sent for f in frames(soc, "SPI2")] == [0x0F0F]
     rises = [t for t, level in trace(soc).edges("PB13") if level and t > 2 * US]
     assert len(rises) == 17  # one of them before the first bit
