@@ -154,6 +154,9 @@ PAIRS: dict[str, Pair] = {
         "I2SE cleared",
     ),
     "i2s-divider": pair(i2s(1), i2s(2), "forbidden"),
+    "i2s-extension-master": pair(
+        lines(ON, poke((0x4000_341C, 0xE00))), lines(ON, poke((0x4000_341C, 0xC00))), "always a slave"
+    ),
     "i2s-no-clock": pair(i2s(pll="nop"), i2s(), "PLLI2S"),
     "spi-cut": pair(
         spi(poke((SPI1 + 12, 1)), poke((SPI1, MASTER & ~0x40 | 5 << 3)), cr1=MASTER | 5 << 3),

@@ -98,7 +98,6 @@ class MasterFrame:
         lines.sck.drive_wave(pulses(start_ps, [(start_ps, 1), (middle, 0)]))
         lines.nss.drive_wave(pulses(start_ps, [(start_ps, 1), (times[0], 0)]))
 
-
         def begin(_t_ps: int) -> None:
             self._put_out(times)
             self.stretch()  # what is sampled last comes before anybody is told
@@ -137,7 +136,9 @@ class MasterFrame:
             return False
         ports = ports_on(pad)
         chosen = [port for port in ports if port.selected]
-        fit = not self._ti and self._cpol == self._cpha and all(port.between_bytes for port in chosen)
+        fit = (
+            not self._ti and self._cpol == self._cpha and all(port.between_bytes for port in chosen)
+        )
         for port in ports:
             port.attend(edges=not fit)
         if fit and pad.quiet:
