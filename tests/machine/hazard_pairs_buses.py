@@ -7,6 +7,7 @@ from tests.machine.hazard_pairs import MODER, MS, NUMBERS, RCC, SWD, Pair, wait
 from tests.machine.stm32.buses import board_with
 
 GPIOB, SPI1, SPI2, I2C1 = 0x4002_0400, 0x4001_3000, 0x4000_3800, 0x4000_5400
+EXTENSION = 0x4000_341C  # I2S2ext's I2SCFGR
 SR1, SR2, DR = I2C1 + 0x14, I2C1 + 0x18, I2C1 + 0x10
 MASTER = 0x344  # MSTR, SPE, SSM, SSI
 PINS = {"sck": "PA5", "miso": "PA6", "mosi": "PA7", "cs": "PB6"}
@@ -155,7 +156,7 @@ PAIRS: dict[str, Pair] = {
     ),
     "i2s-divider": pair(i2s(1), i2s(2), "forbidden"),
     "i2s-extension-master": pair(
-        lines(ON, poke((0x4000_341C, 0xE00))), lines(ON, poke((0x4000_341C, 0xC00))), "always a slave"
+        lines(ON, poke((EXTENSION, 0xE00))), lines(ON, poke((EXTENSION, 0xC00))), "always a slave"
     ),
     "i2s-no-clock": pair(i2s(pll="nop"), i2s(), "PLLI2S"),
     "spi-cut": pair(
