@@ -49,8 +49,9 @@ SPI = (
     ),
     Kind(
         "spi-reconfigured", ERROR, "SPI set up anew within a frame", "RM0368 §20.5.1",
-        "Rate, mode and frame format must not change while a frame is on its way.",
-        "wait until BSY is 0, and clear SPE first",
+        "Rate, mode and frame format must not change while a frame is on its way, nor those of I2S "
+        "while it is on.",
+        "wait until BSY is 0, and clear SPE (or I2SE) first",
     ),
     Kind(
         "spi-slave-empty", NOTE, "a slave clocked with nothing to send", "RM0368 §20.3.5",

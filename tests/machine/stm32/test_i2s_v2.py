@@ -115,6 +115,23 @@ def test_what_keeps_i2s_still_is_told(divider: int, pll: bool, code: str) -> Non
     assert told(soc) == [code]
 
 
+def test_a_clock_from_a_pin_that_is_not_set_up_is_told() -> None:
+    soc = soc_with()
+    soc.write("RCC", "CFGR", soc.read("RCC", "CFGR") | 1 << 23)
+    i2s(soc, MASTER_TX)
+    assert told(soc) == ["i2s-no-clock"]
+
+
+@pytest.mark.parametrize(("register", "value"), [("I2SPR", 9), ("I2SCFGR", 0xE01)])
+def test_a_change_of_shape_or_rate_while_it_is_on_is_told(register: str, value: int) -> None:
+    soc = soc_with()
+    i2s(soc, MASTER_TX)
+    soc.write("SPI2", register, soc.read("SPI2", register))
+    assert not told(soc)
+    soc.write("SPI2", register, value)
+    assert told(soc) == ["spi-reconfigured"]
+
+
 # ---------------------------------------------------------------------- slaves
 
 # SPI3 on PC10 (CK), PC12 (SD) and PA15 (WS) hears what SPI2 on PB13, PB15 and PB12 sends.

@@ -508,8 +508,9 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
             self.sr1.set(BTF=0)
         self.pec.over()
         self.smbus.bounded()
+        if ours or self.phase == OFF:
+            self.cr1.set(STOP=0)  # "cleared [...] when a Stop condition is detected"
         if ours:
-            self.cr1.set(STOP=0)
             self.phase, self.tx = OFF, None
 
     def _lost(self, t_ps: int) -> None:

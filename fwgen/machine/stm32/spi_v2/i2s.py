@@ -87,6 +87,11 @@ class I2sMaster:
         external = rcc is not None and bool(rcc.states["CFGR"].I2SSRC)
         self._clock = port.soc.clock("PLLI2S")
         if external:
+            if port.soc.fabric.input("I2S_CKIN").pad is None:
+                self._hazard(
+                    "i2s-no-clock", "I2SSRC says I2S_CKIN, and no pin is set to it",
+                    "set MODER to alternate function, and AFR, of a pin that has I2S_CKIN",
+                )  # fmt: skip
             self._external.watch()
             self._clock = self._external.clock
         elif not self._clock.hz:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.buses.spi import SpiPort
+    from fwgen.machine.peripheral import Register
     from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
 
@@ -28,24 +29,24 @@ SECTION = "RM0368 §20.3"
 
 
 class Spi(Block):
-    """Serial peripheral interface. RM0368 §20.3.
+    """Serial peripheral interface, and I2S. RM0368 §20.
 
     Master and slave, four modes, 8 and 16 bits, full duplex, receive only, one bidirectional line,
     NSS by software and by hardware, CRC, interrupts ("global") and DMA requests ("rx", "tx").
 
-    A master's frame takes one event and one record (SpiFrame); its edges are written out only
-    while somebody listens to them: a slave on the same wire, a timer, an EXTI line. RXNE rises
-    with the end of a frame, half a bit later than on silicon.
+    A master's frame takes two events (the middle of its last bit, its end) and one record
+    (SpiFrame); its edges are written out only while somebody listens to them: a slave on the same
+    wire, a timer, an EXTI line.
 
-    I2S as a master: transmitter or receiver, all standards, from the PLLI2S, with MCK.
+    TI frames. I2S: master and slave, all standards, from the PLLI2S or I2S_CKIN, with MCK; full
+    duplex with I2SxEXT.
 
-    Not modelled (a Gap where firmware asks for it): I2S as a slave, its full duplex (I2SxEXT) and
-    I2S_CKIN; the TI frame format. What a slave shifts out when nothing was written to DR is not
-    defined: here it is what it received last.
+    Not modelled: nothing. What a slave shifts out when nothing was written to DR is not defined:
+    here it is what it received last.
     """
 
     cr1, crcpr, rxcrcr, txcrcr = Reg(), Reg(), Reg(), Reg()
-    cr2, i2scfgr = Reg(), Reg()
+    cr2, i2scfgr, i2spr = Reg(), Reg(), Reg()
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
@@ -178,7 +179,22 @@ class Spi(Block):
         elif was_on and not on:
             self._i2s_off(t_ps)
             self.extension_attends(t_ps)
+        elif on and cfg.value != before:
+            self._i2s_reconfigured(cfg)
         self.request(t_ps)
+
+    @i2spr.on_write
+    def _i2s_divided(self, _t_ps: int, _written: int, before: int) -> None:
+        if self.i2scfgr.I2SE and self.i2scfgr.I2SMOD and self.i2spr.value != before:
+            self._i2s_reconfigured(self.i2spr)
+
+    def _i2s_reconfigured(self, register: Register) -> None:
+        self.soc.hazard(
+            "spi-reconfigured",
+            f"{self.name}.{register.name} changed while I2SE is 1: its fields are to be set before",
+            section="RM0368 §20.5.8, §20.5.9",
+            cure="clear I2SE first",
+        )
 
     def _i2s_off(self, t_ps: int) -> None:
         self.i2s.switched_off(t_ps)
