@@ -67,7 +67,7 @@ async def test_a_board_is_told_in_short(tmp_path: Path) -> None:
     assert "LD2: led on PA5" in facts["facts"]
     assert "USART2" in facts["modelled"]
     assert "I2C1" in facts["modelled"]
-    assert "I2S2ext" in facts["not_modelled"]
+    assert "ETM" in facts["not_modelled"]
     assert facts["headers"]["Arduino"]["D7"] == "PA8"
     assert [pin["name"] for pin in facts["pins"]] == ["PA8"]
     assert "TIM1_CH1 (AF1)" in facts["pins"][0]["functions"]
