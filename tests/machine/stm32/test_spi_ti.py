@@ -184,7 +184,7 @@ def test_a_part_deselected_after_its_last_bit_was_sampled_has_the_byte() -> None
     output(soc, "PB6", 1)  # half a bit before BSY falls
     soc.run_until(soc.now_ps + 100 * US)
     assert not told(soc)
-    assert soc.devices["FL"]._status[0] == 2  # WEL
+    assert soc.modules["FL"]._status[0] == 2  # WEL
 
 
 # ---------------------------------------------------------------------- CRC with DMA
