@@ -220,6 +220,7 @@ def test_a_format_set_before_the_time_is_no_hazard_until_the_time_is_read(rtc: S
     wait(rtc, 10 * MS)
     assert hazard_codes(rtc) == []
     set_clock(rtc, 0x115900)
+    wait(rtc, MS)
     assert now(rtc)[0] == 0x115900
     assert hazard_codes(rtc) == []
 
@@ -229,6 +230,7 @@ def test_a_time_that_nobody_set_is_told_when_it_is_read(rtc: Soc) -> None:
     wait(rtc, MS)
     rtc.write("RTC", "CR", FMT)
     rtc.write("RTC", "ISR", KEPT)
+    wait(rtc, MS)
     now(rtc)
     assert hazard_codes(rtc) == ["rtc-no-time"]
 
