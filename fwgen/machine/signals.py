@@ -767,15 +767,25 @@ class Pad:
             self._strongest(t_ps, strong) if strong
             else next((rest for rest in rests if rest is not None), None)
         )  # fmt: skip
-        for pad in self._net:
-            pad._take(t_ps, level)
+        # One wire: whoever hears of it first sees the new level on every pad of it.
+        changed = [pad for pad in self._net if pad._put(t_ps, level)]
+        for pad in changed:
+            pad._tell(t_ps, level)
 
     def _take(self, t_ps: int, level: int | None) -> None:
+        if self._put(t_ps, level):
+            self._tell(t_ps, level)
+
+    def _put(self, t_ps: int, level: int | None) -> bool:
+        """Be at a level; whether that is another one, which the listeners do not know yet."""
         changed = level != self._level
         if changed or self._repeats:
             self._level, self._repeats = level, False
             self._recorder.edge(t_ps, self.name, level)
-        if changed:
+        return changed
+
+    def _tell(self, t_ps: int, level: int | None) -> None:
+        if self._level == level:  # unless a listener before has moved it again
             for listener in tuple(self._listeners):
                 listener(t_ps, level)
 
