@@ -32,9 +32,9 @@ from fwgen.trace.events import (
 from fwgen.units import show_duration, show_voltage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from fwgen.board.types import Board
+    from fwgen.board.types import Board, Device, Module
     from fwgen.trace.record import Trace
 
 LONGEST_SAID = 60  # bytes of a serial line, or frames of a bus, on one line of the excerpt
@@ -54,12 +54,15 @@ def excerpt(
     """The events of a window, a line each.
 
     ``subjects``: only of these pins, ports and parts; ``without``: no events of these kinds. The
-    pulses of a bus's pins are told only of pins that are asked for: the transfers tell more. With
-    the parts of a contract wired to it, the board gives their pins names (``subjects.fitted``).
+    pulses of a bus's pins are told only of pins that are asked for: the transfers tell more. Pins
+    of parts have names where the board has the parts (those of a contract: ``subjects.fitted``).
     """
     stop_ps = trace.span_ps if stop_ps is None else stop_ps
-    only = frozenset(subjects)
-    lines = _Lines(board, only)
+    asked = frozenset(subjects)
+    wired: list[Module | Device] = [*board.modules.values(), *board.devices.values()]
+    roles = {pin: (part.name, role) for part in wired for role, pin in part.pins.items()}
+    only = asked | {pin for pin, (name, _) in roles.items() if name in asked}
+    lines = _Lines(board, {pin: f"{name}.{role}" for pin, (name, role) in roles.items()}, asked)
     for event in trace.events:
         if isinstance(event, without) or (isinstance(event, Burst) and not only):
             continue
@@ -71,19 +74,17 @@ def excerpt(
 def _wanted(event: Event, only: frozenset[str]) -> bool:
     if not only or isinstance(event, Fault | Hazard | Reset):
         return True
+    if isinstance(event, Stimulated) and event.subject.partition(".")[0] in only:
+        return True
     return any(getattr(event, name, None) in only for name in ("pin", "port", "part", "subject"))
 
 
 class _Lines:
-    def __init__(self, board: Board, only: frozenset[str]) -> None:
+    def __init__(self, board: Board, roles: Mapping[str, str], asked: frozenset[str]) -> None:
         self._parts = {part.pin: part for part in board.parts.values()}
         self._modules = board.modules
-        self._roles = {
-            pin: f"{several.name}.{role}"
-            for several in (*board.modules.values(), *board.devices.values())
-            for role, pin in several.pins.items()
-        }
-        self._folded = frozenset(self._roles) - only - set(self._parts)
+        self._roles = roles
+        self._folded = frozenset(roles) - asked - set(self._parts)
         self._moves: dict[str, list[Edge]] = {}
         self._lines: list[str] = []
         self._naps = 0
@@ -123,12 +124,12 @@ class _Lines:
         if self._naps:
             self._lines.append(f"(slept {self._naps} times)" if self._naps > 1 else "(slept)")
         for pin, edges in self._moves.items():
-            since, last = edges[0], edges[-1]
-            does = self._level(pin, since.level)
+            first, last = edges[0], edges[-1]
+            does = self._level(pin, last.level)
             if len(edges) > 1:
-                lasts = show_duration(last.t_ps - since.t_ps)
-                does = f"moves {len(edges)} times in {lasts}, last {self._level(pin, last.level)}"
-            self._lines.append(f"{show_duration(since.t_ps)} {self._pin(pin)} {does}")
+                lasts = show_duration(last.t_ps - first.t_ps)
+                does = f"moves {len(edges)} times in {lasts}, last {does}"
+            self._lines.append(f"{show_duration(first.t_ps)} {self._pin(pin)} {does}")
         for (port, verb), (since, said) in sorted(self._said.items(), key=lambda item: item[1][0]):
             self._lines.append(f"{show_duration(since)} {port} {verb} {bytes(said)!r}")
         for port, frames in self._frames.items():

@@ -139,9 +139,9 @@ def _held(trace: Trace, board: Board, t_ps: int) -> list[str]:
     told = []
     for module in board.modules.values():
         for what in load_module_kind(module.kind).shows:
-            event = last.get((module.name, what))
-            said = "nothing yet" if event is None else shown_value(event, module.kind)
-            since = "" if event is None else f" (since {show_duration(event.t_ps)})"
+            shown = last.get((module.name, what))
+            said = "nothing yet" if shown is None else shown_value(shown, module.kind)
+            since = "" if shown is None else f" (since {show_duration(shown.t_ps)})"
             told.append(f"{module.name} shows {what} {said}{since}")
     told += [
         f"{pin} is held at {show_voltage(volt.at(t_ps))}"

@@ -201,12 +201,15 @@ def wired_told(board: Board, simple: Iterable[Part] = ()) -> str:
     lines = [part_line(part) for part in simple]
     lines += [_module(module, board) for module in board.modules.values()]
     lines += [_device(device, board) for device in board.devices.values()]
-    protocols = {
-        family(part.kind): None for part in (*board.modules.values(), *board.devices.values())
-    }
-    lines += [f"{kind}: {_said()['protocol'][kind]}" for kind in protocols
-              if kind in _said()["protocol"]]  # fmt: skip
+    told = _said()["protocol"]
+    protocols = dict.fromkeys(family(part.kind) for part in with_pins(board))
+    lines += [f"{kind}: {told[kind]}" for kind in protocols if kind in told]
     return "\n".join(["WIRED", *lines]) if lines else ""
+
+
+def with_pins(board: Board) -> list[Module | Device]:
+    """The parts of a board that have several pins."""
+    return [*board.modules.values(), *board.devices.values()]
 
 
 def _module(module: Module, board: Board) -> str:

@@ -22,7 +22,7 @@ from fwgen.image.facts import register_map
 from fwgen.image.wire import dump_emission
 from fwgen.model.remote.blocks import offer
 from fwgen.model.remote.card import card
-from fwgen.model.remote.parts import bus_ports, part_line, title_of, wired_told
+from fwgen.model.remote.parts import bus_ports, part_line, title_of, wired_told, with_pins
 from fwgen.units import show_frequency
 
 if TYPE_CHECKING:
@@ -126,8 +126,10 @@ def needs_of(prompt: str, contract: Contract, board: Board) -> Needs:
 
 
 def _named(contract: Contract, board: Board) -> str:
-    """What a contract does and expects. The tables of its parts are left out: a display's "d4" is
-    no pin of the board's."""
+    """What a contract does and expects, as text.
+
+    The tables of its parts are left out: a display's "d4" is no pin of the board's.
+    """
     from fwgen.contract import dump_contract
 
     tables = re.split(r"^(?=\[)", dump_contract(contract, board), flags=re.M)
@@ -142,7 +144,7 @@ def _wired_needs(
     from fwgen.contract import Analog
 
     wanted: set[str] = set()
-    for several in (*board.modules.values(), *board.devices.values()):
+    for several in with_pins(board):
         pins |= dict.fromkeys(several.pins.values())
         ports = bus_ports(several.pins, board)
         found |= dict.fromkeys(ports[:1])
@@ -173,7 +175,7 @@ def _is_kind(spec: PeripheralSpec, kind: str) -> bool:
 
 
 def _stem(kind: str) -> str:
-    """ "stm32.i2c_v1" and "stm32.i2c_f407" are of one stem."""
+    """What versions share: of "stm32.i2c_v1" and "stm32.i2c_f407" it is "stm32.i2c"."""
     return kind.rpartition("_")[0] or kind
 
 

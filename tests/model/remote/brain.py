@@ -76,12 +76,13 @@ class Brain:
     """Answers for one prompt. ``damages`` are done to the first answers, one each.
 
     After that it gives what is right: as a repair only the units that differ from what stands in
-    the conversation.
+    the conversation. ``emits``: it knows the firmware under another sentence.
     """
 
     prompt: str
     damages: list[Callable[[Emission], Emission]] = field(default_factory=list)
     contract: str = ""
+    emits: str = ""
     speak: Callable[..., Reply] = chat
     told: list[str] = field(default_factory=list)  # what it was told was wrong
     emitted: int = 0
@@ -94,7 +95,7 @@ class Brain:
         messages = body.get("messages") or body["input"]
         if "contract" in messages[0]["content"][:200]:
             return speak(self.contract or contract_answer(contract_of(self.prompt)))
-        right = emission_of(self.prompt)
+        right = emission_of(self.emits or self.prompt)
         self.emitted += 1
         if len(messages) > 2:
             self.told.append(messages[-1]["content"])
