@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 from fwgen import pipeline
@@ -21,8 +22,9 @@ from fwgen.model.remote.emissions import prompt_of
 from fwgen.model.remote.model import RemoteModel
 from fwgen.model.remote.settings import change_settings
 from fwgen.model.remote.tokens import count_tokens
+from fwgen.score.task import Task, list_tasks
 
-from .brain import BOARD, Brain, emission_of
+from .brain import BOARD, Brain, contract_answer, emission_of
 from .server import chat, serving
 
 if TYPE_CHECKING:
@@ -247,6 +249,15 @@ def test_the_schema_keeps_to_what_strict_servers_take() -> None:
     assert len(enums) < 500
     assert sum(map(len, enums)) < 15_000
     assert set(parts.known_kinds()) <= set(enums)
+
+
+@pytest.mark.parametrize("task", list_tasks(), ids=lambda task: task.name)
+def test_whatever_a_task_asks_for_a_remote_contract_can_state(task: Task) -> None:
+    asked = task.contract_for(BOARD)
+    data = json.loads(contract_answer(asked))
+    jsonschema.validate(data, schema())
+    stated = load_contract(contract_toml(data, task.prompt, BOARD), BOARD)
+    assert same_claims(stated, asked)
 
 
 # ---------------------------------------------------------------------------- what is told
