@@ -80,18 +80,13 @@ def describe_wired(contract: Contract, board: Board) -> list[str]:
     for device in contract.devices:
         if device.kind == "wire":
             said.append(f"{device.name} joins {' and '.join(map(at, device.pins.values()))}")
-        elif device.kind == "resistor":
+        else:
             way = "up" if device.pull else "down"
             said.append(f"{device.name} pulls {at(device.pins['pin'])} {way}")
-        else:
-            address = "" if device.address is None else f", address {device.address:#04x}"
-            said.append(
-                f"{device.name} is wired: {_a(device.title or device.kind)}, "
-                f"{roles(device.pins)}{address}"
-            )
     for module in contract.modules:
         title = module.title or load_module_kind(module.kind).title
-        said.append(f"{module.name} is wired: {_a(title)}, {roles(module.pins)}")
+        address = "" if module.address is None else f", address {module.address:#04x}"
+        said.append(f"{module.name} is wired: {_a(title)}, {roles(module.pins)}{address}")
     return said
 
 

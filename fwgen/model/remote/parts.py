@@ -13,13 +13,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from fwgen.board.board_file import PART_KINDS, SENSOR_KINDS
-from fwgen.board.devices import (
-    BUS_PINS,
-    RESISTOR,
-    WIRE,
-    known_devices,
-    load_part_kind,
-)
+from fwgen.board.devices import DEVICES, WIRE
 from fwgen.board.modules import known_modules, load_module_kind
 from fwgen.board.quantities import QUANTITIES
 from fwgen.board.registers import boards_folder
@@ -45,38 +39,49 @@ def _said() -> dict[str, Any]:
 @cache
 def known_kinds() -> tuple[str, ...]:
     """Every kind that [parts] of a contract takes."""
-    return (*PART_KINDS, *SENSOR_KINDS, *known_modules(), *known_devices())
+    return (*PART_KINDS, *SENSOR_KINDS, *known_modules(), *DEVICES)
 
 
 # ---------------------------------------------------------------------------- kinds
 
 
-def family(kind: str) -> str:
-    """What a kind shares with those that differ from it in size alone: its model, or itself."""
-    return (load_part_kind(kind).model or kind) if _on_bus(kind) else kind
-
-
-def _on_bus(kind: str) -> bool:
-    return kind in known_devices() and kind not in (WIRE, RESISTOR)
+def family(kind: str) -> tuple[object, ...]:
+    """What kinds share that are wired and used alike, and differ in a figure (24c01, 24c02 ...)."""
+    if kind not in known_modules():
+        return (kind,)
+    known = load_module_kind(kind)
+    return known.model, known.buses, known.pins, known.optional, tuple(known.settings)
 
 
 def title_of(kind: str) -> str:
     """What a kind is, in its file's words; "" for the plain ones."""
-    if kind in known_modules():
-        return load_module_kind(kind).title
-    return load_part_kind(kind).title if _on_bus(kind) else ""
+    return load_module_kind(kind).title if kind in known_modules() else ""
+
+
+def _told(table: str, kind: str) -> Any:
+    """What ``parts.toml`` says of a kind, or of all with its model; None where nothing."""
+    entries = _said()[table]
+    model = load_module_kind(kind).model if kind in known_modules() else kind
+    return entries.get(kind, entries.get(model))
 
 
 @cache
 def _words_of(kind: str) -> frozenset[str]:
     """The words of a request that call for a kind."""
-    told = _said()["words"]
-    words = {kind, *told.get(kind, ()), *told.get(family(kind), ())}
+    words = {kind, *(_told("words", kind) or ())}
     common = frozenset(_said()["common"])
     for word in re.findall(r"[a-z0-9][a-z0-9-]+", title_of(kind).casefold()):
         if len(word) > 2 and word not in common and not word.isdigit():
             words.add(word)
     return frozenset(fold_words(word) for word in words)
+
+
+def _explains(kind: str) -> frozenset[str]:
+    """The words that call for nothing else once a kind is named: a DS18B20's "temperature"."""
+    if kind not in known_modules():
+        return _words_of(kind)
+    known = load_module_kind(kind)
+    return _words_of(kind) | set(known.senses) | set(known.shows)
 
 
 def kinds_for(text: str, board: Board) -> list[str]:
@@ -90,12 +95,13 @@ def kinds_for(text: str, board: Board) -> list[str]:
         return re.search(rf"(?<=[ (]){re.escape(word)}(?:s|es)?(?=[ .])", folded) is not None
 
     named = [kind for kind in known_kinds() if says(kind) and kind not in board.words]
+    told = set(board.words).union(*map(_explains, named))
     called = [
         kind
         for kind in known_kinds()
-        if any(says(word) for word in _words_of(kind) if word not in board.words)
+        if any(says(word) for word in _words_of(kind) if word not in told)
     ]
-    chosen: dict[str, str] = {}
+    chosen: dict[tuple[object, ...], str] = {}
     for kind in (*named, *called):
         chosen.setdefault(family(kind), kind)
     return [kind for kind in chosen.values() if kind not in PART_KINDS][:MOST_TOLD]
@@ -122,14 +128,21 @@ def describe_kind(kind: str) -> str:
         return _sensor_kind(kind)
     if kind == WIRE:
         return 'wire: pins = ["D2", "D3"], joined.'
-    if kind == RESISTOR:
+    if kind in DEVICES:
         return 'resistor: pin; pull = "up" | "down".'
-    if _on_bus(kind):
-        return _bus_kind(kind)
     known = load_module_kind(kind)
+    alike = [other for other in known_modules() if family(other) == family(kind) and other != kind]
+    also = f" (also {' '.join(alike)})" if alike else ""
     optional = "".join(f" ({pin})" for pin in known.optional)
-    parts = [f"pins {' '.join(known.pins)}{optional}"]
-    parts += [_setting(measure) for measure in known.settings.values()]
+    ways = [" ".join((*known.bus_pins(bus), *known.pins)) for bus in known.buses or ("",)]
+    parts = [f"pins {' or '.join(ways)}{optional}"]
+    measures = known.measures("i2c" if known.addresses else "")
+    plain = {key: m for key, m in measures.items() if key not in known.senses}
+    if known.addresses:
+        del plain["pull"]
+    parts += [_setting(measure) for measure in plain.values()]
+    if known.addresses:
+        parts.append('pull = "up" on one of a bus')
     if known.senses:
         parts.append("senses " + ", ".join(_range(m) for m in known.senses.values()))
     if known.shows:
@@ -139,10 +152,15 @@ def describe_kind(kind: str) -> str:
     if known.turns:
         parts.append("turn NAME")
     about = f" {known.about}" if known.about else ""
-    return f"{kind}: {known.title}; {'; '.join(parts)}.{about}"
+    return f"{kind}{also}: {known.title}; {'; '.join(parts)}.{about}"
 
 
 def _setting(measure: Measure) -> str:
+    if measure.quantity == "address":
+        others = f" ({min(measure.choices)} to {max(measure.choices)})" if measure.choices else ""
+        return f"address = {int(measure.rests):#04x}{others}"
+    if measure.quantity == "bytes":
+        return f'{measure.name} = "48 69" (hex)'
     if measure.choices:
         return f"{measure.name} = {' | '.join(_quoted(one) for one in measure.choices)}"
     exact = QUANTITIES[measure.quantity].exact
@@ -180,16 +198,6 @@ def _sensor_kind(kind: str) -> str:
     )
 
 
-def _bus_kind(kind: str) -> str:
-    known = load_part_kind(kind)
-    alike = [k for k in known_devices() if _on_bus(k) and family(k) == family(kind)]
-    others = f" (also {' '.join(k for k in alike if k != kind)})" if len(alike) > 1 else ""
-    text = f"{kind}{others}: {known.title}; pins {' '.join(BUS_PINS[known.bus])}"
-    if known.address is not None:
-        text += f'; address = {known.address:#04x}; pull = "up"'
-    return f'{text}; content = "48 69", hex.'
-
-
 # ---------------------------------------------------------------------------- what is wired
 
 
@@ -200,10 +208,9 @@ def wired_told(board: Board, simple: Iterable[Part] = ()) -> str:
     """
     lines = [part_line(part) for part in simple]
     lines += [_module(module, board) for module in board.modules.values()]
-    lines += [_device(device, board) for device in board.devices.values()]
-    told = _said()["protocol"]
-    protocols = dict.fromkeys(family(part.kind) for part in with_pins(board))
-    lines += [f"{kind}: {told[kind]}" for kind in protocols if kind in told]
+    lines += [_device(device) for device in board.devices.values()]
+    protocols = {_told("protocol", part.kind): part.kind for part in board.modules.values()}
+    lines += [f"{kind}: {protocol}" for protocol, kind in protocols.items() if protocol]
     return "\n".join(["WIRED", *lines]) if lines else ""
 
 
@@ -217,23 +224,23 @@ def _module(module: Module, board: Board) -> str:
     settings = [
         f"{key} {QUANTITIES[measure.quantity].exact(module.settings.get(key, measure.rests))}"
         for key, measure in known.settings.items()
+        if measure.quantity != "bytes"
     ]
-    told = "; ".join([_pins_of(module.pins), ", ".join(settings), *_bus_told(module.pins, board)])
+    told = [_pins_of(module.pins), *(f"on {port}" for port in bus_ports(module.pins, board)[:1])]
+    if module.address is not None:
+        pulled = module.settings.get("pull") == "up"
+        told.append(f"address {module.address:#04x} (7 bits), {'' if pulled else 'not '}pulled up")
+    told += [", ".join(settings)] if settings else []
+    if facts := _facts(module.kind):
+        told.append(", ".join(f"{key} {value}" for key, value in facts.items()))
     about = f" {known.about}" if known.about else ""
-    return f"{module.name}: {module.kind}, {known.title}: {told.strip('; ')}.{about}"
+    return f"{module.name}: {module.kind}, {known.title}: {'; '.join(told)}.{about}"
 
 
-def _device(device: Device, board: Board) -> str:
+def _device(device: Device) -> str:
     if device.kind == WIRE:
         return f"{device.name}: a wire between {' and '.join(device.pins.values())}."
-    if device.kind == RESISTOR:
-        return f"{device.name}: pulls {device.pins['pin']} {'up' if device.pull else 'down'}."
-    told = [_pins_of(device.pins), *_bus_told(device.pins, board)]
-    if device.address is not None:
-        pulled = "pulled up" if device.pull else "NOT pulled up: use the pins' own pull-ups"
-        told.append(f"address {device.address:#04x} (7 bits), {pulled}")
-    told.append(", ".join(f"{key} {value}" for key, value in _facts(device.kind).items()))
-    return f"{device.name}: {device.kind}, {title_of(device.kind)}: {'; '.join(told)}."
+    return f"{device.name}: pulls {device.pins['pin']} {'up' if device.pull else 'down'}."
 
 
 @cache
@@ -246,11 +253,6 @@ def _facts(kind: str) -> Mapping[str, object]:
 
 def _pins_of(pins: Mapping[str, str]) -> str:
     return ", ".join(f"{role} {pin}" for role, pin in pins.items())
-
-
-def _bus_told(pins: Mapping[str, str], board: Board) -> list[str]:
-    ports = bus_ports(pins, board)
-    return [f"on {ports[0]}"] if ports else []
 
 
 def bus_ports(pins: Mapping[str, str], board: Board) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 from fwgen import pipeline
 from fwgen.board import load_board
 from fwgen.board.board_file import PART_KINDS, SENSOR_KINDS
+from fwgen.board.modules import known_modules, load_module_kind
 from fwgen.contract import Sense, Shows, Transfers, load_contract
 from fwgen.contract.subjects import fitted
 from fwgen.model import find_model
@@ -282,6 +283,8 @@ def test_a_request_without_parts_is_told_of_none() -> None:
         ("run the motor forward for a second", ["l293d", "tb6612"]),
         ("light the NeoPixels red", ["ws2812"]),
         ("print the light level of the photoresistor", ["ldr"]),
+        ("show the pitch by an IMU", ["mpu6050"]),
+        ("print the air pressure", ["bme280"]),
         ("print the light on the LED", []),
         ("print \"hello\" on the serial port and toggle the LED", []),
     ],
@@ -295,6 +298,11 @@ def test_the_kinds_that_a_request_calls_for_are_told(prompt: str, kinds: list[st
     assert count_tokens(text) < 2400
 
 
+def test_what_a_named_part_explains_calls_for_no_other() -> None:
+    assert parts.kinds_for("print the temperature of the DS18B20 on D2", BOARD) == ["ds18b20"]
+    assert len(parts.kinds_for("print the temperature", BOARD)) > 1
+
+
 @pytest.mark.parametrize("kind", [k for k in parts.known_kinds() if k not in PART_KINDS])
 def test_a_kind_is_told_when_it_is_named(kind: str) -> None:
     found = parts.kinds_for(f"use the {kind}.", BOARD)
@@ -302,14 +310,14 @@ def test_a_kind_is_told_when_it_is_named(kind: str) -> None:
     assert len(found) <= parts.MOST_TOLD
 
 
-_STATED = re.compile(r'(\w+) = ("(?:[^"\\]|\\.)*"|\[[^\]]*\]|[\d.x]+)')
+_STATED = re.compile(r'(\w+) = ("(?:[^"\\]|\\.)*"|\[[^\]]*\]|[\da-fx.]+)')
 
 
 @pytest.mark.parametrize("kind", parts.known_kinds())
 def test_what_is_said_of_a_kind_the_reader_of_contracts_takes(kind: str) -> None:
     said = parts.describe_kind(kind)
     lines = [f"{key} = {value}" for key, value in _STATED.findall(said)]
-    pins = re.search(r"pins ([\w ]+)", said)
+    pins = re.search(r"pins ([\w ]+?)(?: or |[;( ]*[;(.])", said)
     free = iter(("PC0", "PC1", "PC2", "PC3", "PC4", "PC5", "PC6", "PC8", "PB0", "PB1", "PB2"))
     if pins is not None:
         lines += [f'{pin} = "{next(free)}"' for pin in pins[1].split()]
@@ -321,7 +329,8 @@ def test_what_is_said_of_a_kind_the_reader_of_contracts_takes(kind: str) -> None
 
 
 def test_what_is_said_beside_the_files_is_of_kinds_that_there_are() -> None:
-    kinds = {*parts.known_kinds(), *map(parts.family, parts.known_kinds())}
+    models = {load_module_kind(kind).model for kind in known_modules()}
+    kinds = {*parts.known_kinds(), *models}
     for table in ("words", "protocol"):
         assert set(parts._said()[table]) <= kinds
 
