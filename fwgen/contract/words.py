@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from fwgen.contract.types import Bound, Contract, Expectation, Step, Stimulus, Trigger
 
 
+_LETTERS = {kind: kind.upper() for kind in ("led", "ldr", "ntc")}
+
+
 def describe(contract: Contract, board: Board) -> list[str]:
     """One sentence for each part wired, each stimulus in order of time, each expectation."""
     board = fitted(board, contract)
@@ -76,7 +79,11 @@ def describe_wired(contract: Contract, board: Board) -> list[str]:
     def roles(pins: Mapping[str, str]) -> str:
         return ", ".join(f"{role} at {at(pin)}" for role, pin in pins.items())
 
-    said = [f"{p.name} is wired: {_a(p.title or p.kind)} at {at(p.pin)}" for p in contract.parts]
+    said = [
+        f"{part.name} is wired: {_a(part.title or _LETTERS.get(part.kind, part.kind))} "
+        f"at {at(part.pin)}"
+        for part in contract.parts
+    ]
     for device in contract.devices:
         if device.kind == "wire":
             said.append(f"{device.name} joins {' and '.join(map(at, device.pins.values()))}")

@@ -68,7 +68,8 @@ def _told(table: str, kind: str) -> Any:
 @cache
 def _words_of(kind: str) -> frozenset[str]:
     """The words of a request that call for a kind."""
-    words = {kind, *(_told("words", kind) or ())}
+    # What hangs on another bus ("ssd1306-spi") is called the same.
+    words = {kind, *(_told("words", kind) or _told("words", kind.partition("-")[0]) or ())}
     common = frozenset(_said()["common"])
     for word in re.findall(r"[a-z0-9][a-z0-9-]+", title_of(kind).casefold()):
         if len(word) > 2 and word not in common and not word.isdigit():
