@@ -158,7 +158,8 @@ def describe_kind(kind: str) -> str:
 
 def _setting(measure: Measure) -> str:
     if measure.quantity == "address":
-        others = f" ({min(measure.choices)} to {max(measure.choices)})" if measure.choices else ""
+        ends = (min(measure.choices), max(measure.choices))
+        others = f" ({' to '.join(ends)})" if ends[0] != ends[1] else ""
         return f"address = {int(measure.rests):#04x}{others}"
     if measure.quantity == "bytes":
         return f'{measure.name} = "48 69" (hex)'

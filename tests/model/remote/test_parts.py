@@ -284,6 +284,7 @@ def test_a_request_without_parts_is_told_of_none() -> None:
         ("light the NeoPixels red", ["ws2812"]),
         ("print the light level of the photoresistor", ["ldr"]),
         ("show the pitch by an IMU", ["mpu6050"]),
+        ("print the time of the DS3231 every second", ["ds3231"]),
         ("print the air pressure", ["bme280"]),
         ("print the light on the LED", []),
         ("print \"hello\" on the serial port and toggle the LED", []),
