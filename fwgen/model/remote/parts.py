@@ -158,8 +158,8 @@ def describe_kind(kind: str) -> str:
 
 def _setting(measure: Measure) -> str:
     if measure.quantity == "address":
-        ends = (min(measure.choices), max(measure.choices))
-        others = f" ({' to '.join(ends)})" if ends[0] != ends[1] else ""
+        low, high = min(measure.choices), max(measure.choices)
+        others = f" ({low} to {high})" if low != high else ""
         return f"address = {int(measure.rests):#04x}{others}"
     if measure.quantity == "bytes":
         return f'{measure.name} = "48 69" (hex)'
