@@ -3,7 +3,8 @@
 The block hook counts backward entries. At a loop that has been entered often the path of one
 iteration is recorded, then read symbolically (``symbolic``): if every register, flag and memory
 cell grows by a constant, all conditions keep their outcome for n iterations, nothing is written
-outside RAM (but a pin may be set to what it is) and every peripheral read can be foreseen, then n iterations are their closed form.
+outside RAM (but a pin may be set to what it is) and every peripheral read can be foreseen, then n
+iterations are their closed form.
 The state afterwards is exactly that of running them, cycles included; the iteration that changes
 something is always run by the engine.
 

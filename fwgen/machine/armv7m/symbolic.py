@@ -104,7 +104,7 @@ class Moves:
         return self._held.get(address, value)
 
     def write(self, address: int, size: int, pair: Pair, fetch: Fetch) -> int:
-        """Until when (ps) what it found holds. Raises NotLinear where it does more than move pins."""
+        """Until when (ps) what it found holds. Raises NotLinear where more than pins moves."""
         found = self._latch(address)
         value, slope = pair
         if found is None or slope or size != 4:
