@@ -81,12 +81,15 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
     for module in contract.modules:
         made += ["", f"[parts.{_key(module.name)}]", *_lines(_module(module))]
     modules = {module.name: module for module in contract.modules}
+    parts = {part.name: part for part in contract.parts}
     if board is not None:
         modules |= board.modules
+        parts |= board.parts
     for stimulus in contract.stimuli:
         made += ["", *_comment(stimulus, board), "[[do]]"]
         made += _lines(
             _sense(stimulus, modules) if isinstance(stimulus, Sense) else
+            _analog(stimulus, parts) if isinstance(stimulus, Analog) else
             _stimulus(stimulus, board)
         )  # fmt: skip
     for expectation in contract.expectations:
@@ -213,11 +216,17 @@ def _sense(item: Sense, modules: Mapping[str, Module]) -> Pairs:
         exact = QUANTITY[load_module_kind(modules[name].kind).senses[what].quantity].exact
     at, to = ("at", _duration(item.at_ps)), ("to", _text(exact(item.to)))
     more = _if("noise", item.noise, 0, _text(exact(item.noise)))
-    more += _if("seed", item.seed, 0, str(item.seed))
+    more += _seeded(item)
     if item.over_ps:
         ends = [("from", _text(exact(item.value))), to, ("over", _duration(item.over_ps))]
         return [("ramp", _text(item.subject)), at, *ends, *more]
     return [("set", _text(item.subject)), at, to, *more]
+
+
+def _seeded(item: Sense | Analog) -> Pairs:
+    """What kind of noise it is."""
+    made = _if("seed", item.seed, 0, str(item.seed))
+    return made + _if("noise_every", item.noise_ps, 0, _duration(item.noise_ps))
 
 
 def _quantity(kind: str, value: int) -> str:
@@ -268,9 +277,7 @@ def _stimulus(item: Stimulus, board: Board | None) -> Pairs:
         case Drive():
             to = '"floating"' if item.level is None else _level(item.subject, item.level, board)
             return [("drive", _text(item.subject)), at, ("to", to)]
-        case Analog():
-            return _analog(item, board)
-        case Sense():
+        case Analog() | Sense():
             raise AssertionError(item)
         case Turn():
             bounce = _if("bounce", item.bounce_ps, 0, _duration(item.bounce_ps))
@@ -281,20 +288,19 @@ def _stimulus(item: Stimulus, board: Board | None) -> Pairs:
             return [_sent(item.data), ("to", _text(item.subject)), at, *baud]
 
 
-def _analog(item: Analog, board: Board | None) -> Pairs:
+def _analog(item: Analog, parts: Mapping[str, Part]) -> Pairs:
     at, name = ("at", _duration(item.at_ps)), _text(item.subject)
-    noise = _if("noise", item.noise_uv, 0, _voltage(item.noise_uv))
+    noise = _if("noise", item.noise_uv, 0, _voltage(item.noise_uv)) + _seeded(item)
     ohm = _if("impedance", item.ohm, 0, f'"{item.ohm} ohm"')
     if not item.points:
         return [("set", name), at, ("to", '"floating"')]
     over, last = item.points[-1]
     first, stop = _voltage(item.points[0][1]), _voltage(last)
     sensed = item.sensed
-    found = find(sensed.part, board) if sensed is not None and board is not None else None
-    if sensed is not None and found is not None and found.part is not None:
+    part = parts.get(sensed.part) if sensed is not None else None
+    if sensed is not None and part is not None:
         name, ohm = _text(sensed.part), []
-        first = _quantity(found.part.kind, sensed.value)
-        stop = _quantity(found.part.kind, sensed.to)
+        first, stop = _quantity(part.kind, sensed.value), _quantity(part.kind, sensed.to)
     if item.period_ps:
         shape = [("offset", stop), ("amplitude", _voltage(item.amplitude_uv))]
         rate = frequency_mhz(item.period_ps)

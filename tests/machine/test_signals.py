@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fwgen.machine.signals import Fabric, Pad, Signal, SquareWave
+from fwgen.machine.signals import Fabric, Pad, Signal, SquareWave, join
 from fwgen.machine.soc import Recorder
 from fwgen.machine.time import Scheduler
 from fwgen.trace import Hazard, Trace, Voltage, Wave
@@ -218,6 +219,21 @@ def test_an_open_drain_pad_is_pulled_up_while_its_line_is_high() -> None:
     assert not [e for e in bench.recorder.events if isinstance(e, Hazard)]
 
 
+def test_whoever_hears_of_a_wire_first_sees_the_new_level_on_all_of_it() -> None:
+    """A slave lets go of SDA as SCL falls: the master's own pin of SCL must be low by then."""
+    recorder = Recorder()
+    near, far = Pad("PB6", recorder), Pad("PB10", recorder)
+    for pad in (near, far):
+        pad.set_resistor(0, 1)
+    join(0, (near, far))
+    seen: list[tuple[int | None, int | None]] = []
+    near.listen(lambda _t, level: seen.append((level, far.level)))
+    far.listen(lambda _t, level: seen.append((level, near.level)))
+    far.drive(10, 0, None)
+    far.drive(20, None, None)
+    assert seen == [(0, 0), (0, 0), (1, 1), (1, 1)]
+
+
 def test_an_input_line_takes_the_level_of_its_pad_and_gives_up_its_waves_only_when_heard() -> None:
     bench = Bench()
     line = Fabric(bench.scheduler).input("TIM2_CH1")
@@ -340,3 +356,12 @@ def test_pulls_and_resistors_give_a_voltage_of_their_own() -> None:
     assert bench.pad.voltage_at(0) == (SUPPLY, 40_000)
     bench.hold(0, ohm=40_000)
     assert bench.pad.voltage_at(0) == (SUPPLY // 2, 20_000)
+
+
+def test_a_voltage_s_noise_keeps_its_value_as_long_as_it_says() -> None:
+    one = Voltage(0, "PA1", 10**6, 10**6, noise_uv=5000, seed=1, noise_ps=10**9)
+    seen = [one.at(n * 10**8) for n in range(40)]
+    assert [seen[n : n + 10] for n in range(0, 40, 10)] == [[seen[n]] * 10 for n in (0, 10, 20, 30)]
+    assert len(set(seen)) > 1
+    other = replace(one, seed=2)
+    assert seen != [other.at(n * 10**8) for n in range(40)]
