@@ -3,7 +3,8 @@
 The block hook counts backward entries. At a loop that has been entered often the path of one
 iteration is recorded, then read symbolically (``symbolic``): if every register, flag and memory
 cell grows by a constant, all conditions keep their outcome for n iterations, nothing is written
-outside RAM and every peripheral read can be foreseen, then n iterations are their closed form.
+outside RAM (but a pin may be set to what it is) and every peripheral read can be foreseen, then n
+iterations are their closed form.
 The state afterwards is exactly that of running them, cycles included; the iteration that changes
 something is always run by the engine.
 
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m.itstate import is_it, it_left, stepped
 from fwgen.machine.armv7m.steps import NOTHING, compares, compile_one
-from fwgen.machine.armv7m.symbolic import AL, ENDLESS, EQ, PC, M, NotLinear, Walk, at
+from fwgen.machine.armv7m.symbolic import AL, ENDLESS, EQ, PC, M, NotLinear, Still, Walk, at
 from fwgen.thumb.forms import is_wide
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ class Loop:
         cycles, address, count = found
         k = times - 1
         registers = [(v + s * k) & M for v, s in zip(walk.r, walk.s, strict=True)]
-        rest = Walk(registers, [0] * 16, {}, walk.fetch)
+        rest = Walk(registers, [0] * 16, {}, walk.fetch, walk.moves)
         rest.owner = walk.owner
         for cell, (size, value, slope) in walk.cells.items():
             rest.cells[cell] = size, (value + slope * k) & ((1 << (8 * size)) - 1), 0
@@ -200,7 +201,8 @@ class Loop:
         slopes: list[int],
         cells: dict[int, int],
     ) -> Walk:
-        walk = Walk(list(registers), list(slopes), cells, core.foresee(cycle))
+        still = Still(core.latch_at)
+        walk = Walk(list(registers), list(slopes), cells, core.foresee(cycle), still)
         for step in self.steps:
             step(walk)
         return walk

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from fwgen.machine.signals import Pad
     from fwgen.machine.soc import Soc
 
-REFERENCE, SENSOR = 17, 18  # the temperature sensor shares its channel with VBAT (RM0368 §11.10)
+# RM0368 §11.10 has the temperature sensor share a channel with VBAT. ST's drivers for the STM32F401
+# (stm32f4xx_hal_adc_ex.h, stm32f4xx_ll_adc.h) and Arduino's core convert it on channel 16 instead.
+ALONE, REFERENCE, SENSOR = 16, 17, 18
 
 # DS10086, temperature sensor, embedded reference and VBAT monitoring characteristics: typical.
 SENSOR_25C_UV, SENSOR_SLOPE_UV = 760_000, 2_500  # at 25 °C, per degree
@@ -88,7 +90,7 @@ class Inputs:
             return self._noise(f"{pad.name} {t_ps}") if uv is None else uv
         if channel == SENSOR and switches.vbat:
             return self._soc.board.supply_uv // VBAT_RATIO  # VBAT is wired to VDD
-        if switches.since_ps is None or channel not in (REFERENCE, SENSOR):
+        if switches.since_ps is None or channel not in (ALONE, REFERENCE, SENSOR):
             return self._noise(f"{channel} {t_ps}")
         return REFERENCE_UV if channel == REFERENCE else sensor_uv(DIE_C)
 
@@ -142,15 +144,15 @@ class Inputs:
 
     def _internal(self, channel: int, t_ps: int, switches: Switches, sampled_ps: int) -> list[Flaw]:
         section = "RM0368 §11.9"
-        if channel not in (REFERENCE, SENSOR):
+        if channel not in (ALONE, REFERENCE, SENSOR):
             return [Flaw(
                 "adc-channel", f"channel {channel} is connected to nothing",
-                "RM0368 §11.3.3", "choose a channel that a pin has, or 17 or 18",
+                "RM0368 §11.3.3", "choose a channel that a pin has, or 16 to 18",
             )]  # fmt: skip
         if channel == SENSOR and switches.vbat:
             least, what = VBAT_SAMPLING_PS, "VBAT"
         elif switches.since_ps is None:
-            bit = "TSVREFE" if channel == REFERENCE else "TSVREFE or VBATE"
+            bit = "TSVREFE or VBATE" if channel == SENSOR else "TSVREFE"
             return [Flaw(
                 "adc-source-off", f"channel {channel} is converted while it is off",
                 section, f"set {bit} in ADC_CCR",
