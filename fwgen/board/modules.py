@@ -229,6 +229,12 @@ def check_modules(
             taken[pin] = module
 
 
+def screen(module: Module) -> tuple[int, int]:
+    """Columns and rows of a module that shows a picture: its setting ``size``."""
+    width, _, height = str(module.settings["size"]).partition("x")
+    return int(width), int(height)
+
+
 def suggest_measure(name: str, measures: Mapping[str, Measure]) -> str | None:
     """A hint for a measure that a kind does not have."""
     return suggest(name, measures)

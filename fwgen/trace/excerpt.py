@@ -13,6 +13,7 @@ from fwgen.trace.events import (
     Gap,
     Hazard,
     I2cTransfer,
+    Pictured,
     Reset,
     SerialByte,
     Shown,
@@ -47,16 +48,25 @@ def excerpt(
     """The events of a window, a line each.
 
     ``subjects``: only of these pins, ports and parts; ``without``: no events of these kinds. The
-    pulses of a bus's pins are told only of pins that are asked for: the transfers tell more.
+    pulses of a bus's pins are told only of pins that are asked for: the transfers tell more. The
+    last picture of each part is drawn, in lines of its own within its element.
     """
     stop_ps = trace.span_ps if stop_ps is None else stop_ps
     only = frozenset(subjects)
+    told = [
+        event
+        for event in trace.events
+        if start_ps <= event.t_ps <= stop_ps
+        and not isinstance(event, without)
+        and not (isinstance(event, Burst) and not only)
+        and _wanted(event, only)
+    ]
+    last = {event.part: event for event in told if isinstance(event, Pictured)}
     lines = _Lines(board)
-    for event in trace.events:
-        if isinstance(event, without) or (isinstance(event, Burst) and not only):
-            continue
-        if start_ps <= event.t_ps <= stop_ps and _wanted(event, only):
-            lines.add(event)
+    for event in told:
+        lines.add(event)
+        if isinstance(event, Pictured) and last[event.part] is event:
+            lines.draw(event)
     return lines.done()
 
 
@@ -95,6 +105,12 @@ class _Lines:
         if line := self._line(event):
             self._lines.append(f"{show_duration(event.t_ps)} {line}"[:LONGEST])
 
+    def draw(self, event: Pictured) -> None:
+        """The picture under the line that tells of it: what is lit, and not the dark about it."""
+        bounds = event.picture.bounds()
+        if bounds is not None:
+            self._lines[-1] += "".join(f"\n  {row}" for row in event.picture.part(*bounds).draw())
+
     def done(self) -> list[str]:
         self._flush()
         return self._lines
@@ -131,6 +147,8 @@ class _Lines:
                 return f"{self._pin(event.pin)} from outside: {_held(event)}"
             case Shown():
                 return f"{event.part} shows {event.what} {event.value!r}"
+            case Pictured():
+                return _picture(event)
             case SerialByte():
                 return f"{event.port} {event.direction} {event.byte:#04x} {event.error}".rstrip()
             case Reset():
@@ -160,6 +178,15 @@ class _Lines:
             return "high" if level else "low"
         words = ("lit", "dark") if part.kind == "led" else ("pressed", "released")
         return words[level != part.active]
+
+
+def _picture(event: Pictured) -> str:
+    said = f"{event.part} shows a picture of {event.width} x {event.height}, "
+    bounds = event.picture.bounds()
+    if bounds is None:
+        return f"{said}all dark"
+    x, y, width, height = bounds
+    return f"{said}{event.picture.lit} lit, within {width} x {height} at ({x}, {y})"
 
 
 def _words(values: Iterable[int | None]) -> str:

@@ -12,7 +12,7 @@ from fwgen.contract.subjects import find
 from fwgen.contract.types import Press, Sense, Turn
 from fwgen.contract.words import say
 from fwgen.errors import BenchError, BoardError
-from fwgen.trace import Hazard, Shown, Stimulated
+from fwgen.trace import Hazard, Pictured, Shown, Stimulated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Module
     from fwgen.machine.soc import Soc
     from fwgen.machine.time import Timer
+    from fwgen.picture import Picture
 
 
 class ModuleModel:
@@ -35,7 +36,7 @@ class ModuleModel:
         self.pads = {role: soc.fabric.pads[pin] for role, pin in spec.pins.items()}
         self._levels = {role: pad.level or 0 for role, pad in self.pads.items()}
         self.source = self.SOURCE  # the data sheet
-        self._shown: dict[str, int | str | None] = {}
+        self._shown: dict[str, int | str | Picture | None] = {}
         self._senses: dict[str, Sense] = {}
 
     # ------------------------------------------------------------------ for the models
@@ -108,6 +109,14 @@ class ModuleModel:
         if what not in self._shown or self._shown[what] != value:
             self._shown[what] = value
             self.soc.recorder.add(Shown(t_ps, self.name, what, value))
+
+    def show_picture(self, t_ps: int, picture: Picture | None) -> None:
+        """It shows a picture from now on, or one that cannot be told."""
+        if picture is None:
+            self.show(t_ps, "picture", None)
+        elif self._shown.get("picture") != picture:
+            self._shown["picture"] = picture
+            self.soc.recorder.add(Pictured.of(t_ps, self.name, picture))
 
     def hazard(self, t_ps: int, code: str, message: str, section: str, cure: str) -> None:
         """It would misbehave; the same at the same place in the firmware is told once."""
