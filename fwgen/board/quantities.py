@@ -49,6 +49,24 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
+def parse_address(text: str) -> int:
+    """An address on an I2C bus, as "0x50" or "80". Raises UnitError."""
+    try:
+        return int(text.strip(), 0)
+    except ValueError:
+        raise UnitError(f"{text!r} is no address", hint='such as "0x50"') from None
+
+
+def parse_bytes(text: str) -> str:
+    """Hexadecimal bytes, as "01 a2". Raises UnitError."""
+    try:
+        return bytes.fromhex(text).hex(" ")
+    except ValueError:
+        raise UnitError(
+            f"{text!r} should be hexadecimal bytes", hint='such as "48 65 6c"'
+        ) from None
+
+
 def parse_colours(text: str) -> str:
     """Colours, by name or as #rrggbb, as "#rrggbb" each. Raises UnitError."""
     made = []
@@ -118,6 +136,8 @@ QUANTITIES: dict[str, Quantity] = {
     "count": Quantity(parse_count, str, str, signed=True),
     "text": Quantity(parse_lines, _quoted, str),
     "word": Quantity(str, str, str),
+    "address": Quantity(parse_address, lambda v: f"{int(v):#04x}", lambda v: f"{int(v):#04x}"),
+    "bytes": Quantity(parse_bytes, str, str),
     "colour": Quantity(parse_colours, str, str),
     "picture": Quantity(parse_rows, _sized, str),
 }

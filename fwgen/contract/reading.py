@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from fwgen.board.board_file import read_wired
-from fwgen.board.devices import check_devices
 from fwgen.board.modules import check_modules, load_module_kind
 from fwgen.board.quantities import QUANTITIES, parse_lines
 from fwgen.board.sensors import parse_sensed
@@ -296,7 +295,6 @@ class _Reader:
             top.get("parts"), place, find_pin,
             lambda pin: board.chip.pins[pin].five_volt_tolerant, findings,
         )  # fmt: skip
-        check_devices((*board.devices.values(), *devices.values()), complain)
         check_modules(
             modules.values(), wired(board, parts.values(), devices.values(), ()), complain
         )

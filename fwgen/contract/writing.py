@@ -179,11 +179,11 @@ def _module(module: Module) -> Pairs:
     kind = load_module_kind(module.kind)
     made: Pairs = [("kind", _text(module.kind))]
     made += [(key, _text(pin)) for key, pin in module.pins.items()]
-    for key, measure in {**kind.settings, **kind.senses}.items():
+    for key, measure in kind.measures(module.bus).items():
         value = module.settings.get(key, measure.rests)
         if value == measure.rests:
             continue
-        whole = measure.quantity == "count"
+        whole = measure.quantity in ("count", "address")
         text = QUANTITY[measure.quantity].exact(value)
         made.append((key, text if whole else _text(text)))
     return made + ([("title", _text(module.title))] if module.title else [])
@@ -472,12 +472,8 @@ def _device(device: Device) -> Pairs:
         made.append(("pins", _list(device.pins.values())))
     else:
         made += [(key, _text(pin)) for key, pin in device.pins.items()]
-    if device.address is not None:
-        made.append(("address", f"{device.address:#04x}"))
     if device.pull is not None:
         made.append(("pull", '"up"' if device.pull else '"down"'))
-    if device.content:
-        made.append(("content", _text(device.content.hex(" "))))
     return [*made, *([("title", _text(device.title))] if device.title else [])]
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board, PeripheralSpec
     from fwgen.machine.armv7m.comparators import Break
     from fwgen.machine.memory import MemoryMap
-    from fwgen.machine.parts.devices import Fitted
     from fwgen.machine.parts.module import ModuleModel
     from fwgen.machine.peripheral import Latch, Peripheral
     from fwgen.machine.signals import SquareWave
@@ -229,7 +228,6 @@ class Soc:
         for name in self.chip.pins:
             self.fabric.pads[name] = Pad(name, self.recorder, self.scheduler, board.supply_uv)
         self.modules: dict[str, ModuleModel] = {}  # parts with a behaviour, by name
-        self.devices: dict[str, Fitted] = {}  # on the board, by name
         self.peripherals: dict[str, Peripheral] = {}
         for spec in self.chip.peripherals.values():
             if spec.kind is not None:

@@ -401,9 +401,11 @@ transfer = "I2C1"
 address = 0x51
 """
     made = load_contract(text, BOARD)
-    assert [d.name for d in made.devices] == ["EE", "FL", "W1", "R1"]
-    assert made.devices[0].pins == {"scl": "PB8", "sda": "PB9"}
-    assert made.devices[0].content == b"\x01\x02"
+    assert [d.name for d in made.devices] == ["W1", "R1"]
+    assert [m.name for m in made.modules] == ["EE", "FL"]
+    assert made.modules[0].pins == {"scl": "PB8", "sda": "PB9"}
+    assert made.modules[0].address == 0x51
+    assert made.modules[0].settings["content"] == "01 02"
     for board in (None, BOARD):
         assert load_contract(dump_contract(made, board), BOARD) == made
 
@@ -412,12 +414,26 @@ address = 0x51
     ("line", "where", "what"),
     [
         ('X = { kind = "24c2" }', "parts.X.kind", "unknown"),
-        ('X = { kind = "24c02", scl = "PB8", sda = "PB8" }', "parts.X", "same pin"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB8" }', "parts.X.sda", "two of its pins"),
         ('X = { kind = "24c02", scl = "PB8", sda = "PQ9" }', "parts.X.sda", "no pin"),
         ('X = { kind = "wire", pins = ["PA1"] }', "parts.X.pins", "two pins"),
         ('LD2 = { kind = "wire", pins = ["PA1", "PA4"] }', "parts", "already"),
         ('X = { kind = "24c02", scl = "PB8", sda = "PB9", content = "0" }',
          "parts.X.content", "hex"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB9", address = 0x40 }',
+         "parts.X.address", "0x57"),
+        ('X = { kind = "24c01", scl = "PB8", sda = "PB9", content = "' + "00" * 129 + '" }',
+         "parts.X.content", "more than it holds"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB9", miso = "PA6" }', "parts.X.miso", "unkn"),
+        ('X = { kind = "24c04", scl = "PB8", sda = "PB9" }\n'
+         'Y = { kind = "24c02", scl = "PB8", sda = "PB9", address = 0x51 }',
+         "parts.Y", "address 0x51"),
+        ('X = { kind = "24c04", scl = "PB8", sda = "PB9" }\n'
+         'Y = { kind = "24c02", scl = "PB9", sda = "PB8", address = 0x52 }',
+         "parts.Y", "wired to X"),
+        ('X = { kind = "w25q16", sck = "PA5", miso = "PA6", mosi = "PA7", cs = "PB6" }\n'
+         'Y = { kind = "w25q32", sck = "PA5", miso = "PA6", mosi = "PA7", cs = "PB6" }',
+         "parts.Y", "PB6 is wired to X"),
     ],
 )  # fmt: skip
 def test_a_part_that_cannot_be_wired_is_refused_by_its_place(line, where, what) -> None:

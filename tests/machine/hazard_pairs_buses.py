@@ -11,12 +11,12 @@ SR1, SR2, DR = I2C1 + 0x14, I2C1 + 0x18, I2C1 + 0x10
 MASTER = 0x344  # MSTR, SPE, SSM, SSI
 PINS = {"sck": "PA5", "miso": "PA6", "mosi": "PA7", "cs": "PB6"}
 WITH = {
-    "devices": board_with(
+    "modules": board_with(
         FL={"kind": "w25q16", **PINS},
         EE={"kind": "24c02", "scl": "PB8", "sda": "PB9", "pull": "up"},
-    ).devices
+    ).modules
 }
-BARE = {"devices": {}}
+BARE = {"modules": {}}
 UP = 1 << 16 | 1 << 18  # PUPDR of PB8 and PB9
 
 
@@ -209,6 +209,6 @@ PAIRS: dict[str, Pair] = {
         i2c(sends(7, 1, 2)), i2c(sends(6, 1, 2)), "past the end"
     ),
     "part-too-fast": pair(
-        i2c(FAIR, ccr=0x8004), i2c(FAIR, ccr=0x800E), "its limit is 400000 Hz"
+        i2c(FAIR, ccr=0x8004), i2c(FAIR, ccr=0x800E), "its limit here is 400 kHz"
     ),
 }  # fmt: skip

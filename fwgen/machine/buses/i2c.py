@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fwgen.board.types import Device
+    from fwgen.board.types import Module
     from fwgen.machine.signals import Pad
     from fwgen.machine.soc import Soc
 
@@ -156,7 +156,7 @@ class Ear:
 class I2cPort:
     """A part's two pins."""
 
-    def __init__(self, soc: Soc, spec: Device, device: Target) -> None:
+    def __init__(self, soc: Soc, spec: Module, device: Target) -> None:
         self.name, self.device = spec.name, device
         self.scl_pad: Pad = soc.fabric.pads[spec.pins["scl"]]
         self.sda_pad: Pad = soc.fabric.pads[spec.pins["sda"]]

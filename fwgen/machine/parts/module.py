@@ -44,6 +44,9 @@ class ModuleModel:
     def power_on(self, t_ps: int) -> None:
         """The supply came: forget everything."""
 
+    def attach(self) -> None:
+        """All is in place, and the supply is there: one on a bus begins to listen."""
+
     def press(self, t_ps: int, key: str, *, closed: bool) -> None:
         """A contact of it closes or opens."""
 
@@ -163,11 +166,13 @@ def fit(soc: Soc) -> dict[str, ModuleModel]:
         except ModuleNotFoundError as error:
             raise BoardError(
                 f"{spec.name} behaves as {spec.model!r}, which the machine does not have",
-                where=f"boards/modules/{spec.kind}.toml",
+                where=f"boards/parts/{spec.kind}.toml",
             ) from error
         made[spec.name] = module.MODEL(soc, spec)
     for model in made.values():
         model.power_on(0)
+    for model in made.values():
+        model.attach()
     return made
 
 

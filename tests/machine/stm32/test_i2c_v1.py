@@ -464,7 +464,7 @@ def test_the_packet_error_code_is_sent_and_checked() -> None:
     until(soc, BTF)
     change(soc, set=STOP)
     idle(soc)
-    assert soc.devices["EE"].memory[0x21] == pec(b"\xa0\x20\x55")
+    assert soc.modules["EE"].memory[0x21] == pec(b"\xa0\x20\x55")
     assert transfers(soc)[0].data == f"2055{pec(bytes([0xA0, 0x20, 0x55])):02x}"
 
 
@@ -555,5 +555,5 @@ def test_a_page_wraps_within_itself(at: int, data: bytes, listens: bool) -> None
     wanted = bytearray(b"\xff" * 8)
     for n, byte in enumerate(data):
         wanted[(at + n) % 8] = byte
-    assert soc.devices["EE"].memory[0x40:0x48] == wanted
+    assert soc.modules["EE"].memory[0x40:0x48] == wanted
     assert ("part-page-wrap" in codes(soc)) == (at + len(data) > 8)
