@@ -59,6 +59,11 @@ class Picture:
             [[self.at(x + i, y + j) for i in range(width)] for j in range(height)]
         )  # fmt: skip
 
+    def turned(self) -> Picture:
+        """The picture upside down: turned by half a turn."""
+        rows = self.text().split("\n")
+        return parse_picture("\n".join(row[::-1] for row in reversed(rows)))
+
     def bounds(self) -> tuple[int, int, int, int] | None:
         """The smallest region (x, y, width, height) that holds all that is lit; None: nothing."""
         rows = [y for y in range(self.height) if any(self._row(y))]

@@ -47,7 +47,7 @@ class Hd44780(ModuleModel):
         super().__init__(soc, spec)
         self._times = TIMES[self.word("supply")]
         self.controller = Controller(self.setting("columns"), self.setting("rows"), self.hazard)
-        self._text = Settled(self, "text", self.controller.text, SETTLED_PS)
+        self._text = Settled(self, self._tell, SETTLED_PS)
         self._enable_rise = self._enable_fall = self._address_ps = self._data_ps = -(10**12)
         self._reading = False
         self.hear("e", self._enable)
@@ -61,6 +61,9 @@ class Hd44780(ModuleModel):
         """Blank."""
         self.controller.power_on(t_ps)
         self.show(t_ps, "text", "")
+
+    def _tell(self, t_ps: int) -> None:
+        self.show(t_ps, "text", self.controller.text())
 
     def _reads(self) -> bool:
         return "rw" in self.pads and bool(self.level("rw"))

@@ -131,12 +131,10 @@ class ModuleModel:
 
 
 class Settled:
-    """A value that is shown once it has kept still for a while, as an eye takes it in."""
+    """What is shown (by ``tell``) once it has kept still for a while, as an eye takes it in."""
 
-    def __init__(
-        self, module: ModuleModel, what: str, read: Callable[[], int | str | None], quiet_ps: int
-    ) -> None:
-        self._module, self._what, self._read, self._quiet = module, what, read, quiet_ps
+    def __init__(self, module: ModuleModel, tell: Callable[[int], None], quiet_ps: int) -> None:
+        self._module, self._tell, self._quiet = module, tell, quiet_ps
         self._last = self._first = -1
         self._timer: Timer | None = None
 
@@ -154,7 +152,7 @@ class Settled:
             self._timer = self._module.later(due, self._look)
             return
         self._timer = None
-        self._module.show(t_ps, self._what, self._read())
+        self._tell(t_ps)
 
 
 def fit(soc: Soc) -> dict[str, ModuleModel]:
