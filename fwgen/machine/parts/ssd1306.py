@@ -122,7 +122,8 @@ class Ssd1306(BusPart):
             if byte & 0x3F:
                 self.hazard(
                     t_ps, "oled-command", f"a control byte of {byte:02X}h: its lower six bits are"
-                    " 0", "8.1.5.2, write mode for I2C", "send 00h before commands, 40h before data",
+                    " 0", "8.1.5.2, write mode for I2C",
+                    "send 00h before commands, 40h before data",
                 )  # fmt: skip
             self._control = byte
             return True
