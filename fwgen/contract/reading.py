@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from fwgen.board.board_file import read_wired
-from fwgen.board.modules import check_modules, load_module_kind
+from fwgen.board.modules import check_modules, load_module_kind, outputs_in
+from fwgen.board.outputs import PinNames
 from fwgen.board.quantities import QUANTITIES, parse_lines
 from fwgen.board.sensors import parse_sensed
 from fwgen.board.table import Finding, suggest
@@ -291,10 +292,13 @@ class _Reader:
         def complain(name: str, message: str, hint: str | None) -> None:
             findings.append(Finding(f"{place}.{name}", message, hint))
 
-        parts, devices, modules = read_wired(
-            top.get("parts"), place, find_pin,
-            lambda pin: board.chip.pins[pin].five_volt_tolerant, findings,
+        data = top.get("parts")
+        theirs = {m.name: m.outputs for m in board.modules.values() if m.outputs}
+        pins = PinNames(
+            find_pin, lambda pin: board.chip.pins[pin].five_volt_tolerant,
+            theirs | outputs_in(data),
         )  # fmt: skip
+        parts, devices, modules = read_wired(data, place, pins, pins.stands_5v, findings)
         check_modules(
             modules.values(), wired(board, parts.values(), devices.values(), ()), complain
         )

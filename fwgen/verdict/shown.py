@@ -24,11 +24,12 @@ def judge_shows(e: Shows, view: View) -> Seen:
     module = view.subject(e.subject).module
     assert module is not None
     # Names of the trace are the module's own; several values at one moment: the last one counts.
-    told: dict[int, int | str | Picture | None] = {
+    told = {
         event.t_ps: event.picture if isinstance(event, Pictured) else event.value
         for event in view.trace.events
-        if event.t_ps < span.stop and _tells(event, module.name, e.what)
-    }
+        if isinstance(event, Pictured | Shown) and event.t_ps < span.stop
+        and event.part == module.name and _what(event) == e.what
+    }  # fmt: skip
     asked = parse_picture(str(e.value)) if _is_picture(e, view) else None
     settled = span.start + e.within_ps
     since: int = 0
@@ -52,10 +53,8 @@ def judge_shows(e: Shows, view: View) -> Seen:
     )
 
 
-def _tells(event: object, part: str, what: str) -> bool:
-    if isinstance(event, Pictured):
-        return event.part == part and what == "picture"
-    return isinstance(event, Shown) and event.part == part and event.what == what
+def _what(event: Pictured | Shown) -> str:
+    return "picture" if isinstance(event, Pictured) else event.what
 
 
 def _is_picture(e: Shows, view: View) -> bool:

@@ -8,6 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
 from fwgen.board.modules import load_module_kind
+from fwgen.board.outputs import in_order
 from fwgen.contract.subjects import find
 from fwgen.contract.types import Press, Sense, Turn
 from fwgen.contract.words import say
@@ -35,6 +36,12 @@ class ModuleModel:
         self.soc, self.spec, self.name = soc, spec, spec.name
         self.pads = {role: soc.fabric.pads[pin] for role, pin in spec.pins.items()}
         self._levels = {role: pad.level or 0 for role, pad in self.pads.items()}
+        self.outs = {
+            own: soc.fabric.pads[pin]
+            for own in spec.outputs
+            if (pin := f"{spec.name}.{own}") in soc.fabric.pads
+        }
+        self._outputs_at: dict[str, tuple[int | None, int | None]] = {}
         self.source = self.SOURCE  # the data sheet
         self._shown: dict[str, int | str | Picture | None] = {}
         self._senses: dict[str, Sense] = {}
@@ -82,6 +89,12 @@ class ModuleModel:
         """Drive one of its pins, or let go of it."""
         self.pads[role].drive_outside(t_ps, self.name, level)
 
+    def put_out(self, t_ps: int, own: str, level: int | None, pull: int | None = None) -> None:
+        """Drive one of its outputs, pull it, or leave it; nothing where nobody is wired to it."""
+        if own in self.outs and self._outputs_at.get(own) != (level, pull):
+            self._outputs_at[own] = level, pull
+            self.outs[own].drive(t_ps, level, pull)
+
     def later(self, t_ps: int, call: Callable[[int], None]) -> Timer:
         """Do something at a time."""
         return self.soc.scheduler.at(t_ps, call)
@@ -123,6 +136,8 @@ class ModuleModel:
 
     def hazard(self, t_ps: int, code: str, message: str, section: str, cure: str) -> None:
         """It would misbehave; the same at the same place in the firmware is told once."""
+        if self.soc.powering:
+            return
         event = Hazard.of(
             code, f"{self.name}: {message}", t_ps, self.soc.pc,
             section=f"{self.source}, {section}", cure=cure,
@@ -158,7 +173,7 @@ class Settled:
 def fit(soc: Soc) -> dict[str, ModuleModel]:
     """Put the board's modules onto the chip's pads. Raises BoardError for one without a model."""
     made: dict[str, ModuleModel] = {}
-    for spec in soc.board.modules.values():
+    for spec in in_order(soc.board.modules):
         try:
             module = import_module(f"fwgen.machine.parts.{spec.model}")
         except ModuleNotFoundError as error:
