@@ -59,9 +59,8 @@ def _what(event: Pictured | Shown) -> str:
 
 def _is_picture(e: Shows, view: View) -> bool:
     module = view.subject(e.subject).module
-    return module is not None and (
-        load_module_kind(module.kind).shows[e.what].quantity == "picture"
-    )
+    measure = load_module_kind(module.kind).shows.get(e.what) if module is not None else None
+    return measure is not None and measure.quantity == "picture"
 
 
 def _other(
