@@ -765,9 +765,7 @@ class Pad:
         strong: dict[str, int] = {}
         for pad in self._net:
             strong |= pad._outside
-        strong |= {
-            f"{p.name} of {p._owner}": p._inside for p in self._net if p._inside is not None
-        }
+        strong |= {f"{p.name} of {p._owner}": p._inside for p in self._net if p._inside is not None}
         rests = [p._resistor for p in self._net] + [p._pull for p in self._net]
         level = (
             self._strongest(t_ps, strong) if strong

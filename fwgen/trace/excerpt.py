@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 LONGEST_SAID = 60  # bytes of a serial line, or frames of a bus, on one line of the excerpt
 LONGEST = 240
+WIDEST = 128  # columns of a drawing: for models, who read blocks and no braille
 
 
 def excerpt(
@@ -106,10 +107,8 @@ class _Lines:
             self._lines.append(f"{show_duration(event.t_ps)} {line}"[:LONGEST])
 
     def draw(self, event: Pictured) -> None:
-        """The picture under the line that tells of it: what is lit, and not the dark about it."""
-        bounds = event.picture.bounds()
-        if bounds is not None:
-            self._lines[-1] += "".join(f"\n  {row}" for row in event.picture.part(*bounds).draw())
+        """The picture under the line that tells of it."""
+        self._lines[-1] += "".join(f"\n  {row}" for row in drawn(event, WIDEST))
 
     def done(self) -> list[str]:
         self._flush()
@@ -148,7 +147,7 @@ class _Lines:
             case Shown():
                 return f"{event.part} shows {event.what} {event.value!r}"
             case Pictured():
-                return _picture(event)
+                return picture_words(event)
             case SerialByte():
                 return f"{event.port} {event.direction} {event.byte:#04x} {event.error}".rstrip()
             case Reset():
@@ -180,7 +179,14 @@ class _Lines:
         return words[level != part.active]
 
 
-def _picture(event: Pictured) -> str:
+def drawn(event: Pictured, columns: int) -> list[str]:
+    """What is lit of a picture in block characters, without the dark about it."""
+    bounds = event.picture.bounds()
+    return event.picture.part(*bounds).draw(columns) if bounds is not None else []
+
+
+def picture_words(event: Pictured) -> str:
+    """That a part shows a picture: how large, and how much of it is lit where."""
     said = f"{event.part} shows a picture of {event.width} x {event.height}, "
     bounds = event.picture.bounds()
     if bounds is None:

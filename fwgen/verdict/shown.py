@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fwgen.board.modules import load_module_kind
 from fwgen.board.quantities import channels
-from fwgen.contract.words import corner_words, value_words
+from fwgen.contract.words import corner_words, shown_words, value_words
 from fwgen.picture import Picture, parse_picture
 from fwgen.trace import Pictured, Shown
 from fwgen.units import show_duration
@@ -47,7 +47,7 @@ def judge_shows(e: Shows, view: View) -> Seen:
         since, value = t, new
     took = max(0, (right_from or 0) - span.start)
     return passed(
-        f"{e.subject} shows the {e.what} {value_words(e, e.value, view.board)}{corner_words(e)} "
+        f"{e.subject} shows {shown_words(e, e.value, view.board)}{corner_words(e)} "
         f"from {show_duration(right_from or 0)} on",
         duration("after", took),
     )
@@ -74,7 +74,7 @@ def _other(
         )
     assert not isinstance(value, Picture)
     return (
-        f"{e.subject} shows the {e.what} {value_words(e, value, view.board)} at "
+        f"{e.subject} shows {shown_words(e, value, view.board)} at "
         f"{show_duration(at)}; expected {value_words(e, e.value, view.board)}"
     )
 

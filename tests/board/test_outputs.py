@@ -68,9 +68,7 @@ EXP = '[parts.SR]\nkind = "pcf8574"\nscl = "D15"\nsda = "D14"\n'
         (EXP + SPOT.replace("QA", "P0"), "parts.SPOT", "next to no current"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_wired_is_refused_by_its_place(
-    text: str, where: str, message: str
-) -> None:
+def test_what_cannot_be_wired_is_refused_by_its_place(text: str, where: str, message: str) -> None:
     with pytest.raises(ContractError, match=message) as caught:
         load_contract(text + EXPECT, BOARD)
     assert where in str(caught.value.where)

@@ -826,8 +826,9 @@ CASES = [
     ),
     Case(
         "a display shows a picture",
-        Shows("OLED", "picture", "#.\n.#", within_ps=100 * MS, window=Window(S, 2 * S),
-              corner=(8, 4)),
+        Shows(
+            "OLED", "picture", "#.\n.#", within_ps=100 * MS, window=Window(S, 2 * S), corner=(8, 4)
+        ),
         Painter().pictures("OLED", (0, BLANK), (S + 100 * MS, spots((8, 4), (9, 5)))),
         {"corner": (9, 4), "value": "#.\n##", "within_ps": 100 * MS - 1},
         (
@@ -840,7 +841,9 @@ CASES = [
             Bad(
                 "one pixel more for a moment",
                 Painter().pictures(
-                    "OLED", (S, spots((8, 4), (9, 5))), (1500 * MS, spots((8, 4), (9, 4), (9, 5))),
+                    "OLED",
+                    (S, spots((8, 4), (9, 5))),
+                    (1500 * MS, spots((8, 4), (9, 4), (9, 5))),
                     (1500 * MS + 1, spots((8, 4), (9, 5))),
                 ),
                 1500 * MS,
@@ -848,7 +851,8 @@ CASES = [
             ),
             Bad(
                 "what cannot be told",
-                Painter().pictures("OLED", (S, spots((8, 4), (9, 5))))
+                Painter()
+                .pictures("OLED", (S, spots((8, 4), (9, 5))))
                 .shows("OLED", "picture", (1500 * MS, None)),
                 1500 * MS,
                 "nothing that can be told",
@@ -875,7 +879,7 @@ CASES = [
         Shows("OLED", "lit", 12, within_ps=0, window=Window(0, S)),
         Painter().shows("OLED", "lit", (0, 12)),
         {"value": 13},
-        (Bad("one less", Painter().shows("OLED", "lit", (0, 11)), 0, "shows the lit 11"),),
+        (Bad("one less", Painter().shows("OLED", "lit", (0, 11)), 0, "shows 11 lit pixels"),),
     ),
     Case(
         "a servo shows",
