@@ -215,6 +215,7 @@ class Soc:
         self.clocks: dict[str, ClockDomain] = {}
         self.gated: dict[str, bool] = {}  # peripheral -> its clock is enabled (kept by RCC)
         self.settling: dict[str, int] = {}  # peripheral -> until when its new clock may be absent
+        self.debugger_cut: set[str] = set()  # peripherals that keep a debugger from its wires
         self.core: Core | None = None
         self.memory: MemoryMap | None = None  # what masters other than the core reach
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause

@@ -172,6 +172,13 @@ PAIRS: dict[str, Pair] = {
         slave(), slave(poke((SPI2 + 12, 5))), "nothing was written", board={"devices": SLAVE}
     ),
     "i2c-cut": pair(i2c(ADDRESSED, poke((I2C1, 0))), i2c(FAIR, poke((I2C1, 0))), "PE cleared"),
+    "i2c-cr1-pending": pair(
+        i2c(START, poke((I2C1, 0x501)), wait(SR1, 1), STOPPED), i2c(STARTED, STOPPED),
+        "START had still to come",
+    ),
+    "i2c-reconfigured": pair(
+        i2c(poke((I2C1 + 0x1C, 90)), FAIR), i2c(FAIR), "CCR changed while PE is 1"
+    ),
     "i2c-data-lost": pair(
         i2c(ADDRESSED, poke((DR, 1)), poke((DR, 2)), STOPPED), i2c(sends(1, 2)), "STOP comes"
     ),
