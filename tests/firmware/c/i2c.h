@@ -68,6 +68,8 @@ __attribute__((unused)) static uint8_t i2c_get(uint32_t address)
     I2C1->cr1 |= I2C_STOP;
     while (!(I2C1->sr1 & I2C_RXNE))
         ;
+    while (I2C1->cr1 & I2C_STOP)
+        ;
     return (uint8_t)I2C1->dr;
 }
 
