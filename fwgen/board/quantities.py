@@ -53,7 +53,7 @@ def parse_count(text: str) -> int:
     return int(text)
 
 
-CALENDAR_START = datetime(2000, 1, 1)  # noqa: DTZ001 - a clock of a board knows no time zone
+CALENDAR_START = datetime(2000, 1, 1)
 
 
 def parse_moment(text: str) -> int:

@@ -43,9 +43,28 @@ class Block:
     """
 
     __slots__ = (
-        "address", "barrier", "code", "control", "cost", "entries", "exclusive", "first", "flags",
-        "begins_in_it", "fp", "has_it", "last", "plan", "prefix", "problem", "refused", "sends_event",
-        "size", "stops", "watched", "writes",
+        "address",
+        "barrier",
+        "begins_in_it",
+        "code",
+        "control",
+        "cost",
+        "entries",
+        "exclusive",
+        "first",
+        "flags",
+        "fp",
+        "has_it",
+        "last",
+        "plan",
+        "prefix",
+        "problem",
+        "refused",
+        "sends_event",
+        "size",
+        "stops",
+        "watched",
+        "writes",
     )  # fmt: skip
 
     def __init__(

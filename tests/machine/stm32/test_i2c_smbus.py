@@ -167,7 +167,7 @@ def test_dma_sends_the_pec_after_its_last_item() -> None:
 @pytest.mark.parametrize("fits", [True, False])
 def test_dma_takes_its_last_item_for_the_pec_and_checks_it(fits: bool) -> None:
     soc = soc_with(EE=EE)
-    memory = soc.devices["EE"].memory
+    memory = soc.modules["EE"].memory
     memory[0], memory[1] = 0x12, 0x34
     memory[2] = pec(b"\xa1\x12\x34") ^ (0 if fits else 0x80)
     on(soc)
@@ -345,9 +345,9 @@ def with_slow(*, listens: bool, hold_ps: int = 70 * US) -> Soc:
     old.attend(edges=False)
     for pad in (old.scl_pad, old.sda_pad):
         pad.clients.remove(old)
-    slow = type("Slow", (Slow,), {"hold_ps": hold_ps})(soc, soc.board.devices["EE"])
-    I2cPort(soc, soc.board.devices["EE"], slow)
-    soc.devices["EE"] = slow
+    slow = type("Slow", (Slow,), {"hold_ps": hold_ps})(soc, soc.board.modules["EE"])
+    I2cPort(soc, soc.board.modules["EE"], slow)
+    soc.modules["EE"] = slow
     slow.power_on(soc.now_ps)
     if listens:
         soc.fabric.pads["PB8"].listen(lambda t, level: None)
@@ -390,7 +390,7 @@ def test_told_bytes_and_watched_edges_show_the_same_clock() -> None:
 def test_however_long_it_holds_the_data_are_the_same(hold, listens, data) -> None:
     soc = with_slow(listens=listens, hold_ps=hold)
     assert write(soc, 0x50, b"\x00" + data)
-    assert soc.devices["EE"].memory[: len(data)] == data
+    assert soc.modules["EE"].memory[: len(data)] == data
 
 
 # ---------------------------------------------------------------------- two masters
