@@ -535,6 +535,10 @@ class Pad:
         self._inside, self._pull = level, pull
         self._resolve(t_ps)
 
+    def ready(self, level: int | None, pull: int | None) -> None:
+        """Its owner is about to ``drive`` it so, at the same moment as other pins of its own."""
+        self._inside, self._pull = level, pull
+
     def connect(self, t_ps: int, source: Signal, *, open_drain: bool, pull: int | None) -> None:
         """Let a peripheral's line drive the output stage; an open drain only ever drives 0."""
         if source is self._source and open_drain == self._open_drain:

@@ -60,7 +60,9 @@ class Hd44780(ModuleModel):
     def power_on(self, t_ps: int) -> None:
         """Blank."""
         self.controller.power_on(t_ps)
-        self._reading = self._enabled = False
+        if self._reading:
+            self._put(t_ps, None)
+        self._enabled = False
         self.show(t_ps, "text", "")
 
     def _tell(self, t_ps: int) -> None:

@@ -16,7 +16,7 @@ from fwgen.errors import BenchError, BoardError
 from fwgen.trace import Hazard, Pictured, Shown, Stimulated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fwgen.board.types import Module
     from fwgen.machine.soc import Soc
@@ -89,11 +89,19 @@ class ModuleModel:
         """Drive one of its pins, or let go of it."""
         self.pads[role].drive_outside(t_ps, self.name, level)
 
-    def put_out(self, t_ps: int, own: str, level: int | None, pull: int | None = None) -> None:
-        """Drive one of its outputs, pull it, or leave it; nothing where nobody is wired to it."""
-        if own in self.outs and self._outputs_at.get(own) != (level, pull):
-            self._outputs_at[own] = level, pull
-            self.outs[own].drive(t_ps, level, pull)
+    def put_out(self, t_ps: int, levels: Mapping[str, tuple[int | None, int | None]]) -> None:
+        """Drive or pull its outputs, all at one moment: each to a level, or None, and a pull."""
+        moved = {
+            self.outs[own]: how
+            for own, how in levels.items()
+            if own in self.outs and self._outputs_at.get(own) != how
+        }
+        self._outputs_at.update(levels)
+        # Whoever hears one of them and answers must not find another one as it was before.
+        for pad, how in moved.items():
+            pad.ready(*how)
+        for pad, how in moved.items():
+            pad.drive(t_ps, *how)
 
     def later(self, t_ps: int, call: Callable[[int], None]) -> Timer:
         """Do something at a time."""

@@ -36,11 +36,10 @@ class Pcf8574(BusPart):
         self._settle(t_ps)
 
     def _put(self, t_ps: int) -> None:
-        for n, own in enumerate(self.spec.outputs):
-            if self._latch >> n & 1:
-                self.put_out(t_ps, own, None, 1)
-            else:
-                self.put_out(t_ps, own, 0)
+        self.put_out(t_ps, {
+            own: (None, 1) if self._latch >> n & 1 else (0, None)
+            for n, own in enumerate(self.spec.outputs)
+        })  # fmt: skip
 
     def levels(self) -> int:
         """What its pins read: one that nobody is wired to is as it was written."""

@@ -92,8 +92,10 @@ class Shift595(ModuleModel):
     def _drive(self, t_ps: int) -> None:
         """QA is the bit that was shifted in last."""
         off = self._off()
-        for n, own in enumerate(self.spec.outputs):
-            self.put_out(t_ps, own, None if off else self._latch >> n & 1)
+        self.put_out(t_ps, {
+            own: (None if off else self._latch >> n & 1, None)
+            for n, own in enumerate(self.spec.outputs)
+        })  # fmt: skip
 
 
 MODEL = Shift595

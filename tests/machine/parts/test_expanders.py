@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fwgen.board import load_board
 from fwgen.contract import load_contract
 from fwgen.contract.subjects import fitted
+from fwgen.machine.machine import Machine
 from fwgen.machine.parts.module import fit
 from fwgen.machine.soc import Soc
 from fwgen.trace import Edge, Hazard, Shown
@@ -180,6 +181,34 @@ def test_a_display_wired_to_an_expander_by_hand_shows_its_text() -> None:
     made.wait(20 * MS)
     assert made.told("LCD", "text")[-1] == "Hi"
     assert not made.hazards()
+
+
+@pytest.mark.parametrize("rs", [0, 3])  # which moves before E, and after it
+def test_register_select_may_not_move_with_enable(rs: int) -> None:
+    pins = {"rs": rs, "rw": 1, "e": 2, "d4": 4, "d5": 5, "d6": 6, "d7": 7}
+    more = "[parts.LCD]\nkind='hd44780'\n" + "\n".join(f"{r}='X.P{n}'" for r, n in pins.items())
+    made = Expander(more)
+    made.wait(50 * MS).send(0x00, 1 << rs | E, 1 << rs)
+    assert made.hazards() == ["lcd-timing"]
+    assert made.hazard().section.endswith("tAS")
+
+
+def test_power_that_comes_back_is_nobody_s_fault() -> None:
+    pins = {"rs": 0, "rw": 1, "e": 2, "d4": 4, "d5": 5, "d6": 6, "d7": 7}
+    text = (
+        "[parts.X]\nkind='pcf8574'\nscl='D15'\nsda='D14'\npull='up'\n[parts.LCD]\nkind='hd44780'\n"
+        + "\n".join(f"{role}='X.P{n}'" for role, n in pins.items())
+        + "\n[[expect]]\nlevel='LD2'\nis='off'\n"
+    )
+    idle = (0x2000_1000).to_bytes(4, "little") + (0x0800_0009).to_bytes(4, "little")
+    with Machine(fitted(BOARD, load_contract(text, BOARD))) as machine:
+        machine.load(flash=idle + b"\xfe\xe7")  # b .
+        machine.advance(MS)
+        machine.soc.modules["X"].written(MS, 0x00)  # type: ignore[attr-defined]
+        machine.power_cycle()
+        assert machine.soc.fabric.pads["X.P2"].level == 1
+        machine.advance(2 * MS)
+        assert not list(machine.trace().of(Hazard))
 
 
 # ---------------------------------------------------------------------- the backpack
