@@ -267,6 +267,10 @@ analog = st.one_of(
         noise_uv=st.just(0) | st.integers(0, 100_000), ohm=st.integers(0, 10**6),
     ),
     st.builds(
+        Analog, st.just("PC4"), times, volts.map(lambda uv: ((0, uv),)),
+        noise_uv=st.integers(1, 100_000), seed=st.integers(0, 9), noise_ps=st.integers(0, S),
+    ),
+    st.builds(
         Analog, st.just("PC4"), st.integers(0, SPAN // 2),
         st.tuples(volts, st.integers(1, SPAN // 4), volts).map(
             lambda ends: ((0, ends[0]), (ends[1], ends[2]))
@@ -343,8 +347,9 @@ stimuli = st.tuples(
         st.integers(-40_000, 80_000),
         st.integers(-40_000, 80_000),
         st.integers(1, S),
-        st.integers(0, 5000),
+        st.integers(1, 5000),
         st.integers(0, 9),
+        st.integers(0, S),
     ),
     st.builds(
         Turn,

@@ -118,7 +118,8 @@ class ModuleModel:
             value = sense.value + (sense.to - sense.value) * into // sense.over_ps
         if sense.noise:
             # The same at the same time: a run can be repeated.
-            drawn = Random(f"{self.name} {what} {sense.seed} {self.soc.chance} {t_ps}")
+            piece = t_ps // (sense.noise_ps or 1)
+            drawn = Random(f"{self.name} {what} {sense.seed} {self.soc.chance} {piece}")
             value += drawn.randint(-sense.noise, sense.noise)
         measure = load_module_kind(self.spec.kind).senses[what]
         value = value if measure.least is None else max(value, measure.least)

@@ -77,7 +77,7 @@ class Mpu6050(RegisterPart):
         self._woke_ps = t_ps
         self._fifo = bytearray()
         self._fifo_last = self._fifo_count = 0
-        self._status = 0
+        self._status = self._fresh = 0
         self._pin(t_ps, on=False)
 
     # ------------------------------------------------------------------ samples
@@ -100,11 +100,8 @@ class Mpu6050(RegisterPart):
         if due <= self._number:
             return
         length = self._frame_length()
-        first = self._number + 1
-        if length:
-            first = max(first, due - FIFO_BYTES // length - 1)  # older ones are pushed out
-        else:
-            first = due
+        # Of older ones nothing is left: pushed out of the FIFO, or overwritten.
+        first = max(self._number + 1, due - (FIFO_BYTES // length + 1 if length else 0))
         if length and len(self._fifo) + length * (due - self._number) > FIFO_BYTES:
             self._raise(OVERFLOW)
         for number in range(first, due + 1):
@@ -115,6 +112,7 @@ class Mpu6050(RegisterPart):
 
     def _raise(self, flag: int) -> None:
         self._status |= flag & self._registers[INT_ENABLE]
+        self._fresh |= flag & self._registers[INT_ENABLE]
 
     def _sample(self, t_ps: int) -> None:
         standby, old = self._registers[PWR_MGMT_2], self._data
@@ -163,9 +161,8 @@ class Mpu6050(RegisterPart):
             self._timer = self.later(max(due, t_ps), self._noticed)
 
     def _noticed(self, t_ps: int) -> None:
-        before, self._status = self._status, 0
         self._catch_up(t_ps)
-        fresh, self._status = self._status, self._status | before
+        fresh, self._fresh = self._fresh, 0  # by whomever it was made up
         if fresh:
             self._pin(t_ps, on=True)
             if not self._registers[INT_PIN_CFG] & LATCH:

@@ -65,7 +65,7 @@ class RegisterPart(BusPart):
     def part_read(
         self, t_ps: int, first: int, register: int, measurement: int, section: str
     ) -> None:
-        """A byte of a value was read whose registers begin at ``first``: are they of one piece?
+        """A byte was read of a value whose registers begin at ``first``: is it of one piece.
 
         ``measurement`` counts them. A value's high byte comes first.
         """

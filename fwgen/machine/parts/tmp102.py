@@ -197,7 +197,7 @@ class Tmp102(BusPart):
             self._limits[self._pointer] = word & mask
 
     def read(self, t_ps: int) -> int:
-        """The register of the pointer, the high byte first; in interrupt mode this ends an alert."""
+        """The register of the pointer, high byte first; in interrupt mode this ends an alert."""
         self._given += 1
         if self._asked == "alert":
             self._assert(t_ps, on=False)

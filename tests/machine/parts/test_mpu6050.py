@@ -1,4 +1,4 @@
-"""MPU-6050 alone: power, ranges, rates, the interrupt pin, the FIFO, and what it must not be told."""
+"""MPU-6050 alone: power, ranges, rates, the interrupt pin, the FIFO, and what is told."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fwgen.contract import Sense
 from fwgen.trace import Gap
 from tests.machine.parts.bench import MS, US, S
 from tests.machine.parts.buses import OnI2c
@@ -93,6 +94,20 @@ def test_data_ready_pulses_at_the_sample_rate_and_latched_waits_for_a_read() -> 
     one.write(0x38, 0)
     one.wait(20 * MS)
     assert one.read(0x3A) == b"\x00", "not enabled, not told"
+
+
+def test_a_sample_that_something_else_made_up_first_is_told_at_the_pin_all_the_same() -> None:
+    one = made()
+    one.write(0x19, 9, 1)
+    one.write(0x38, 1)
+    one.wait(5 * MS)
+    before = len(one.edges("int"))
+    due = one.model._origin_ps + (one.model._number + 1) * 10 * MS
+    one.model._timer.cancel()  # set at the very moment of a sample, and heard of first
+    one.do(Sense("X.accel_x", due, 0, 0))
+    one.model._watch(one.t)
+    one.wait(6 * MS)
+    assert [level for _, level in one.edges("int")[before:]] == [1, 0]
 
 
 def test_the_fifo_takes_what_is_chosen_and_pushes_out_the_oldest() -> None:
