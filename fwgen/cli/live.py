@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fwgen.cli.shown import ShownParts
 from fwgen.contract import Drive, Press, Send
 from fwgen.interrupt import held
 from fwgen.trace import Edge, Event, Fault, Gap, Hazard, Reset, SerialByte, Sleep, Wake, Wave
@@ -106,6 +108,7 @@ class Live:
         self._out = bytearray()
         self._notes: deque[tuple[str, str]] = deque()
         self._told: set[str] = set()
+        self._shown = ShownParts()
         self._in = bytearray()
         self._line_free_ps = self._finger_free_ps = 0
         self._asleep_ps, self._asleep_since = 0, -1
@@ -184,6 +187,7 @@ class Live:
         self.t_ps = self._line_free_ps = self._finger_free_ps = self._asleep_ps = 0
         self._asleep_since = -1
         self._holding.clear()
+        self._shown = ShownParts()
         self._origin = time.monotonic()
 
     def _over(self) -> bool:
@@ -241,6 +245,7 @@ class Live:
     # ------------------------------------------------------------------ what the board does
 
     def _hear(self, event: Event) -> None:
+        self._shown.take(event)
         match event:
             case Edge() | Wave() if event.pin in self._pins:
                 self._pins[event.pin] = self._pins[event.pin].after(event)
@@ -387,6 +392,9 @@ class Live:
             self._out.clear()
         while self._notes:
             self.terminal.note(*self._notes.popleft())
+        columns = max(20, shutil.get_terminal_size().columns - 3)
+        for text in self._shown.due(self.t_ps, columns, last=last):
+            self.terminal.note(text)
         now = time.monotonic()
         if last or now - self._drawn >= REDRAW_S:
             self._drawn = now

@@ -259,6 +259,17 @@ def value_words(item: Shows, value: int | str | None, board: Board) -> str:
     return str(value) if measure is None else QUANTITY[measure.quantity].show(value)
 
 
+def shown_words(item: Shows, value: int | str | None, board: Board) -> str:
+    """What a module shows, its value included."""
+    words = value_words(item, value, board)
+    return f"{words} lit pixels" if item.what == "lit" else f"the {item.what} {words}"
+
+
+def corner_words(item: Shows) -> str:
+    """Where in a display a picture is expected."""
+    return "" if item.corner is None else f" with its corner at {item.corner[0]}, {item.corner[1]}"
+
+
 def _shows(item: Shows, board: Board) -> str:
     give = ""
     if item.tolerance:
@@ -267,9 +278,9 @@ def _shows(item: Shows, board: Board) -> str:
             value_words(item, item.tolerance, board)
         )  # fmt: skip
         give = f", give or take {shown}"
-    what = value_words(item, item.value, board)
+    what = shown_words(item, item.value, board)
     return (
-        f"{item.subject} shows the {item.what} {what}{give}, within "
+        f"{item.subject} shows {what}{give}{corner_words(item)}, within "
         f"{show_duration(item.within_ps)}{_window(item.window)}"
     )
 

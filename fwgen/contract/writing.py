@@ -196,15 +196,18 @@ def _shows(e: Shows, modules: Mapping[str, Module]) -> Pairs:
     module, quantity = modules.get(e.subject), ""
     if module is not None:
         quantity = load_module_kind(module.kind).shows[e.what].quantity
-    if isinstance(e.value, str):
+    if quantity == "picture":
+        value, give = f"'''\n{e.value}\n'''", ""
+    elif isinstance(e.value, str):
         value, give = _text(e.value), str(e.tolerance)
     elif quantity in ("", "count"):
         value, give = str(e.value), str(e.tolerance)
     else:
         exact = QUANTITY[quantity].exact
         value, give = _text(exact(e.value)), _text(exact(e.tolerance))
-    made: Pairs = [("shows", _inline([("part", _text(e.subject)), (e.what, value)]))]
-    if quantity not in ("text", "word", "count"):
+    at = [] if e.corner is None else [("at", str(list(e.corner)))]
+    made: Pairs = [("shows", _inline([("part", _text(e.subject)), (e.what, value), *at]))]
+    if quantity not in ("text", "word", "count", "picture"):
         made.append(("tolerance", give))
     return [*made, ("within", _duration(e.within_ps)), *_window(e.window)]
 

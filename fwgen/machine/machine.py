@@ -193,8 +193,10 @@ class Machine:
     def power_cycle(self) -> None:
         """Take the supply away and give it back, now: what is programmed survives, RAM does not."""
         self.core.power_cycle()
+        self.soc.powering = True
         for module in self.soc.modules.values():
             module.power_on(self.soc.now_ps)
+        self.soc.powering = False
 
     def advance(self, until_ps: int) -> None:
         """Let time pass up to ``until_ps`` since reset release."""

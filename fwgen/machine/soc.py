@@ -230,6 +230,12 @@ class Soc:
         self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
         for name in self.chip.pins:
             self.fabric.pads[name] = Pad(name, self.recorder, self.scheduler, board.supply_uv)
+        for name in board.wired_outputs:
+            owner = name.partition(".")[0]
+            self.fabric.pads[name] = Pad(
+                name, self.recorder, self.scheduler, board.supply_uv, owner
+            )
+        self.powering = False  # the supply comes back: levels settle, and nobody is to blame
         self.modules: dict[str, ModuleModel] = {}  # parts with a behaviour, by name
         self.peripherals: dict[str, Peripheral] = {}
         for spec in self.chip.peripherals.values():

@@ -19,6 +19,7 @@ from fwgen.trace.events import (
     Gap,
     Hazard,
     I2cTransfer,
+    Pictured,
     Reset,
     SerialByte,
     Shown,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 LONGEST_SAID = 60  # bytes of a serial line, or frames of a bus, on one line of the excerpt
 LONGEST = 240
+WIDEST = 128  # columns of a drawing: for models, who read blocks and no braille
 _WORDS = {"led": ("lit", "dark"), "button": ("pressed", "released")}
 
 
@@ -56,18 +58,27 @@ def excerpt(
     ``subjects``: only of these pins, ports and parts; ``without``: no events of these kinds. The
     pulses of a bus's pins are told only of pins that are asked for: the transfers tell more. Pins
     of parts have names where the board has the parts (those of a contract: ``subjects.fitted``).
+    The last picture of each part is drawn, in lines of its own within its element.
     """
     stop_ps = trace.span_ps if stop_ps is None else stop_ps
     asked = frozenset(subjects)
     wired: list[Module | Device] = [*board.modules.values(), *board.devices.values()]
     roles = {pin: (part.name, role) for part in wired for role, pin in part.pins.items()}
     only = asked | {pin for pin, (name, _) in roles.items() if name in asked}
+    told = [
+        event
+        for event in trace.events
+        if start_ps <= event.t_ps <= stop_ps
+        and not isinstance(event, without)
+        and not (isinstance(event, Burst) and not only)
+        and _wanted(event, only)
+    ]
+    last = {event.part: event for event in told if isinstance(event, Pictured)}
     lines = _Lines(board, {pin: f"{name}.{role}" for pin, (name, role) in roles.items()}, asked)
-    for event in trace.events:
-        if isinstance(event, without) or (isinstance(event, Burst) and not only):
-            continue
-        if start_ps <= event.t_ps <= stop_ps and _wanted(event, only):
-            lines.add(event)
+    for event in told:
+        lines.add(event)
+        if isinstance(event, Pictured) and last[event.part] is event:
+            lines.draw(event)
     return lines.done()
 
 
@@ -115,6 +126,10 @@ class _Lines:
         if line := self._line(event):
             self._lines.append(f"{show_duration(event.t_ps)} {line}"[:LONGEST])
 
+    def draw(self, event: Pictured) -> None:
+        """The picture under the line that tells of it."""
+        self._lines[-1] += "".join(f"\n  {row}" for row in drawn(event, WIDEST))
+
     def done(self) -> list[str]:
         self._flush()
         return self._lines
@@ -159,6 +174,8 @@ class _Lines:
                 return f"{self._pin(event.pin)} from outside: {_held(event)}"
             case Shown():
                 return f"{event.part} shows {event.what} {self._value(event)}"
+            case Pictured():
+                return picture_words(event)
             case SerialByte():
                 return f"{event.port} {event.direction} {event.byte:#04x} {event.error}".rstrip()
             case Reset():
@@ -194,6 +211,22 @@ class _Lines:
             return "high" if level else "low"
         words = _WORDS.get(part.kind, ("on", "off"))
         return words[level != part.active]
+
+
+def drawn(event: Pictured, columns: int) -> list[str]:
+    """What is lit of a picture in block characters, without the dark about it."""
+    bounds = event.picture.bounds()
+    return event.picture.part(*bounds).draw(columns) if bounds is not None else []
+
+
+def picture_words(event: Pictured) -> str:
+    """That a part shows a picture: how large, and how much of it is lit where."""
+    said = f"{event.part} shows a picture of {event.width} x {event.height}, "
+    bounds = event.picture.bounds()
+    if bounds is None:
+        return f"{said}all dark"
+    x, y, width, height = bounds
+    return f"{said}{event.picture.lit} lit, within {width} x {height} at ({x}, {y})"
 
 
 def shown_value(event: Shown, kind: str = "") -> str:

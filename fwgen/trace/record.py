@@ -9,7 +9,19 @@ from math import lcm
 from typing import TYPE_CHECKING, TypeVar
 
 from fwgen.errors import InputError
-from fwgen.trace.events import EVENTS, Burst, Edge, Event, Reset, Sleep, Voltage, Wake, Wave
+from fwgen.picture import unpack
+from fwgen.trace.events import (
+    EVENTS,
+    Burst,
+    Edge,
+    Event,
+    Pictured,
+    Reset,
+    Sleep,
+    Voltage,
+    Wake,
+    Wave,
+)
 from fwgen.trace.watched import Heard, Sampled, Watched
 
 if TYPE_CHECKING:
@@ -274,4 +286,6 @@ def _event(data: dict[str, object]) -> Event:
         data["after_ps"] = tuple(int(after) for after in data["after_ps"])  # type: ignore[attr-defined]
     if cls is Wave:
         data |= {key: Fraction(str(data[key])) for key in ("first_ps", "second_ps")}
+    if cls is Pictured:
+        unpack(**{key: data[key] for key in ("width", "height")}, packed=data["bits"])  # type: ignore[arg-type]
     return cls(**data)  # type: ignore[arg-type]

@@ -240,6 +240,16 @@ KINDS = {
         ),
         st.builds(
             Shows,
+            st.just("OLED"),
+            st.just("picture"),
+            st.lists(st.text("#.", min_size=5, max_size=5), min_size=1, max_size=4).map("\n".join),
+            st.just(0),
+            st.integers(0, S // 4),
+            windows,
+            st.tuples(st.integers(0, 123), st.integers(0, 60)),
+        ),
+        st.builds(
+            Shows,
             st.just("RGB"),
             st.just("colour"),
             st.integers(0, 0xFFFFFF).map(lambda rgb: f"#{rgb:06x}"),
@@ -310,6 +320,10 @@ MODULES = load_contract(
     kind = "servo"
     signal = "PB7"
     min_pulse = "600 us"
+    [parts.OLED]
+    kind = "ssd1306"
+    scl = "PB8"
+    sda = "PB9"
     [parts.RGB]
     kind = "rgb-led"
     red = "PC11"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fwgen.board import load_board
 from fwgen.contract import load_contract
 from fwgen.contract.subjects import fitted
+from fwgen.errors import InputError
+from fwgen.picture import from_pixels, parse_picture
 from fwgen.trace import (
     Burst,
     Edge,
     Event,
     Hazard,
     I2cTransfer,
+    Pictured,
     SerialByte,
     Shown,
     Sleep,
@@ -18,6 +23,9 @@ from fwgen.trace import (
     Trace,
     Voltage,
     Wake,
+    dump_trace,
+    dump_vcd,
+    load_trace,
 )
 from fwgen.trace.excerpt import excerpt
 
@@ -75,6 +83,34 @@ def test_voltages_and_what_parts_show_are_told() -> None:
         "7 ms PA0 from outside: let go",
         "8 ms lcd shows text 'hi'",
     ]
+
+
+def test_the_last_picture_of_a_part_is_drawn_under_its_line() -> None:
+    first, last = (parse_picture(text) for text in ("#...\n....", "....\n..##"))
+    seen = trace(
+        Pictured.of(0, "A", parse_picture("....\n....")), Pictured.of(MS, "A", first),
+        Pictured.of(2 * MS, "B", first), Pictured.of(3 * MS, "A", last),
+    )  # fmt: skip
+    assert excerpt(seen, BOARD) == [
+        "0 s A shows a picture of 4 x 2, all dark",
+        "1 ms A shows a picture of 4 x 2, 1 lit, within 1 x 1 at (0, 0)",
+        "2 ms B shows a picture of 4 x 2, 1 lit, within 1 x 1 at (0, 0)\n  ▀",
+        "3 ms A shows a picture of 4 x 2, 2 lit, within 2 x 1 at (2, 1)\n  ▀▀",
+    ]
+    assert len(excerpt(seen, BOARD, subjects=("B",))) == 1
+
+
+def test_a_picture_is_kept_in_the_trace_and_a_torn_one_is_refused() -> None:
+    picture = from_pixels([[(x * y) % 3 == 1 for x in range(13)] for y in range(5)])
+    seen = trace(Pictured.of(MS, "A", picture))
+    text = dump_trace(seen)
+    (event,) = load_trace(text).of(Pictured)
+    assert event.picture == picture
+    assert f"{picture.lit}_lit" in dump_vcd(seen, BOARD)
+    with pytest.raises(InputError, match="not a trace"):
+        load_trace(text.replace('"width": 13', '"width": 30'))
+    with pytest.raises(InputError, match="not a trace"):
+        load_trace(text.replace(picture.packed(), "?"))
 
 
 def test_only_what_was_asked_for() -> None:

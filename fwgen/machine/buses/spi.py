@@ -72,6 +72,11 @@ class SpiPort:
         """Whether a whole byte can begin."""
         return self._bits == 0
 
+    @property
+    def under_way(self) -> bool:
+        """Whether some of a byte was heard, and not all of it."""
+        return self._frame is not None or self._bits != 0
+
     def begin(self, start_ps: int, times: Sequence[int], sent: int | None, hz: int) -> int | None:
         """A frame begins: ``times`` are the beginnings of its bits and its end.
 

@@ -12,8 +12,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from fwgen.board.modules import load_module_kind
-from fwgen.trace import Fault, Gap, Hazard, Shown, Stimulated, Voltage
-from fwgen.trace.excerpt import excerpt, shown_value
+from fwgen.trace import Fault, Gap, Hazard, Pictured, Shown, Stimulated, Voltage
+from fwgen.trace.excerpt import excerpt, picture_words, shown_value
 from fwgen.units import show_duration, show_voltage
 from fwgen.verdict import Outcome
 
@@ -124,7 +124,7 @@ def _around(trace: Trace, board: Board, t_ps: int, text: str) -> str:
 
 def _held(trace: Trace, board: Board, t_ps: int) -> list[str]:
     """What parts showed and sensed at a moment, and the voltages that stood at pins."""
-    last: dict[tuple[str, str], Shown] = {}
+    last: dict[tuple[str, str], Shown | Pictured] = {}
     volts: dict[str, Voltage] = {}
     done: dict[str, str] = {}
     for event in trace.events:
@@ -132,6 +132,8 @@ def _held(trace: Trace, board: Board, t_ps: int) -> list[str]:
             break
         if isinstance(event, Shown):
             last[event.part, event.what] = event
+        elif isinstance(event, Pictured):
+            last[event.part, "picture"] = event
         elif isinstance(event, Voltage):
             volts[event.pin] = event
         elif isinstance(event, Stimulated) and event.subject.partition(".")[0] in board.modules:
@@ -140,6 +142,9 @@ def _held(trace: Trace, board: Board, t_ps: int) -> list[str]:
     for module in board.modules.values():
         for what in load_module_kind(module.kind).shows:
             shown = last.get((module.name, what))
+            if isinstance(shown, Pictured):
+                told.append(f"{picture_words(shown)} (since {show_duration(shown.t_ps)})")
+                continue
             said = "nothing yet" if shown is None else shown_value(shown, module.kind)
             since = "" if shown is None else f" (since {show_duration(shown.t_ps)})"
             told.append(f"{module.name} shows {what} {said}{since}")
