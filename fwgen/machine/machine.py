@@ -213,6 +213,7 @@ class Machine:
             events=tuple(events),
             initial=dict(recorder.initial),
             awake_cycles=core.awake_cycles,
+            cycles="" if self._pace == "typical" else self._pace,
         )
 
     def stimulate(self, stimulus: Stimulus) -> None:

@@ -193,10 +193,12 @@ def _price(code: bytes, core: str) -> _Price:
         words = fields["i"] if kind == "fp-multiple" else listed(fields).bit_count()
         span = Span(*(cycles + words for cycles in span))
     fills = fields.get("d" if kind == "store-exclusive" else "t", -1)
+    if kind not in _PIPELINED or fills == _PC:
+        fills = -1
     gives, takes = _floating(kind, match)
     opens = 4 - ((fields["x"] & -fields["x"]).bit_length() - 1) if kind == "it" else 0
     return _Price(
-        span, refills[_branch(kind, match)], kind, fills if kind in _PIPELINED and fills != _PC else -1,
+        span, refills[_branch(kind, match)], kind, fills,
         _address_registers(match) if kind in _MEMORY else 0,
         _computed(match) if kind in _COMPUTES else 0,
         kind == "load" and "[pc" in text, opens, gives, takes,

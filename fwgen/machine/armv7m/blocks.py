@@ -41,8 +41,8 @@ class Block:
     instruction, the first that reads CONTROL, and the first that must not be left to the engine
     within an IT block; -1 where there is none. ``in_it`` instructions at its start belong to an IT
     block that began before. ``refill`` is what a taken branch at its end costs, ``landing`` what a
-    branch to it from another line of the flash waits. ``writes`` is the special register that the last instruction, an MSR,
-    writes, or -1. ``exclusive``: it opens the exclusive monitor.
+    branch to it from another line of the flash waits. ``writes`` is the special register that the
+    last instruction, an MSR, writes, or -1. ``exclusive``: it opens the exclusive monitor.
     """
 
     __slots__ = (

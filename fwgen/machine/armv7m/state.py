@@ -44,8 +44,8 @@ class Clockwork:
     The block that runs began at ``cycle`` and costs ``cost``; it is [start, end). ``limit`` is
     the cycle by which the block that is about to run must have ended, else the core looks;
     with ``attention`` it stops; it looks at blocks that have a flag of ``look``, too. ``refill`` is
-    what a taken branch out of that block costs, ``hot`` how many backward entries make a loop worth a look.
-    ``NativeClockwork`` has the same names.
+    what a taken branch out of the block that runs costs, ``hot`` how many backward entries make a
+    loop worth a look. ``NativeClockwork`` has the same names.
     """
 
     __slots__ = ("attention", "cost", "cycle", "end", "hot", "limit", "look", "refill", "start")

@@ -1,9 +1,9 @@
 """Time is the sum of what instructions cost: counted again, one instruction at a time.
 
 The second count runs the same image on a bare engine with a hook before every instruction. It
-knows prices of single instructions, the refill after every jump, that a load or store right behind a
-load overlaps it, and that an address just computed is waited for; nothing of blocks, limits, skipped loops or hooks in C. Firmware compares: it
-reads the cycle counter at random places.
+knows prices of single instructions, the refill after every jump, that a load or store right behind
+a load overlaps it, and that an address just computed is waited for; nothing of blocks, limits,
+skipped loops or hooks in C. Firmware compares: it reads the cycle counter at random places.
 """
 
 from __future__ import annotations
