@@ -13,8 +13,8 @@ of them for all instructions. Rules, kept few so that a block's cost depends on 
 - An address that the data-processing instruction just before computed is waited for: 1 more.
 - A load relative to pc may wait for the fetch unit: at most 1 more.
 - Refilling the pipeline takes 1 to 3. Branches with an offset, and those to lr, are seen when they
-  are decoded: typically 1. CBZ, and branches to another register: 2. What loads pc: 3. A target
-  that is wide and not aligned on a word may add one: only "most" has that.
+  are decoded: typically 1. CBZ, and branches to another register: 2. What loads pc: 3. To a target that
+  is wide and not aligned on a word typically one more, up to 3 in all (``unaligned``).
 - A divide takes between 2 and 12 by its operands; Arm gives no rule, so that "typical" is the
   middle. A long multiply of the Cortex-M3 likewise. VDIV and VSQRT may run beside integer
   instructions. A floating-point result that the next instruction uses, other than as what it adds
@@ -131,6 +131,7 @@ _DECODED, _EXECUTED, _LOADED, _CALLED = range(4)
 CORES = tuple(_REFILL)
 
 _PIPELINES_LOADS = frozenset(("cortex-m3", "cortex-m4", "cortex-m4f", "cortex-m7", "cortex-m33"))
+_FETCHES_WORDS = _PIPELINES_LOADS - {"cortex-m7"}
 _ISSUES_PAIRS = frozenset(("cortex-m7", "cortex-m33"))
 _PER_WORD = frozenset(("load-multiple", "store-multiple", "fp-multiple"))
 _PIPELINED = frozenset(("load", "load-exclusive", "store-exclusive"))
@@ -143,6 +144,17 @@ _MEMORY = frozenset((
 ))  # fmt: skip
 _FP_ARITHMETIC = frozenset(("fp-alu", "fp-mla", "fp-divide", "fp-sqrt"))
 _SP, _LR, _PC = 13, 14, 15
+
+
+MOST_REFILL = 3  # of the cores whose refill depends on the target
+
+
+def unaligned(address: int, first: int, core: str, pace: Pace) -> bool:
+    """Whether a branch to a halfword ``first`` takes a cycle more, if that makes no more than 3.
+
+    It must be fetched twice. Cortex-M4 TRM 100166 §3.3.1 (P).
+    """
+    return pace == "typical" and core in _FETCHES_WORDS and address & 2 > 0 and is_wide(first)
 
 
 @dataclass(frozen=True, slots=True)

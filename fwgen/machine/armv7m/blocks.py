@@ -25,7 +25,7 @@ LONGEST_REST = 1 << 14  # backward entries
 NEVER_AGAIN = -(1 << 62)
 PATIENCE = 4  # failures of a plan before another path is recorded
 WFE, WFI = 2, 3  # hints, by number
-SYSTEM, FP = 1, 2  # flags of a block, for the hooks
+SYSTEM, FP, UNALIGNED = 1, 2, 4  # flags of a block, for the hooks
 SEV = 0xBF40
 SEV_WIDE = b"\xaf\xf3\x04\x80"
 
@@ -35,7 +35,8 @@ class Block:
 
     ``stops`` are the offsets at which the core may pause, with the cycles before each: every
     instruction but those within an IT block. ``flags``: SYSTEM says that the block ends in
-    something that may change what interrupts may do, FP that it has floating-point instructions.
+    something that may change what interrupts may do, FP that it has floating-point instructions,
+    UNALIGNED that a branch to it takes a cycle more.
     ``problem`` is the first instruction that the core does not have, ``first`` the size of the
     first of all. ``fp``, ``control``, ``barrier`` are the offsets of the first floating-point
     instruction, the first that reads CONTROL, and the first that must not be left to the engine
@@ -111,6 +112,8 @@ class Block:
         # CPS; MSR and the barriers (0xF38x, 0xF3Bx).
         system = low & 0xFFE8 == 0xB660 or low & 0xFFE0 in (0xF380, 0xF3A0)
         self.flags = (SYSTEM if system else 0) | (FP if self.fp >= 0 else 0)
+        if cycles.unaligned(address, int.from_bytes(code[:2], "little"), core, pace):
+            self.flags |= UNALIGNED
 
     def rest(self, *, for_good: bool = False, keep: bool = False) -> None:
         """The accelerator could do nothing: let the loop run, longer each time.
@@ -127,7 +130,8 @@ class Block:
         end = self.address + self.size
         if to.address == end:
             return 0
-        return self.refill + (to.landing if (to.address ^ end - 1) >> LINE else 0)
+        more = bool(to.flags & UNALIGNED) and self.refill < cycles.MOST_REFILL
+        return self.refill + more + (to.landing if (to.address ^ end - 1) >> LINE else 0)
 
     def before(self, pc: int) -> int:
         """Cycles from the start of the block to the instruction at ``pc``."""

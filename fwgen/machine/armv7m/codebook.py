@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m.blocks import Block
-from fwgen.machine.armv7m.fetch import Fetch
+from fwgen.machine.armv7m.fetch import LINE, Fetch
 from fwgen.machine.armv7m.itstate import it_left, it_of
+from fwgen.thumb import cycles
 
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.rounds import Rounds
@@ -123,6 +124,17 @@ class Codebook:
         if self.must_stop(block) == block.size and not block.sends_event:
             self.publish(address << 12 | size, block)
         return block
+
+    def landing(self, address: int) -> int:
+        """What a branch from the block that ran takes beyond its refill."""
+        core, at = self._core, self._at
+        more = 0
+        if at.refill < cycles.MOST_REFILL:
+            first = int.from_bytes(self._memory.read(address, 2) or b"", "little")
+            more += cycles.unaligned(address, first, core.kind, core.pace)
+        if (address ^ at.end - 1) >> LINE:
+            more += self.fetch.landing(address)
+        return more
 
     def cost_from(self, block: Block, address: int) -> int:
         """Cycles of the rest of a block when the core goes on within it."""

@@ -27,7 +27,7 @@ from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m import skippable
 from fwgen.machine.armv7m.accelerate import HOT
-from fwgen.machine.armv7m.blocks import SYSTEM, WFI
+from fwgen.machine.armv7m.blocks import SYSTEM, UNALIGNED, WFI
 from fwgen.machine.armv7m.breakpoints import Breakpoints
 from fwgen.machine.armv7m.bus import Bus
 from fwgen.machine.armv7m.codebook import Codebook
@@ -61,6 +61,7 @@ from fwgen.machine.armv7m.traps import Traps
 from fwgen.machine.armv7m.watch import Watches
 from fwgen.machine.native import SLOW
 from fwgen.machine.time import NEVER
+from fwgen.thumb.cycles import MOST_REFILL
 from fwgen.trace import Reset
 
 if TYPE_CHECKING:
@@ -230,8 +231,11 @@ class Core(skippable.Core):
             block = blocks.get(address << 12 | size)
             if address != at.end:
                 before = cycle = cycle + at.refill
-                if block is not None and (address ^ at.end - 1) >> LINE:
-                    cycle += block.landing
+                if block is not None:
+                    if block.flags & UNALIGNED and at.refill < MOST_REFILL:
+                        cycle += 1
+                    if (address ^ at.end - 1) >> LINE:
+                        cycle += block.landing
             if block is None or block.flags & at.look or cycle + block.cost > at.limit:
                 slow(before, address, size)
                 return
@@ -275,8 +279,8 @@ class Core(skippable.Core):
                 self.stop(lambda: self._traps.fetch_fault(address))
                 return
             backward = address <= at.start
-            if address != at.end and (address ^ at.end - 1) >> LINE:
-                cycle += book.fetch.landing(address)
+            if address != at.end:
+                cycle += book.landing(address)
             if at.attention:
                 ran = book.blocks.get(at.start << 12 | at.end - at.start & 0xFFF)
                 self._ran = ran if ran is not None and ran.writes >= 0 else None

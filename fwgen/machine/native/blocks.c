@@ -18,7 +18,7 @@ typedef struct {
     int64_t refill;  /* what a taken branch at its end costs */
     int64_t landing; /* what a branch to it from another line of the flash waits */
     int64_t entries;
-    int64_t flags; /* SYSTEM, FP: armv7m/state.py */
+    int64_t flags; /* SYSTEM, FP, UNALIGNED: armv7m/state.py */
 } Entry;
 
 typedef struct {
@@ -28,7 +28,7 @@ typedef struct {
     int64_t capacity, used;
 } Clockwork;
 
-enum { LAYOUT = 3, SYSTEM = 1, LINE = 4 };
+enum { LAYOUT = 3, SYSTEM = 1, UNALIGNED = 4, LINE = 4, MOST_REFILL = 3 };
 
 static Entry *find(const Clockwork *at, uint64_t key) {
     uint64_t mask = (uint64_t)at->capacity - 1;
@@ -47,8 +47,11 @@ PUBLIC void fwgen_on_block(void *uc, uint64_t address, uint32_t size, void *user
     before = cycle;
     if (at->table) {
         Entry *block = find(at, address << 12 | size);
-        if ((int64_t)address != at->end && ((int64_t)address ^ (at->end - 1)) >> LINE)
-            cycle += block->landing; /* 0 where there is no such block */
+        if ((int64_t)address != at->end) { /* all is 0 where there is no such block */
+            cycle += block->flags & UNALIGNED && at->refill < MOST_REFILL;
+            if (((int64_t)address ^ (at->end - 1)) >> LINE)
+                cycle += block->landing;
+        }
         if (block->key && !(block->flags & at->look) && cycle + block->cost <= at->limit &&
             !((int64_t)address <= at->start && ++block->entries > at->hot)) {
             at->cycle = cycle;

@@ -140,6 +140,8 @@ class Counter:
         before = self._before
         if address != self._next:
             self.cycle += before.refill
+            wide = now.size == 4 and address & 2 > 0
+            self.cycle += wide and before.refill < 3
             before = Seen()
         overlaps = before.fills >= 0 and now.follows and not now.needs >> before.fills & 1
         self._now = self.cycle + bool(before.leaves & now.needs) - overlaps
