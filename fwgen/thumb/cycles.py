@@ -13,8 +13,8 @@ of them for all instructions. Rules, kept few so that a block's cost depends on 
 - An address that the data-processing instruction just before computed is waited for: 1 more.
 - A load relative to pc may wait for the fetch unit: at most 1 more.
 - Refilling the pipeline takes 1 to 3. Branches with an offset, and those to lr, are seen when they
-  are decoded: typically 1. CBZ, and branches to another register: 2. What loads pc: 3. To a target that
-  is wide and not aligned on a word typically one more, up to 3 in all (``unaligned``).
+  are decoded: typically 1. CBZ, and branches to another register: 2. What loads pc: 3. To a
+  target that is wide and not aligned on a word one more, up to 3 in all (``unaligned``).
 - A divide takes between 2 and 12 by its operands; Arm gives no rule, so that "typical" is the
   middle. A long multiply of the Cortex-M3 likewise. VDIV and VSQRT may run beside integer
   instructions. A floating-point result that the next instruction uses, other than as what it adds
