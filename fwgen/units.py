@@ -9,6 +9,9 @@ Inside fwgen a quantity is an ``int`` in one fixed unit, and its name says which
     temperature  thousandths of a degree Celsius  ``_mc``
     illuminance  millilux  ``_mlx``
     resistance   ohms  ``_ohm``
+    pressure     thousandths of a pascal  ``_mpa``
+    acceleration  millionths of g  ``_ug``
+    angular rate  thousandths of a degree per second  ``_mdps``
 
 Text that people write ("2 Hz", "500ms", "3.3 V", "50 %", "4k7" is not one of them) is parsed
 here and nowhere else; so is the text that we print.
@@ -46,10 +49,13 @@ _TEMPERATURE = {"°C": 1000, "degC": 1000, "C": 1000}
 _ILLUMINANCE = {"lx": 1000, "lux": 1000, "klx": 1_000_000}
 _DISTANCE = {"um": 1, "µm": 1, "μm": 1, "mm": 1000, "cm": 10_000, "m": 1_000_000}
 _ANGLE = {"°": 1000, "deg": 1000}
+_PRESSURE = {"Pa": 1000, "hPa": 100_000, "mbar": 100_000, "kPa": 1_000_000, "bar": 10**8}
+_ACCELERATION = {"ug": 1, "mg": 1000, "g": 10**6}
+_ROTATION = {"°/s": 1000, "deg/s": 1000, "dps": 1000}
 _RESISTANCE = {"ohm": 1, "Ω": 1, "kohm": 1000, "kΩ": 1000, "Mohm": 10**6, "MΩ": 10**6}
 
 _QUANTITY = re.compile(
-    r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-zµμ%°Ω\u2126]+)\s*"
+    r"\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([A-Za-zµμ%°Ω\u2126/]+)\s*"
 )
 
 
@@ -108,6 +114,21 @@ def parse_distance(text: str) -> int:
 def parse_angle(text: str) -> int:
     """Thousandths of a degree in a text such as "90°". Raises UnitError."""
     return _parse(text, _ANGLE, "angle")
+
+
+def parse_pressure(text: str) -> int:
+    """Thousandths of a pascal in a text such as "1013.25 hPa". Raises UnitError."""
+    return _parse(text, _PRESSURE, "pressure")
+
+
+def parse_acceleration(text: str) -> int:
+    """Millionths of g in a text such as "-1 g". Raises UnitError."""
+    return _parse(text, _ACCELERATION, "acceleration")
+
+
+def parse_rotation(text: str) -> int:
+    """Thousandths of a degree per second in a text such as "90 °/s". Raises UnitError."""
+    return _parse(text, _ROTATION, "angular rate")
 
 
 def parse_resistance(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fwgen.board.devices import known_devices, take_devices
+from fwgen.board.devices import DEVICES, take_devices
 from fwgen.board.modules import check_modules, known_modules, take_modules
 from fwgen.board.sensors import QUANTITIES, parse_sensed
 from fwgen.board.table import Finding, Table, hertz, microvolts, ohms, suggest
@@ -142,7 +142,7 @@ def _devices(table: Table, chip: Chip) -> dict[str, Device]:
 def _parts(table: Table, chip: Chip) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for name, t in table.tables():
-        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *known_devices(), *known_modules()])
+        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *DEVICES, *known_modules()])
         pin = _pin_name(t, "pin", chip)
         if kind in SENSOR_KINDS:
             parts[name] = _sensor(t, name, kind, pin)
@@ -193,7 +193,7 @@ def read_wired(
     parts: dict[str, Part] = {}
     devices = take_devices(table, find_pin)
     for name, t in table.tables():
-        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *known_devices(), *known_modules()])
+        kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *DEVICES, *known_modules()])
         said = t.text("pin")
         pin = find_pin(said)
         if said and not pin:

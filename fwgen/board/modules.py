@@ -2,15 +2,19 @@
 
     LCD = { kind = "hd44780", rs = "D8", e = "D9", d4 = "D4", d5 = "D5", d6 = "D6", d7 = "D7" }
     DIST = { kind = "hc-sr04", trig = "D2", echo = "D3", distance = "40 cm" }
+    EE = { kind = "24c256", scl = "PB8", sda = "PB9", address = 0x50, pull = "up" }
+    FL = { kind = "w25q32", sck = "PA5", miso = "PA6", mosi = "PA7", cs = "PB6" }
 
-A kind is a file of boards/modules: its data sheet, its pins, what it can be set to, what it senses
-and what it shows. A new one is such a file and a model in fwgen/machine/parts.
+A kind is a file of boards/parts: its data sheet, its pins, what it can be set to, what it senses
+and what it shows. One that is on a bus names it, and has the bus's pins without saying so; on I2C
+also an ``address`` of those that it can have, and ``pull``, for a resistor on both lines. A new one
+is such a file and a model in fwgen/machine/parts.
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,12 +23,21 @@ from fwgen.board.registers import boards_folder
 from fwgen.board.table import Finding, Table, suggest
 from fwgen.board.types import Module
 from fwgen.errors import BoardError, UnitError
+from fwgen.units import parse_duration, parse_frequency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from fwgen.board.types import Board
+
+
+BUS_PINS: Mapping[str, tuple[str, ...]] = {
+    "i2c": ("scl", "sda"),
+    "spi": ("sck", "miso", "mosi", "cs"),
+}
+ONE_EACH = ("cs",)
+"""Pins of a bus that every part on it has for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class Measure:
         """A value from text. Raises UnitError, also when out of range."""
         quantity = QUANTITIES[self.quantity]
         value = quantity.parse(text)
-        if self.choices and value not in self.choices:
+        if self.choices and quantity.exact(value) not in self.choices:
             raise UnitError(f"{text!r} is not one of {', '.join(self.choices)}")
         if isinstance(value, int):
             low, high = self.least, self.most
@@ -62,7 +75,10 @@ class ModuleKind:
     """A kind of module: what its file says.
 
     ``five_volts`` are those of its pins that it drives to 5 V; ``keys`` are what can be pressed on
-    it; ``turns``: it can be turned; ``shares``: several may hang on one pin.
+    it; ``turns``: it can be turned; ``shares``: several may hang on one pin. ``buses`` are those
+    that it can be on, and ``addresses`` what it answers to on I2C, the first one unless told;
+    ``silent``: it has no output on SPI. ``facts`` are the data sheet's figures: whole numbers,
+    times in picoseconds, rates in hertz.
     """
 
     name: str
@@ -79,10 +95,32 @@ class ModuleKind:
     turns: bool = False
     shares: bool = False
     about: str = ""
+    buses: tuple[str, ...] = ()
+    addresses: tuple[int, ...] = ()
+    silent: bool = False
+    facts: Mapping[str, int] = field(default_factory=dict)
+
+    def bus_pins(self, bus: str) -> tuple[str, ...]:
+        """Its pins on a bus."""
+        pins = BUS_PINS.get(bus, ())
+        return tuple(pin for pin in pins if pin != "miso") if self.silent else pins
+
+    def measures(self, bus: str) -> Mapping[str, Measure]:
+        """All that it can be set to on a bus, what it senses included."""
+        made = {**self.settings, **self.senses}
+        if bus == "i2c":
+            made |= {
+                "address": Measure(
+                    "address", "address", rests=self.addresses[0],
+                    choices=tuple(f"{address:#04x}" for address in self.addresses),
+                ),
+                "pull": Measure("pull", "word", rests="none", choices=("up", "none")),
+            }  # fmt: skip
+        return made
 
 
 def _files() -> dict[str, Path]:
-    return {path.stem: path for path in sorted((boards_folder() / "modules").glob("*.toml"))}
+    return {path.stem: path for path in sorted((boards_folder() / "parts").glob("*.toml"))}
 
 
 @cache
@@ -93,27 +131,48 @@ def known_modules() -> tuple[str, ...]:
 
 @cache
 def load_module_kind(name: str) -> ModuleKind:
-    """Read boards/modules/<name>.toml. Raises BoardError."""
-    path, where = _files().get(name), f"boards/modules/{name}.toml"
+    """Read boards/parts/<name>.toml. Raises BoardError."""
+    path, where = _files().get(name), f"boards/parts/{name}.toml"
     if path is None:
-        raise BoardError(f"there is no kind of part {name!r}", where="boards/modules")
+        raise BoardError(f"there is no kind of part {name!r}", where="boards/parts")
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise BoardError(f"not valid TOML: {error}", where=where) from None
     findings: list[Finding] = []
     t = Table(data, where, findings)
+    facts = t.table("facts", {})
     made = ModuleKind(
-        name, t.text("title"), t.text("source"), t.text("model"), t.texts("pins"),
+        name, t.text("title"), t.text("source"), t.text("model"), t.texts("pins", []),
         t.texts("optional", []), t.texts("five_volts", []),
         _measures(t, "settings", "default"), _measures(t, "senses", "rests"),
         _measures(t, "shows", ""), t.texts("keys", []), t.take("turns", bool, False) is True,
-        t.take("shares", bool, False) is True, t.text("about"),
+        t.take("shares", bool, False) is True, t.text("about"), t.texts("buses", []),
+        tuple(a for a in t.take("addresses", list, []) or [] if isinstance(a, int)),
+        t.take("silent", bool, False) is True,
+        {key: _fact(facts, key, value) for key, value in facts.items()},
     )  # fmt: skip
+    if any(bus not in BUS_PINS for bus in made.buses):
+        t.complain("buses", f"should be of {', '.join(BUS_PINS)}")
+    if ("i2c" in made.buses) != bool(made.addresses):
+        t.complain("addresses", "belong to a part on I2C, and one at least")
     t.close()
     for finding in findings:
         raise finding.error()
     return made
+
+
+def _fact(t: Table, key: str, value: object) -> int:
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, str):
+        for parse, scale in ((parse_duration, 1), (parse_frequency, 1000)):
+            try:
+                return parse(value) // scale
+            except UnitError:
+                continue
+    t.complain(key, f"{value!r} should be a whole number, a time or a frequency")
+    return 0
 
 
 def _measures(outer: Table, key: str, rests: str) -> dict[str, Measure]:
@@ -129,10 +188,15 @@ def _measures(outer: Table, key: str, rests: str) -> dict[str, Measure]:
                 numbers[end] = QUANTITIES[quantity].parse(text)
         made[name] = Measure(
             name, quantity, _whole(numbers.get("least")), _whole(numbers.get("most")),
-            numbers.get(rests, 0), _whole(numbers.get("tolerance")) or 0, t.texts("choices", []),
+            numbers.get(rests, _nothing(quantity)), _whole(numbers.get("tolerance")) or 0,
+            t.texts("choices", []),
         )  # fmt: skip
         t.close()
     return made
+
+
+def _nothing(quantity: str) -> int | str:
+    return "" if quantity in ("bytes", "text", "word") else 0
 
 
 def _whole(value: int | str | None) -> int | None:
@@ -166,9 +230,11 @@ def _module(
 ) -> Module | None:
     kind = load_module_kind(t.one_of("kind", known_modules()))
     before = len(t.findings)
+    bus = _bus(kind, t)
+    needed = (*kind.bus_pins(bus), *kind.pins)
     pins: dict[str, str] = {}
-    for key in (*kind.pins, *kind.optional):
-        said = t.text(key) if key in kind.pins else t.text(key, "")
+    for key in (*needed, *kind.optional):
+        said = t.text(key) if key in needed else t.text(key, "")
         if not said:
             continue
         pin = find_pin(said)
@@ -180,20 +246,33 @@ def _module(
             t.complain(key, f"gives 5 V, which {pin} does not stand", "use a pin that does (FT)")
         pins[key] = pin
     settings: dict[str, int | str] = {}
-    for key, measure in {**kind.settings, **kind.senses}.items():
+    for key, measure in kind.measures(bus).items():
         settings[key] = _setting(t, key, measure)
+        if measure.quantity == "bytes":
+            length = len(bytes.fromhex(str(settings[key])))
+            if length > kind.facts.get("bytes", 0):
+                t.complain(key, f"{length} bytes are more than it holds")
     title = t.text("title", "")
     t.close()
-    return Module(name, kind.name, kind.model, pins, settings, title) if (
+    return Module(name, kind.name, kind.model, pins, settings, title, bus) if (
         len(t.findings) == before
     ) else None  # fmt: skip
+
+
+def _bus(kind: ModuleKind, t: Table) -> str:
+    """The bus of those that a kind can be on whose pins are named; "" for one on none."""
+    for bus in kind.buses[1:]:
+        if t.peek(kind.bus_pins(bus)[0]) is not None:
+            return bus
+    return kind.buses[0] if kind.buses else ""
 
 
 def _setting(t: Table, key: str, measure: Measure) -> int | str:
     value = t.raw(key, None)
     if value is None:
         return measure.rests
-    if isinstance(value, int) and not isinstance(value, bool) and measure.quantity == "count":
+    numbers = ("count", "address")
+    if isinstance(value, int) and not isinstance(value, bool) and measure.quantity in numbers:
         value = str(value)
     if not isinstance(value, str):
         t.complain(key, f"{value!r} should be a text")
@@ -212,21 +291,42 @@ def check_modules(
 
     ``complain`` takes the name of the module, what is wrong, and a hint.
     """
-    taken: dict[str, Module | str] = {
-        part.pin: part.name for part in board.parts.values() if part.kind != "led"
+    taken: dict[str, tuple[str, str, str]] = {
+        part.pin: (part.name, "", "") for part in board.parts.values() if part.kind != "led"
     }
     if board.console is not None:
-        taken |= {board.console.tx: "the console", board.console.rx: "the console"}
+        taken |= dict.fromkeys((board.console.tx, board.console.rx), ("the console", "", ""))
     for module in (*board.modules.values(), *modules):
-        for pin in module.pins.values():
-            other = taken.get(pin)
-            if isinstance(other, Module):
-                if other.kind == module.kind and load_module_kind(module.kind).shares:
-                    continue
-                other = other.name
-            if other is not None:
+        kind = load_module_kind(module.kind)
+        lines = [pin for pin in kind.bus_pins(module.bus) if pin not in ONE_EACH]
+        for role, pin in module.pins.items():
+            shared = role if role in lines else kind.name if kind.shares else ""
+            key = role if shared else ""
+            other, *how = taken.get(pin, ("", "", ""))
+            if other and (not shared or how != [shared, key]):
                 complain(module.name, f"{pin} is wired to {other}, too", "give it another pin")
-            taken[pin] = module
+            taken[pin] = (module.name, shared, key)
+    _check_addresses((*board.modules.values(), *modules), complain)
+
+
+def _check_addresses(
+    modules: Iterable[Module], complain: Callable[[str, str, str | None], None]
+) -> None:
+    """No address is on a bus twice."""
+    seen: dict[tuple[str, str, int], str] = {}
+    for module in modules:
+        if module.address is None:
+            continue
+        lines = module.pins["scl"], module.pins["sda"]
+        for n in range(load_module_kind(module.kind).facts.get("answers", 1)):
+            address = module.address + n
+            other = seen.setdefault((*lines, address), module.name)
+            if other != module.name:
+                complain(
+                    module.name, f"{other} has address {address:#x} on these pins, too",
+                    "give it another one",
+                )  # fmt: skip
+                break
 
 
 def suggest_measure(name: str, measures: Mapping[str, Measure]) -> str | None:

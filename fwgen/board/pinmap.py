@@ -70,13 +70,16 @@ def pin_uses(board: Board) -> Mapping[str, str]:
     if board.console is not None:
         uses[board.console.tx] = f"console TX ({board.console.uart})"
         uses[board.console.rx] = f"console RX ({board.console.uart})"
-    for device in board.devices.values():
-        for own, pin_name in device.pins.items():
-            what = device.kind if device.kind in ("wire", "resistor") else f"{device.kind} {own}"
-            held = uses.get(pin_name)
-            uses[pin_name] = f"{device.name}, {what}" if held is None else (
-                f"{held}; {device.name}, {what}"
-            )  # fmt: skip
+    wired = [
+        (pin, f"{module.name}, {module.kind} {own}")
+        for module in board.modules.values() for own, pin in module.pins.items()
+    ] + [
+        (pin, f"{device.name}, {device.kind}")
+        for device in board.devices.values() for pin in device.pins.values()
+    ]  # fmt: skip
+    for pin_name, what in wired:
+        held = uses.get(pin_name)
+        uses[pin_name] = what if held is None else f"{held}; {what}"
     for part in board.parts.values():
         colour = f"{part.colour} " if part.colour else ""
         uses[part.pin] = f"{part.name}, {colour}{part.kind}"

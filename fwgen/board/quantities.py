@@ -7,14 +7,18 @@ A number is a whole one in a fixed unit (``fwgen.units``); a text is as it stand
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from fwgen.errors import UnitError, did_you_mean
 from fwgen.units import (
+    parse_acceleration,
     parse_angle,
     parse_distance,
     parse_duration,
+    parse_pressure,
     parse_ratio,
+    parse_rotation,
     parse_temperature,
     show_duration,
     show_ratio,
@@ -46,6 +50,49 @@ def parse_count(text: str) -> int:
     if re.fullmatch(r"-?\d{1,9}", text.strip()) is None:
         raise UnitError(f"{text!r} is not a whole number")
     return int(text)
+
+
+CALENDAR_START = datetime(2000, 1, 1)
+
+
+def parse_moment(text: str) -> int:
+    """Seconds from 2000-01-01 00:00:00 to a date and time as a calendar says it. Raises UnitError.
+
+    From 2000 to 2199, as "2024-02-29 23:59:50".
+    """
+    hint = 'such as "2024-02-29 23:59:50"'
+    try:
+        made = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UnitError(f"{text!r} is no date and time", hint=hint) from None
+    if made.tzinfo is not None or made.microsecond:
+        raise UnitError(f"{text!r}: whole seconds, and no time zone", hint=hint)
+    if not 2000 <= made.year <= 2199:
+        raise UnitError(f"{text!r} is not from 2000 to 2199", hint=hint)
+    return round((made - CALENDAR_START).total_seconds())
+
+
+def show_moment(seconds: int | str) -> str:
+    """A date and time as a calendar says it."""
+    return (CALENDAR_START + timedelta(seconds=int(seconds))).isoformat(" ")
+
+
+def parse_address(text: str) -> int:
+    """An address on an I2C bus, as "0x50" or "80". Raises UnitError."""
+    try:
+        return int(text.strip(), 0)
+    except ValueError:
+        raise UnitError(f"{text!r} is no address", hint='such as "0x50"') from None
+
+
+def parse_bytes(text: str) -> str:
+    """Hexadecimal bytes, as "01 a2". Raises UnitError."""
+    try:
+        return bytes.fromhex(text).hex(" ")
+    except ValueError:
+        raise UnitError(
+            f"{text!r} should be hexadecimal bytes", hint='such as "48 65 6c"'
+        ) from None
 
 
 def parse_colours(text: str) -> str:
@@ -86,9 +133,9 @@ def _scaled(unit: str, scale: int) -> Quantity:
 
     parse = {
         "°C": parse_temperature, "cm": parse_distance, "°": parse_angle, "%": parse_ratio,
-        "us": parse_duration,
+        "us": parse_duration, "hPa": parse_pressure, "g": parse_acceleration, "°/s": parse_rotation,
     }[unit]  # fmt: skip
-    return Quantity(parse, show, exact, unit not in ("cm", "us"))
+    return Quantity(parse, show, exact, unit not in ("cm", "us", "hPa"))
 
 
 def _quoted(value: int | str) -> str:
@@ -101,8 +148,14 @@ QUANTITIES: dict[str, Quantity] = {
     "angle": _scaled("°", 1000),
     "ratio": _scaled("%", 10_000)._replace(show=lambda v: show_ratio(int(v))),
     "duration": _scaled("us", 1_000_000)._replace(show=lambda v: show_duration(int(v))),
+    "pressure": _scaled("hPa", 100_000),
+    "acceleration": _scaled("g", 10**6),
+    "rotation": _scaled("°/s", 1000),
+    "moment": Quantity(parse_moment, show_moment, show_moment),
     "count": Quantity(parse_count, str, str, signed=True),
     "text": Quantity(parse_lines, _quoted, str),
     "word": Quantity(str, str, str),
+    "address": Quantity(parse_address, lambda v: f"{int(v):#04x}", lambda v: f"{int(v):#04x}"),
+    "bytes": Quantity(parse_bytes, str, str),
     "colour": Quantity(parse_colours, str, str),
 }

@@ -206,33 +206,25 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Something wired to several pins: a chip on a bus, a wire between pins, a pull-up.
+    """A wire between pins, or a resistor that pulls a pin up or down: it has no behaviour.
 
-    ``kind`` is what its maker calls it ("24c256": a file of boards/parts), "wire" or "resistor";
-    ``model`` how it behaves (a module of fwgen.machine.parts; "" for wire and resistor). ``pins``
-    maps its own pins ("scl", "cs") to the chip's. ``facts`` are its data sheet's, times in
-    picoseconds; ``content`` is what its memory holds when the board is new.
+    ``kind`` is "wire" or "resistor".
     """
 
     name: str
     kind: str
-    model: str
-    bus: str  # "i2c", "spi" or ""
     pins: Mapping[str, str]
-    address: int | None = None  # on I2C, without the R/W bit
-    pull: int | None = None  # what a resistor on the board pulls its lines to
-    facts: Mapping[str, int] = field(default_factory=dict)
-    content: bytes = b""
+    pull: int | None = None  # what a resistor pulls its pin to
     title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A part with a behaviour of its own: a display, a sensor, a motor driver.
+    """A part with a behaviour of its own: a display, a sensor, a memory, a motor driver.
 
-    ``kind`` names a file of boards/modules, which says what it shows and senses; ``model`` how it
-    behaves (a module of fwgen.machine.parts). ``pins`` maps its own pins ("trig") to the chip's;
-    ``settings`` are in the units of ``fwgen.board.quantities``.
+    ``kind`` names a file of boards/parts, which says what it shows and senses; ``model`` how it
+    behaves (a module of fwgen.machine.parts). ``pins`` maps its own pins ("trig", "scl") to the
+    chip's; ``settings`` are in the units of ``fwgen.board.quantities``.
     """
 
     name: str
@@ -241,6 +233,12 @@ class Module:
     pins: Mapping[str, str]
     settings: Mapping[str, int | str] = field(default_factory=dict)
     title: str = ""
+    bus: str = ""  # the bus that it is on: "i2c", "spi" or ""
+
+    @property
+    def address(self) -> int | None:
+        """Its address on an I2C bus, without the R/W bit."""
+        return int(self.settings["address"]) if self.bus == "i2c" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +270,7 @@ class Board:
     probe: Mapping[str, str] = field(default_factory=dict)  # "target", "board_id"
     path: str = ""  # the file it came from, as the user knows it
     modules: Mapping[str, Module] = field(default_factory=dict)  # parts with a behaviour
-    devices: Mapping[str, Device] = field(default_factory=dict)  # on buses, wires, pull-ups
+    devices: Mapping[str, Device] = field(default_factory=dict)  # wires and pull-ups
 
     def find_pin(self, name: str) -> Pin | None:
         """The pin that a pin name, header name or part name ("PA5", "D13", "LD2") means."""

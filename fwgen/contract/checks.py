@@ -212,7 +212,7 @@ class _Checker:
             raise ContractError("its points do not go on from its start", where=place)
         if s.period_ps and len(s.points) != 1:
             raise ContractError("a sine rides on a steady voltage", where=place)
-        if s.period_ps < 0 or s.ohm < 0 or min(s.amplitude_uv, s.noise_uv) < 0:
+        if s.period_ps < 0 or s.ohm < 0 or min(s.amplitude_uv, s.noise_uv, s.noise_ps) < 0:
             raise ContractError("less than nothing", where=place)
         least = min((uv for _, uv in s.points), default=0) - s.amplitude_uv - s.noise_uv
         if least < -LEAST_UV:

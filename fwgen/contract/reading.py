@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from fwgen.board.board_file import read_wired
-from fwgen.board.devices import check_devices
 from fwgen.board.modules import check_modules, load_module_kind
 from fwgen.board.quantities import QUANTITIES, parse_colours, parse_lines
 from fwgen.board.sensors import parse_sensed
@@ -296,7 +295,6 @@ class _Reader:
             top.get("parts"), place, find_pin,
             lambda pin: board.chip.pins[pin].five_volt_tolerant, findings,
         )  # fmt: skip
-        check_devices((*board.devices.values(), *devices.values()), complain)
         check_modules(
             modules.values(), wired(board, parts.values(), devices.values(), ()), complain
         )
@@ -440,8 +438,17 @@ class _Reader:
         noise = table.quantity("noise", QUANTITIES[measure.quantity].parse) or 0
         return Sense(
             f"{module.name}.{found.item}", at_ps, start, to, over, int(noise),
-            table.count("seed") or 0,
+            *self._noise(table, bool(noise)),
         )  # fmt: skip
+
+    def _noise(self, table: _Table, noisy: bool) -> tuple[int, int]:
+        """The seed of a noise, and how often it takes a new value."""
+        seed, every = table.count("seed") or 0, table.duration("noise_every")
+        if every == 0:
+            raise table.wrong("noise_every", "a noise cannot change all the time", hint='"1 ms"')
+        if every is not None and not noisy:
+            raise table.wrong("noise_every", "there is no noise", hint='such as noise = "2 mV"')
+        return seed, every or 0
 
     def _analog(self, table: _Table, verb: str, at_ps: int) -> Analog:
         """A voltage at a pin, or what makes a part give one."""
@@ -451,6 +458,7 @@ class _Reader:
         part = found.part if found.part is not None and found.part.sensor is not None else None
         pin = found.name if part is None else found.pin  # the bench knows no parts of a contract
         noise = table.quantity("noise", parse_voltage) or 0
+        seed, every = self._noise(table, bool(noise))
         if verb == "set" and table.get("to") == "floating":
             return Analog(pin, at_ps, ())
         if verb == "sine":
@@ -468,7 +476,8 @@ class _Reader:
                 self._required(table, "amplitude", parse_voltage),
                 rate if key == "period" else period_ps(rate), noise,
             )  # fmt: skip
-            return replace(made, ohm=table.quantity("impedance", parse_resistance) or 0)
+            ohm = table.quantity("impedance", parse_resistance) or 0
+            return replace(made, ohm=ohm, seed=seed, noise_ps=every)
         ends = [self._sensed(table, key, part) for key in (("from",) if verb == "ramp" else ())]
         ends.append(self._sensed(table, "to", part))
         over = 0
@@ -480,11 +489,11 @@ class _Reader:
             points, ohm = courses(part, ends[0], ends[-1], over, self.board.supply_uv)
             return Analog(
                 pin, at_ps, points, noise_uv=noise, ohm=ohm,
-                sensed=Sensed(part.name, ends[0], ends[-1]),
+                sensed=Sensed(part.name, ends[0], ends[-1]), seed=seed, noise_ps=every,
             )  # fmt: skip
         line = ((0, ends[0]), (over, ends[-1])) if over else ((0, ends[-1]),)
         ohm = table.quantity("impedance", parse_resistance) or 0
-        return Analog(pin, at_ps, line, noise_uv=noise, ohm=ohm)
+        return Analog(pin, at_ps, line, noise_uv=noise, ohm=ohm, seed=seed, noise_ps=every)
 
     def _sensed(self, table: _Table, key: str, part: Part | None) -> int:
         """Microvolts, or what a part senses in its own unit."""

@@ -66,8 +66,9 @@ class Analog:
 
     ``points`` are (time since ``at_ps``, microvolts) with straight lines between them; the last
     one stays, none at all lets the pin float. A sine of ``amplitude_uv`` and ``period_ps``, and a
-    noise of up to ``noise_uv`` either way, ride on it. ``ohm`` is the source's resistance.
-    ``sensed`` says what part gives this voltage, and why.
+    noise of up to ``noise_uv`` either way, ride on it; the noise takes a new value every
+    ``noise_ps`` (0: faster than anybody looks), and another ``seed`` is another noise. ``ohm`` is
+    the source's resistance. ``sensed`` says what part gives this voltage, and why.
     """
 
     subject: str
@@ -78,6 +79,8 @@ class Analog:
     noise_uv: int = 0
     ohm: int = 0
     sensed: Sensed | None = None
+    seed: int = 0
+    noise_ps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ class Sense:
     """A module senses a ``value`` from ``at_ps`` on, or goes evenly to ``to`` within ``over_ps``.
 
     ``subject`` is "part.quantity"; values are in the quantity's unit (fwgen.board.quantities). A
-    noise of up to ``noise`` either way rides on it; another ``seed``, another noise.
+    noise of up to ``noise`` either way rides on it, a new value every ``noise_ps`` (0: each time it
+    is looked at); another ``seed``, another noise.
     """
 
     subject: str
@@ -95,6 +99,7 @@ class Sense:
     over_ps: int = 0
     noise: int = 0
     seed: int = 0
+    noise_ps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,7 +158,7 @@ def _analog(item: Analog, board: Board) -> str:
         name, start, stop = item.sensed.part, show(item.sensed.value), show(item.sensed.to)
     else:
         name, start, stop = item.subject, show_voltage(item.points[0][1], 7), show_voltage(last, 7)
-    noise = f", with a noise of {show_voltage(item.noise_uv)} either way" if item.noise_uv else ""
+    noise = _noisy(show_voltage(item.noise_uv), item) if item.noise_uv else ""
     if item.period_ps:
         swing = (
             f"a sine of {show_frequency(frequency_mhz(item.period_ps))}, "
@@ -171,6 +171,11 @@ def _analog(item: Analog, board: Board) -> str:
         text = f"{at} {name} is set to {stop}"
     source = f", through {show_resistance(item.ohm)}" if item.ohm and item.sensed is None else ""
     return text + source + noise
+
+
+def _noisy(size: str, item: Analog | Sense) -> str:
+    every = f", a new one every {show_duration(item.noise_ps)}" if item.noise_ps else ""
+    return f", with a noise of {size} either way{every}"
 
 
 def _acted(item: Sense | Turn, board: Board) -> str:
@@ -193,7 +198,7 @@ def _acted(item: Sense | Turn, board: Board) -> str:
         measure = load_module_kind(subject.module.kind).senses[subject.item]
         show = QUANTITY[measure.quantity].show
         name = f"the {subject.item} at {subject.module.name}"
-    noise = f", with a noise of {show(item.noise)} either way" if item.noise else ""
+    noise = _noisy(show(item.noise), item) if item.noise else ""
     if item.over_ps:
         return (
             f"{at} {name} goes evenly from {show(item.value)} to {show(item.to)} within "

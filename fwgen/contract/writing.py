@@ -179,11 +179,11 @@ def _module(module: Module) -> Pairs:
     kind = load_module_kind(module.kind)
     made: Pairs = [("kind", _text(module.kind))]
     made += [(key, _text(pin)) for key, pin in module.pins.items()]
-    for key, measure in {**kind.settings, **kind.senses}.items():
+    for key, measure in kind.measures(module.bus).items():
         value = module.settings.get(key, measure.rests)
         if value == measure.rests:
             continue
-        whole = measure.quantity == "count"
+        whole = measure.quantity in ("count", "address")
         text = QUANTITY[measure.quantity].exact(value)
         made.append((key, text if whole else _text(text)))
     return made + ([("title", _text(module.title))] if module.title else [])
@@ -213,11 +213,17 @@ def _sense(item: Sense, modules: Mapping[str, Module]) -> Pairs:
         exact = QUANTITY[load_module_kind(modules[name].kind).senses[what].quantity].exact
     at, to = ("at", _duration(item.at_ps)), ("to", _text(exact(item.to)))
     more = _if("noise", item.noise, 0, _text(exact(item.noise)))
-    more += _if("seed", item.seed, 0, str(item.seed))
+    more += _seeded(item)
     if item.over_ps:
         ends = [("from", _text(exact(item.value))), to, ("over", _duration(item.over_ps))]
         return [("ramp", _text(item.subject)), at, *ends, *more]
     return [("set", _text(item.subject)), at, to, *more]
+
+
+def _seeded(item: Sense | Analog) -> Pairs:
+    """What kind of noise it is."""
+    made = _if("seed", item.seed, 0, str(item.seed))
+    return made + _if("noise_every", item.noise_ps, 0, _duration(item.noise_ps))
 
 
 def _quantity(kind: str, value: int) -> str:
@@ -283,7 +289,7 @@ def _stimulus(item: Stimulus, board: Board | None) -> Pairs:
 
 def _analog(item: Analog, board: Board | None) -> Pairs:
     at, name = ("at", _duration(item.at_ps)), _text(item.subject)
-    noise = _if("noise", item.noise_uv, 0, _voltage(item.noise_uv))
+    noise = _if("noise", item.noise_uv, 0, _voltage(item.noise_uv)) + _seeded(item)
     ohm = _if("impedance", item.ohm, 0, f'"{item.ohm} ohm"')
     if not item.points:
         return [("set", name), at, ("to", '"floating"')]
@@ -469,12 +475,8 @@ def _device(device: Device) -> Pairs:
         made.append(("pins", _list(device.pins.values())))
     else:
         made += [(key, _text(pin)) for key, pin in device.pins.items()]
-    if device.address is not None:
-        made.append(("address", f"{device.address:#04x}"))
     if device.pull is not None:
         made.append(("pull", '"up"' if device.pull else '"down"'))
-    if device.content:
-        made.append(("content", _text(device.content.hex(" "))))
     return [*made, *([("title", _text(device.title))] if device.title else [])]
 
 

@@ -55,6 +55,13 @@ SPI = (
 
 I2C = (
     Kind(
+        "i2c-cr1-pending", WARNING, "CR1 written while START, STOP or PEC is pending",
+        "RM0368 §18.6.1",
+        "Hardware clears these bits when it has done its part. Software that reads CR1 before and "
+        "writes it after may set them once more: a second START, STOP or PEC.",
+        "wait until START, STOP and PEC are 0 in CR1 before writing it",
+    ),
+    Kind(
         "i2c-cut", ERROR, "I2C switched off within a transfer", "RM0368 §18.6.1",
         "A part that is sending a 0 goes on holding SDA low, and the bus is stuck.",
         "set STOP, and wait until it falls, before",
@@ -93,6 +100,12 @@ I2C = (
         "i2c-push-pull", ERROR, "an I2C line driven high", "RM0368 §8.3.7",
         "A push-pull output fights every part that pulls the line low: to acknowledge, to stretch.",
         "set the pin's bit in OTYPER: open drain",
+    ),
+    Kind(
+        "i2c-reconfigured", WARNING, "I2C timing changed while the port is on",
+        "RM0368 §18.6.8, §18.6.9",
+        "CCR and TRISE must only be written while PE is 0: what SCL does else is not defined.",
+        "clear PE, write CCR and TRISE, and set PE again",
     ),
     Kind(
         "i2c-sequence", ERROR, "an I2C flag not cleared as it must be", "RM0368 §18.6.6",

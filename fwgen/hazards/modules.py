@@ -53,6 +53,33 @@ KINDS = (
         "mend the delays",
     ),
     Kind(
+        "part-empty", ERROR, "a FIFO of a part read while it is empty", SHEET,
+        "It gives the last byte once more.",
+        "read how many bytes there are before",
+    ),
+    Kind(
+        "part-ignored", ERROR, "a write that a part does not take", SHEET,
+        "What it cannot do now, or what can only be read, is not written.",
+        "write it when its data sheet allows",
+    ),
+    Kind(
+        "part-reserved", WARNING, "reserved bits or values written to a part", SHEET,
+        "What it does then is not defined.",
+        "write what the data sheet asks for there, as a rule 0",
+    ),
+    Kind(
+        "part-too-soon", ERROR, "a part spoken to before it is up", SHEET,
+        "After power-on and after a reset it needs its time: until then it may not answer, or "
+        "forget what it is told.",
+        "wait as long as its data sheet says",
+    ),
+    Kind(
+        "part-torn", ERROR, "a value read in pieces of two measurements", SHEET,
+        "Between two transfers a part may measure anew: the high byte is of one value and the low "
+        "byte of another.",
+        "read all bytes of a value in one transfer",
+    ),
+    Kind(
         "serial-baud", ERROR, "a device hears another rate than its own", "ST AN4908 §2",
         "With more than 2 % between them the last bits of a frame are read wrong.",
         "send at the device's rate",

@@ -66,6 +66,12 @@ KINDS = (
         "clear TAMP1F first",
     ),
     Kind(
+        "rtc-undated", NOTE, "a clock that counts without a date", "RM0368 §17.6.2",
+        "A day of the week of 0 is forbidden, and there is no day or month 0. The time counts "
+        "(ST's own time base rests on it); what midnight makes of the date nobody tells.",
+        "write a date to DR",
+    ),
+    Kind(
         "rtc-wakeup", ERROR, "a wake-up period that is forbidden", "RM0368 §17.6.6",
         "WUT = 0 with RTCCLK/2 is forbidden.",
         "choose WUT of at least 1",

@@ -173,11 +173,11 @@ class Machine:
                 rest(part, soc)
             if part.kind == "switch":
                 soc.fabric.pads[part.pin].drive_outside(0, part.name, 1 - part.active)
+        fit(soc)
         if self.board.modules:
             from fwgen.machine.parts.module import fit as fit_modules
 
             soc.modules = fit_modules(soc)
-        soc.devices = fit(soc)
         console = self.board.console
         if console is not None:  # what is wired there idles high
             soc.fabric.pads[console.rx].set_resistor(0, 1)
@@ -189,8 +189,6 @@ class Machine:
         self.core.power_cycle()
         for module in self.soc.modules.values():
             module.power_on(self.soc.now_ps)
-        for device in self.soc.devices.values():
-            device.power_on(self.soc.now_ps)
 
     def advance(self, until_ps: int) -> None:
         """Let time pass up to ``until_ps`` since reset release."""

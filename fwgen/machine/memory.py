@@ -67,6 +67,10 @@ class MemoryMap:
                 )  # fmt: skip
         self.regions.sort(key=lambda region: region.base)
         self._last = self.regions[0]
+        self._mirrors = {  # base of a region -> bases of all that show its bytes
+            one.base: tuple(r.base for r in self.regions if r.buffer is one.buffer)
+            for one in self.regions
+        }
         self.power_on()
 
     def _make(self, memory: Memory, shared: bytearray | None) -> Region:
@@ -169,10 +173,9 @@ class MemoryMap:
         region = self.find(start)
         if region is None or self.code_changed is None:
             return
-        for other in self.regions:
-            if other.buffer is region.buffer:
-                shift = other.base - region.base
-                self.code_changed(start + shift, end + shift)
+        for base in self._mirrors[region.base]:
+            shift = base - region.base
+            self.code_changed(start + shift, end + shift)
 
     def close(self) -> None:
         """Let go of the buffers."""

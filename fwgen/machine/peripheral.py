@@ -168,9 +168,6 @@ class Peripheral:
     MAP: RegisterMap
     DECLARED: ClassVar[dict[str, Reg]] = {}
 
-    cuts_debugger = False
-    """Whether what it is set to keeps a debugger from its wires."""
-
     def __init_subclass__(
         cls, registers: str | None = None, also: tuple[str, ...] = (), **kwargs: object
     ) -> None:

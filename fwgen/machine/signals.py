@@ -767,17 +767,27 @@ class Pad:
             self._strongest(t_ps, strong) if strong
             else next((rest for rest in rests if rest is not None), None)
         )  # fmt: skip
-        for pad in self._net:
-            pad._take(t_ps, level)
+        # Whoever hears of it may answer at once: by then the whole wire has its level.
+        for pad in [pad for pad in self._net if pad._set(t_ps, level)]:
+            pad._announce(t_ps, level)
 
     def _take(self, t_ps: int, level: int | None) -> None:
+        if self._set(t_ps, level):
+            self._announce(t_ps, level)
+
+    def _set(self, t_ps: int, level: int | None) -> bool:
+        """Take a level; whether it is another one."""
         changed = level != self._level
         if changed or self._repeats:
             self._level, self._repeats = level, False
             self._recorder.edge(t_ps, self.name, level)
-        if changed:
-            for listener in tuple(self._listeners):
-                listener(t_ps, level)
+        return changed
+
+    def _announce(self, t_ps: int, level: int | None) -> None:
+        for listener in tuple(self._listeners):
+            if self._level != level:
+                return  # an answer changed it again, and told of that
+            listener(t_ps, level)
 
     def _against(self, t_ps: int, voltage: Voltage, level: int, who: str) -> None:
         """An output against a voltage: a fight unless they agree or its source is weak."""

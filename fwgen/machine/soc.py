@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board, PeripheralSpec
     from fwgen.machine.armv7m.comparators import Break
     from fwgen.machine.memory import MemoryMap
-    from fwgen.machine.parts.devices import Fitted
     from fwgen.machine.parts.module import ModuleModel
     from fwgen.machine.peripheral import Latch, Peripheral
     from fwgen.machine.signals import SquareWave
@@ -216,6 +215,7 @@ class Soc:
         self.clocks: dict[str, ClockDomain] = {}
         self.gated: dict[str, bool] = {}  # peripheral -> its clock is enabled (kept by RCC)
         self.settling: dict[str, int] = {}  # peripheral -> until when its new clock may be absent
+        self.debugger_cut: set[str] = set()  # peripherals that keep a debugger from its wires
         self.core: Core | None = None
         self.memory: MemoryMap | None = None  # what masters other than the core reach
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
@@ -229,7 +229,6 @@ class Soc:
         for name in self.chip.pins:
             self.fabric.pads[name] = Pad(name, self.recorder, self.scheduler, board.supply_uv)
         self.modules: dict[str, ModuleModel] = {}  # parts with a behaviour, by name
-        self.devices: dict[str, Fitted] = {}  # on the board, by name
         self.peripherals: dict[str, Peripheral] = {}
         for spec in self.chip.peripherals.values():
             if spec.kind is not None:

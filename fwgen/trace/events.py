@@ -123,13 +123,15 @@ class Voltage(Event):
     noise_uv: int = 0
     seed: int = 0  # another one, another noise
     ohm: int = 0
+    noise_ps: int = 0  # the noise takes a new value so often; 0: every NOISE_PS
 
     def at(self, t_ps: int) -> int:
         """The voltage at a time from ``t_ps`` on, rounded to a microvolt. ``uv`` is not None."""
         value = self.base(t_ps)
         if self.noise_uv:
             # The same at the same time: a run can be repeated, and asked in any order.
-            drawn = _mixed(t_ps // NOISE_PS, f"{self.pin} {self.seed}") % (2 * self.noise_uv + 1)
+            piece = t_ps // (self.noise_ps or NOISE_PS)
+            drawn = _mixed(piece, f"{self.pin} {self.seed}") % (2 * self.noise_uv + 1)
             value += drawn - self.noise_uv
         return value
 

@@ -228,7 +228,7 @@ class VirtualBoard:
         """Why the debug pins do not answer; "" when they do."""
         if not self._powered:
             return "the chip has no power"
-        if any(p.cuts_debugger for p in self.machine.soc.peripherals.values()):
+        if self.machine.soc.debugger_cut:
             return "the firmware uses the debug pins for something else"
         return ""
 

@@ -58,7 +58,7 @@ def test_every_pin_of_the_chip_is_listed_under_its_port_once() -> None:
 def test_what_is_on_a_bus_is_told_at_each_of_its_pins() -> None:
     from dataclasses import replace
 
-    from fwgen.board.devices import read_devices
+    from fwgen.board.board_file import read_wired
     from fwgen.board.pinmap import pin_uses
 
     parts = {
@@ -66,7 +66,7 @@ def test_what_is_on_a_bus_is_told_at_each_of_its_pins() -> None:
         "E2": {"kind": "24c02", "scl": "PB8", "sda": "PB9", "address": 0x51},
         "W1": {"kind": "wire", "pins": ["PB8", "PC0"]},
     }
-    devices = read_devices(parts, "parts", lambda name: name, [])
-    uses = pin_uses(replace(load_board("nucleo-f401"), devices=devices))
+    _, devices, modules = read_wired(parts, "parts", lambda name: name, lambda _: True, [])
+    uses = pin_uses(replace(load_board("nucleo-f401"), devices=devices, modules=modules))
     assert uses["PB8"] == "EE, 24c02 scl; E2, 24c02 scl; W1, wire"
     assert uses["PC0"] == "W1, wire"

@@ -257,6 +257,10 @@ analog = st.one_of(
         noise_uv=st.just(0) | st.integers(0, 100_000), ohm=st.integers(0, 10**6),
     ),
     st.builds(
+        Analog, st.just("PC4"), times, volts.map(lambda uv: ((0, uv),)),
+        noise_uv=st.integers(1, 100_000), seed=st.integers(0, 9), noise_ps=st.integers(0, S),
+    ),
+    st.builds(
         Analog, st.just("PC4"), st.integers(0, SPAN // 2),
         st.tuples(volts, st.integers(1, SPAN // 4), volts).map(
             lambda ends: ((0, ends[0]), (ends[1], ends[2]))
@@ -329,8 +333,9 @@ stimuli = st.tuples(
         st.integers(-40_000, 80_000),
         st.integers(-40_000, 80_000),
         st.integers(1, S),
-        st.integers(0, 5000),
+        st.integers(1, 5000),
         st.integers(0, 9),
+        st.integers(0, S),
     ),
     st.builds(
         Turn,
@@ -401,9 +406,11 @@ transfer = "I2C1"
 address = 0x51
 """
     made = load_contract(text, BOARD)
-    assert [d.name for d in made.devices] == ["EE", "FL", "W1", "R1"]
-    assert made.devices[0].pins == {"scl": "PB8", "sda": "PB9"}
-    assert made.devices[0].content == b"\x01\x02"
+    assert [d.name for d in made.devices] == ["W1", "R1"]
+    assert [m.name for m in made.modules] == ["EE", "FL"]
+    assert made.modules[0].pins == {"scl": "PB8", "sda": "PB9"}
+    assert made.modules[0].address == 0x51
+    assert made.modules[0].settings["content"] == "01 02"
     for board in (None, BOARD):
         assert load_contract(dump_contract(made, board), BOARD) == made
 
@@ -412,12 +419,26 @@ address = 0x51
     ("line", "where", "what"),
     [
         ('X = { kind = "24c2" }', "parts.X.kind", "unknown"),
-        ('X = { kind = "24c02", scl = "PB8", sda = "PB8" }', "parts.X", "same pin"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB8" }', "parts.X.sda", "two of its pins"),
         ('X = { kind = "24c02", scl = "PB8", sda = "PQ9" }', "parts.X.sda", "no pin"),
         ('X = { kind = "wire", pins = ["PA1"] }', "parts.X.pins", "two pins"),
         ('LD2 = { kind = "wire", pins = ["PA1", "PA4"] }', "parts", "already"),
         ('X = { kind = "24c02", scl = "PB8", sda = "PB9", content = "0" }',
          "parts.X.content", "hex"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB9", address = 0x40 }',
+         "parts.X.address", "0x57"),
+        ('X = { kind = "24c01", scl = "PB8", sda = "PB9", content = "' + "00" * 129 + '" }',
+         "parts.X.content", "more than it holds"),
+        ('X = { kind = "24c02", scl = "PB8", sda = "PB9", miso = "PA6" }', "parts.X.miso", "unkn"),
+        ('X = { kind = "24c04", scl = "PB8", sda = "PB9" }\n'
+         'Y = { kind = "24c02", scl = "PB8", sda = "PB9", address = 0x51 }',
+         "parts.Y", "address 0x51"),
+        ('X = { kind = "24c04", scl = "PB8", sda = "PB9" }\n'
+         'Y = { kind = "24c02", scl = "PB9", sda = "PB8", address = 0x52 }',
+         "parts.Y", "wired to X"),
+        ('X = { kind = "w25q16", sck = "PA5", miso = "PA6", mosi = "PA7", cs = "PB6" }\n'
+         'Y = { kind = "w25q32", sck = "PA5", miso = "PA6", mosi = "PA7", cs = "PB6" }',
+         "parts.Y", "PB6 is wired to X"),
     ],
 )  # fmt: skip
 def test_a_part_that_cannot_be_wired_is_refused_by_its_place(line, where, what) -> None:

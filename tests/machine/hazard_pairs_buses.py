@@ -11,12 +11,12 @@ SR1, SR2, DR = I2C1 + 0x14, I2C1 + 0x18, I2C1 + 0x10
 MASTER = 0x344  # MSTR, SPE, SSM, SSI
 PINS = {"sck": "PA5", "miso": "PA6", "mosi": "PA7", "cs": "PB6"}
 WITH = {
-    "devices": board_with(
+    "modules": board_with(
         FL={"kind": "w25q16", **PINS},
         EE={"kind": "24c02", "scl": "PB8", "sda": "PB9", "pull": "up"},
-    ).devices
+    ).modules
 }
-BARE = {"devices": {}}
+BARE = {"modules": {}}
 UP = 1 << 16 | 1 << 18  # PUPDR of PB8 and PB9
 
 
@@ -172,6 +172,13 @@ PAIRS: dict[str, Pair] = {
         slave(), slave(poke((SPI2 + 12, 5))), "nothing was written", board={"devices": SLAVE}
     ),
     "i2c-cut": pair(i2c(ADDRESSED, poke((I2C1, 0))), i2c(FAIR, poke((I2C1, 0))), "PE cleared"),
+    "i2c-cr1-pending": pair(
+        i2c(START, poke((I2C1, 0x501)), wait(SR1, 1), STOPPED), i2c(STARTED, STOPPED),
+        "START had still to come",
+    ),
+    "i2c-reconfigured": pair(
+        i2c(poke((I2C1 + 0x1C, 90)), FAIR), i2c(FAIR), "CCR changed while PE is 1"
+    ),
     "i2c-data-lost": pair(
         i2c(ADDRESSED, poke((DR, 1)), poke((DR, 2)), STOPPED), i2c(sends(1, 2)), "STOP comes"
     ),
@@ -209,6 +216,6 @@ PAIRS: dict[str, Pair] = {
         i2c(sends(7, 1, 2)), i2c(sends(6, 1, 2)), "past the end"
     ),
     "part-too-fast": pair(
-        i2c(FAIR, ccr=0x8004), i2c(FAIR, ccr=0x800E), "its limit is 400000 Hz"
+        i2c(FAIR, ccr=0x8004), i2c(FAIR, ccr=0x800E), "its limit here is 400 kHz"
     ),
 }  # fmt: skip

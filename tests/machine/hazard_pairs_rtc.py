@@ -90,6 +90,9 @@ PAIRS: dict[str, Pair] = {
         rtc(poke((TAFCR, 1)), wait(ISR, 1 << 13), poke((TAFCR, 0), (ISR, 0), (BKP0R, 1))),
         "TAMP1F",
     ),
+    "rtc-undated": Pair(
+        rtc(init(*USUAL[:3], (DR, 0))), rtc(init(*USUAL)), "without a date"
+    ),
     "rtc-wakeup": Pair(
         rtc(init(*USUAL), poke((WUTR, 0), (CR, 3), (CR, 0x403))),
         rtc(init(*USUAL), poke((WUTR, 1), (CR, 3), (CR, 0x403))), "forbidden",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -340,3 +341,12 @@ def test_pulls_and_resistors_give_a_voltage_of_their_own() -> None:
     assert bench.pad.voltage_at(0) == (SUPPLY, 40_000)
     bench.hold(0, ohm=40_000)
     assert bench.pad.voltage_at(0) == (SUPPLY // 2, 20_000)
+
+
+def test_a_voltage_s_noise_keeps_its_value_as_long_as_it_says() -> None:
+    one = Voltage(0, "PA1", 10**6, 10**6, noise_uv=5000, seed=1, noise_ps=10**9)
+    seen = [one.at(n * 10**8) for n in range(40)]
+    assert [seen[n : n + 10] for n in range(0, 40, 10)] == [[seen[n]] * 10 for n in (0, 10, 20, 30)]
+    assert len(set(seen)) > 1
+    other = replace(one, seed=2)
+    assert seen != [other.at(n * 10**8) for n in range(40)]

@@ -16,7 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import engine as eng
-from fwgen.machine.armv7m.steps import compile_one
+from fwgen.machine.armv7m.itstate import is_it, it_left, stepped
+from fwgen.machine.armv7m.steps import NOTHING, compares, compile_one
 from fwgen.machine.armv7m.symbolic import AL, ENDLESS, EQ, PC, M, NotLinear, Walk, at
 from fwgen.thumb.forms import is_wide
 
@@ -92,12 +93,14 @@ class Loop:
     def _compile(self, block: Block, target: int, steps: list[Step]) -> None:
         """Add the steps of a block that goes on at ``target``."""
         made = None
+        pauses = {0, *(offset for offset, _ in block.stops)}  # not within an IT block
         for offset, made, added in instructions(block, target, block.size):
-            address = block.address + offset
-            # What the flash makes a block's first instruction wait comes after its mark.
-            into = block.before(address) if offset else 0
-            self.marks.append((self.cycles + into, address, len(steps)))
-            self._parts.append((block, self.cycles + block.cost))
+            if offset in pauses:
+                address = block.address + offset
+                # What the flash makes a block's first instruction wait comes after its mark.
+                into = block.before(address) if offset else 0
+                self.marks.append((self.cycles + into, address, len(steps)))
+                self._parts.append((block, self.cycles + block.cost))
             self._note(made.reads, made.writes & ~(1 << PC))
             steps += added
         branches = made is not None and (made.condition is not None or made.writes >> PC & 1)
@@ -243,14 +246,28 @@ def instructions(
 
     Raises NotLinear at one that has no step.
     """
-    if block.has_it:
-        raise NotLinear("an IT block", for_good=True)
-    offset, code = 0, block.code
+    if block.begins_in_it:
+        raise NotLinear("the rest of an IT block", for_good=True)
+    offset, code, it = 0, block.code, 0
     while offset < size:
-        width = 4 if is_wide(code[offset] | code[offset + 1] << 8) else 2
-        made = compile_one(block.address + offset, code[offset : offset + width])
+        first = code[offset] | code[offset + 1] << 8
+        width = 4 if is_wide(first) else 2
+        address = block.address + offset
+        if is_it(first) and not it:
+            it = first & 0xFF
+            yield offset, NOTHING, []
+            offset += width
+            continue
+        made = compile_one(address, code[offset : offset + width])
         if made is None:
             raise NotLinear("an instruction without a step", for_good=True)
+        if it_left(it):
+            taken = target != address + width if offset + width == size else None
+            made, steps = _in_it(made, it >> 4, first if width == 2 else None, target, taken)
+            yield offset, made, steps
+            it = stepped(it)
+            offset += width
+            continue
         steps = [] if made.step is None else [made.step]
         if made.condition is not None and made.condition != AL:
             taken = target == made.target
@@ -262,6 +279,58 @@ def instructions(
             steps.append(_expect_pc(target))
         yield offset, made, steps
         offset += width
+
+
+def _in_it(
+    made: Compiled, condition: int, narrow: int | None, target: int, taken: bool | None
+) -> tuple[Compiled, list[Step]]:
+    """An instruction of an IT block, run where its condition holds (A7.3.3).
+
+    ``narrow`` is its encoding when it has 16 bits: then it sets flags only if it compares.
+    ``taken``: for a branch, whether the path goes there. Raises NotLinear for what no one predicts.
+    """
+    branches = made.condition is not None or bool(made.writes >> PC & 1)
+    if made.condition not in (None, AL) or (branches and taken is None) or condition > AL:
+        raise NotLinear("a branch within an IT block", for_good=True)
+    inner = made.step
+    if inner is not None and narrow is not None and not compares(narrow):
+        inner = _keep_flags(inner)
+    steps: list[Step] = []
+    if branches:
+        steps.append(_expect(condition, bool(taken)) if condition != AL else _always(bool(taken)))
+        if taken and inner is not None:
+            steps.append(inner)
+        if taken and made.writes >> PC & 1:
+            steps.append(_expect_pc(target))
+    elif inner is not None:
+        steps.append(inner if condition == AL else _where(condition, inner))
+    # What it would write may stay as it was: then that is what later instructions read.
+    return made._replace(reads=made.reads | made.writes & ~(1 << PC)), steps
+
+
+def _keep_flags(inner: Step) -> Step:
+    def step(walk: Walk) -> None:
+        flags = walk.nz, walk.c, walk.v
+        inner(walk)
+        walk.nz, walk.c, walk.v = flags
+
+    return step
+
+
+def _where(condition: int, inner: Step) -> Step:
+    def step(walk: Walk) -> None:
+        if walk.decide(condition):
+            inner(walk)
+
+    return step
+
+
+def _always(taken: bool) -> Step:
+    def step(walk: Walk) -> None:
+        if not taken:
+            raise NotLinear("another path")
+
+    return step
 
 
 def _expect(condition: int, taken: bool) -> Step:

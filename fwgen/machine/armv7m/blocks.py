@@ -47,9 +47,9 @@ class Block:
     """
 
     __slots__ = (
-        "address", "barrier", "code", "control", "cost", "entries", "exclusive", "first", "flags",
-        "fp", "has_it", "landing", "last", "plan", "prefix", "problem", "refill", "refused",
-        "sends_event", "size", "stops", "watched", "writes",
+        "address", "barrier", "begins_in_it", "code", "control", "cost", "entries", "exclusive",
+        "first", "flags", "fp", "has_it", "landing", "last", "plan", "prefix", "problem", "refill",
+        "refused", "sends_event", "size", "stops", "watched", "writes",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +72,8 @@ class Block:
         stops: list[tuple[int, int]] = []
         self.fp = self.control = self.barrier = self.writes = -1
         self.watched: list[int] = []
-        self.has_it, self.sends_event, self.exclusive = in_it > 0, False, False
+        self.begins_in_it = self.has_it = in_it > 0
+        self.sends_event = self.exclusive = False
         waited, last = 0, 0
         for index, (offset, before) in enumerate(made.prefix):
             end = made.prefix[index + 1][0] if index + 1 < len(made.prefix) else len(code)

@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.state import CoreState
     from fwgen.machine.armv7m.symbolic import Outcome
     from fwgen.machine.armv7m.traps import Traps
+    from fwgen.machine.memory import Region
 
 PPB, STIR = 0xE000_0000, 0xE000_EF00
 BITBANDS = ((0x2000_0000, 0x2200_0000), (0x4000_0000, 0x4200_0000))
 BITBAND_SIZE = 32 << 20
+_FETCHES = (uc.UC_MEM_FETCH_PROT, uc.UC_MEM_FETCH_UNMAPPED)
+_STORE = uc.UC_MEM_WRITE_PROT
 
 
 def _banded(address: int) -> tuple[int, int] | None:
@@ -65,6 +68,10 @@ class Bus:
         self._book, self._traps, self._debug, self._guard = book, traps, debug, guard
         self._repeated: int | None = None  # what the access that is run again gives
         self._pages: dict[int, list[tuple[int, int, PeripheralSpec]]] = {}
+        # Who programs what is stored into the flash; None where the chip has no such controller.
+        self._program: Callable[[int, int, int, int], None] | None
+        self._program = getattr(core.flash, "program", None)
+        self._flash_base = core.soc.chip.flash.base
 
     def map(self) -> None:
         """Map memories; everything else in the 4 GiB is for ``read`` and ``write``."""
@@ -136,14 +143,14 @@ class Bus:
         """Before an access outside memory: the PC is exact here. False makes it a fault."""
         core = self._core
         try:
-            if kind in (uc.UC_MEM_FETCH_PROT, uc.UC_MEM_FETCH_UNMAPPED):
+            if kind in _FETCHES:
                 if not self._guard.fetch_refused(address):
                     return True
                 core.stop(lambda: self._traps.fetch_fault(address))
                 return False
             if self._repeated is not None:
                 return True
-            store = kind == uc.UC_MEM_WRITE_PROT
+            store = kind == _STORE
             if self._guard.on:
                 answer = self._ask_guard(address, size, value, store=store)
                 if answer is not None:
@@ -162,9 +169,10 @@ class Bus:
                 self._look_for(address, size, store=store)
             if self.spec_at(address) is not None and not address & (size - 1):
                 return True
-            if self._memory.find(address) is not None:
+            region = self._memory.find(address)
+            if region is not None:
                 if store:
-                    self._store_to_rom(address, size, value & ((1 << (8 * size)) - 1))
+                    self._store_to_rom(region, address, size, value & ((1 << (8 * size)) - 1))
                 return True
             if self._reachable(address):
                 if address & (size - 1):
@@ -352,16 +360,15 @@ class Bus:
         core.reason = None
         core.next_pc = self._engine.read(eng.PC)
 
-    def _store_to_rom(self, address: int, size: int, value: int) -> None:
+    def _store_to_rom(self, region: Region, address: int, size: int, value: int) -> None:
         """A store into the flash: its controller decides what becomes of it."""
         core = self._core
-        flash = core.flash
-        region = self._memory.find(address)
         t_ps = self._hclk.time_of(core.access_cycle)
         self._soc.scheduler.catch_up(t_ps)
-        if region is not None and region.kind == "flash" and hasattr(flash, "program"):
-            flash.program(self._soc.chip.flash.base + address - region.base, size, value, t_ps)
+        pc = core.access_pc or core.next_pc
+        if region.kind == "flash" and self._program is not None:
+            self._program(self._flash_base + address - region.base, size, value, t_ps)
         else:
-            core.imprecise = address, core.access_pc or core.next_pc
+            core.imprecise = address, pc
             core.attend()
-        self._after_access(core.access_pc or core.next_pc, 0)
+        self._after_access(pc, 0)

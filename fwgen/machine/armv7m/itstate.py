@@ -16,10 +16,19 @@ def it_left(it: int) -> int:
     return 4 - ((low & -low).bit_length() - 1) if low else 0
 
 
+def is_it(halfword: int) -> bool:
+    """Whether a 16-bit instruction is IT; its low byte is then the ITSTATE that it sets."""
+    return halfword >> 8 == 0xBF and bool(halfword & 15)
+
+
+def stepped(it: int) -> int:
+    """ITSTATE one instruction on; 0 behind the last."""
+    return it & 0xE0 | it << 1 & 0x1F if it & 7 else 0
+
+
 def advanced(xpsr: int) -> int:
     """XPSR with ITSTATE one instruction on (ITAdvance)."""
-    it = it_of(xpsr)
-    it = it & 0xE0 | it << 1 & 0x1F if it & 7 else 0
+    it = stepped(it_of(xpsr))
     return xpsr & ~IT_BITS | (it & 3) << 25 | (it & 0xFC) << 8
 
 

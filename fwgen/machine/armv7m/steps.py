@@ -54,6 +54,11 @@ def compile_one(address: int, code: bytes) -> Compiled | None:
     return _wide(address, first, code[2] | code[3] << 8)
 
 
+def compares(op: int) -> bool:
+    """Whether a 16-bit instruction sets flags within an IT block, too: TST, CMP, CMN (A7.3.3)."""
+    return op >> 11 == 0b00101 or op >> 8 == 0x45 or op >> 6 in (0x108, 0x10A, 0x10B)
+
+
 # -------------------------------------------------------------------- building steps
 
 
@@ -270,7 +275,7 @@ def _link(address: int, target: int) -> Compiled:
     return Compiled(step, 0, 1 << LR, AL, target)
 
 
-_NOTHING = Compiled(None, 0, 0)
+NOTHING = Compiled(None, 0, 0)
 
 
 # -------------------------------------------------------------------- 16-bit encodings
@@ -410,7 +415,7 @@ def _miscellaneous(address: int, op: int) -> Compiled | None:
         registers = op & 0xFF | (op >> 8 & 1) << PC
         return _multiple(SP, registers, load=True, before=False, back=True)
     if op == 0xBF00:
-        return _NOTHING
+        return NOTHING
     return None
 
 
@@ -431,16 +436,16 @@ def _wide(address: int, first: int, second: int) -> Compiled | None:
     if first & 0xFFF0 == 0xFB00 and second & 0xF0F0 == 0xF000:
         return _multiply(second >> 8 & 15, first & 15, second & 15)
     if first == 0xF3AF and second == 0x8000:
-        return _NOTHING
+        return NOTHING
     return None
 
 
 def _wide_branch(address: int, first: int, second: int) -> Compiled | None:
     sign = first >> 10 & 1
     if first == 0xF3BF:  # barriers
-        return _NOTHING if second & 0xFF00 == 0x8F00 else None
+        return NOTHING if second & 0xFF00 == 0x8F00 else None
     if first == 0xF3AF and second == 0x8000:
-        return _NOTHING
+        return NOTHING
     if second >> 12 & 1:  # B.W T4, BL
         j1, j2 = second >> 13 & 1, second >> 11 & 1
         high = ~(j1 ^ sign) & 1, ~(j2 ^ sign) & 1

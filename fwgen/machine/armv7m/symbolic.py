@@ -5,8 +5,8 @@ A quantity is a pair ``(value, slope)``: at iteration k it is ``value + slope * 
 into steps over it. What does not stay linear raises ``NotLinear``; every condition on the way
 bounds for how many iterations it keeps its outcome (``Walk.bound``).
 
-Not handled (such loops run at the engine's speed): IT blocks, floating point, divisions, long
-multiplies, loads and stores at an address that moves.
+Not handled (such loops run at the engine's speed): IT blocks in inner loops, floating point,
+divisions, long multiplies, loads and stores at an address that moves.
 """
 
 from __future__ import annotations
@@ -282,6 +282,24 @@ class Walk:
         self.limit(until_leaves(y, ys, low, high))
         strict = condition in (HI, LS, GT, LE)  # x > y is x - y - 1 >= 0
         self.limit(until_flips(x - y - strict, xs - ys))
+
+    def decide(self, condition: int) -> bool:
+        """Whether a condition holds; it bounds for how long it goes on to do so.
+
+        Raises NotLinear within an inner loop: there each iteration would have to be looked at.
+        """
+        if self.strict:
+            raise NotLinear("an IT block in an inner loop")
+        if self.nz is None:
+            raise NotLinear("flags from before the loop")
+        if condition in (EQ, NE):
+            outcome = (self.nz[0] == 0) == (condition == EQ)
+        elif condition in (MI, PL):
+            outcome = (signed(self.nz[0]) < 0) == (condition == MI)
+        else:
+            outcome = self.holds(condition)
+        self.expect(condition, outcome)
+        return outcome
 
     def expect_zero(self, pair: Pair, outcome: bool) -> None:
         """As ``expect``, for a comparison with zero."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fwgen.board.types import Device
+    from fwgen.board.types import Module
     from fwgen.machine.signals import Pad
     from fwgen.machine.soc import Soc
 
@@ -38,6 +38,19 @@ class Target(Protocol):
         """A STOP."""
 
 
+class Stretching(Protocol):
+    """A target that also holds SCL low until it is ready, as its data sheet says. UM10204 §3.1.9.
+
+    ``I2cPort`` asks every device that has this method; the others never stretch.
+    """
+
+    def holds_scl(self, t_ps: int) -> int:
+        """Until when it holds SCL low before the next byte; ``t_ps`` or less: not at all.
+
+        Asked as the acknowledge of each byte ends in which it took part, SCL being low.
+        """
+
+
 class Wires(Protocol):
     """How an Ear sees and moves the lines."""
 
@@ -58,10 +71,17 @@ class Ear:
     """Decodes a bus edge by edge for a target, and answers for it."""
 
     def __init__(
-        self, wires: Wires, target: Target, paused: Callable[[int], None] | None = None
-    ) -> None:
-        """``paused`` is called as the acknowledge is over and SCL low; it may set ``waits``."""
+        self, wires: Wires, target: Target, paused: Callable[[int], None] | None = None,
+        *, asked: Callable[[int], None] | None = None,
+        outbid: Callable[[int], bool] | None = None,
+    ) -> None:  # fmt: skip
+        """``paused`` is called as the target's acknowledge is over and SCL low.
+
+        ``asked``: likewise, and after an acknowledge of the master, too. Both may set ``waits``.
+        ``outbid``: somebody made a 0 of the 1 being sent; True: the target gives up.
+        """
         self._wires, self._target, self._paused = wires, target, paused
+        self._asked, self._outbid = asked, outbid
         self.clear()
 
     def clear(self) -> None:
@@ -101,6 +121,10 @@ class Ear:
             self._bits += 1
         elif self.state == AWAITING:
             self._acked = not self._wires.sda(t_ps)
+        elif self.state == SENDING and self._outbid is not None:
+            lost = self._byte >> 7 - self._bits & 1 and not self._wires.sda(t_ps)
+            if lost and self._outbid(t_ps):
+                self.state = DEAF
 
     def _fell(self, t_ps: int) -> None:
         if self.state == LISTENING and self._bits == 8:
@@ -111,6 +135,8 @@ class Ear:
             self.state = LISTENING
             if self._paused is not None:
                 self._paused(t_ps)
+            if self._asked is not None:
+                self._asked(t_ps)
             if not self.waits:
                 self.go_on(t_ps)
         elif self.state == SENDING:
@@ -123,6 +149,8 @@ class Ear:
         elif self.state == AWAITING:
             self._target.answered(t_ps, acked=self._acked)
             self.state = DEAF
+            if self._acked and self._asked is not None:
+                self._asked(t_ps)
             if self._acked and not self.waits:
                 self.go_on(t_ps)
 
@@ -156,11 +184,13 @@ class Ear:
 class I2cPort:
     """A part's two pins."""
 
-    def __init__(self, soc: Soc, spec: Device, device: Target) -> None:
+    def __init__(self, soc: Soc, spec: Module, device: Target) -> None:
         self.name, self.device = spec.name, device
         self.scl_pad: Pad = soc.fabric.pads[spec.pins["scl"]]
         self.sda_pad: Pad = soc.fabric.pads[spec.pins["sda"]]
-        self._ear = Ear(self, device)
+        self._soc = soc
+        self._holds: Callable[[int], int] | None = getattr(device, "holds_scl", None)
+        self._ear = Ear(self, device, asked=None if self._holds is None else self._stretch)
         self._edges = False
         self._unlisten: list[Callable[[], None]] = []
         self.scl_pad.clients.append(self)
@@ -183,6 +213,24 @@ class I2cPort:
     def idle(self) -> bool:
         """Whether it has heard nothing since the last STOP."""
         return self._ear.state == IDLE
+
+    def held_until(self, t_ps: int) -> int:
+        """Until when the part holds SCL low, now that a byte's acknowledge is over."""
+        return t_ps if self._holds is None else max(t_ps, self._holds(t_ps))
+
+    def _stretch(self, t_ps: int) -> None:
+        until = self.held_until(t_ps)
+        if until == t_ps:
+            return
+        self._ear.waits = True
+        self.scl_pad.drive_outside(t_ps, self.name, 0)
+
+        def go_on(t: int) -> None:
+            if self._ear.waits:
+                self._ear.go_on(t)
+            self.scl_pad.drive_outside(t, self.name, None)
+
+        self._soc.scheduler.at(until, go_on)
 
     def _scl(self, t_ps: int, level: int | None) -> None:
         self._ear.scl_moved(t_ps, level or 0)

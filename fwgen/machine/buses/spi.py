@@ -13,7 +13,7 @@ from fwgen.machine.signals import pulses
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fwgen.board.types import Device
+    from fwgen.board.types import Module
     from fwgen.machine.signals import Pad
     from fwgen.machine.soc import Soc
 
@@ -40,11 +40,12 @@ class SpiDevice(Protocol):
 class SpiPort:
     """A part's clock, data and select pins."""
 
-    def __init__(self, soc: Soc, spec: Device, device: SpiDevice) -> None:
+    def __init__(self, soc: Soc, spec: Module, device: SpiDevice) -> None:
         self.name, self._soc, self._device = spec.name, soc, device
         pads = soc.fabric.pads
-        self.sck, self.miso = pads[spec.pins["sck"]], pads[spec.pins["miso"]]
-        self.mosi, self.cs = pads[spec.pins["mosi"]], pads[spec.pins["cs"]]
+        self.sck, self.mosi = pads[spec.pins["sck"]], pads[spec.pins["mosi"]]
+        self.cs = pads[spec.pins["cs"]]
+        self.miso = pads[spec.pins["miso"]] if "miso" in spec.pins else None
         self.selected = False
         self._edges = True
         self._unlisten: Callable[[], None] | None = None
@@ -92,7 +93,7 @@ class SpiPort:
             if n < bits // 8 - 1:
                 self._device.shift_in(times[8 * n + 8], sent >> bits - 8 - 8 * n & 0xFF)
         self._frame = (start_ps, times[-1], bits, sent & 0xFF)
-        if not driven:
+        if not driven or self.miso is None:
             return None
         levels = [(t, out >> bits - 1 - n & 1) for n, t in enumerate(times[:-1])]
         self.miso.play(self.name, pulses(start_ps, levels), self._soc.scheduler)
@@ -139,7 +140,7 @@ class SpiPort:
         self.selected = False
         self._listen()
         self._device.deselect(t_ps, bits)
-        self.miso.drive_outside(t_ps, self.name, None)
+        self._drive(t_ps, None)
 
     def _listen(self) -> None:
         wanted = self.selected and self._edges
@@ -154,7 +155,11 @@ class SpiPort:
 
     def _put(self, t_ps: int) -> None:
         level = None if self._out is None else self._out >> 7 - self._bits & 1
-        self.miso.drive_outside(t_ps, self.name, level)
+        self._drive(t_ps, level)
+
+    def _drive(self, t_ps: int, level: int | None) -> None:
+        if self.miso is not None:
+            self.miso.drive_outside(t_ps, self.name, level)
 
     def _sck_moved(self, t_ps: int, level: int | None) -> None:
         if level:

@@ -10,27 +10,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.trace import Hazard
+from fwgen.machine.parts.bus_part import BusPart
 
 if TYPE_CHECKING:
-    from fwgen.board.types import Device
+    from fwgen.board.types import Module
     from fwgen.machine.soc import Soc
 
-SOURCE = "24AA/24LC data sheets, write operations"
 
-
-class Eeprom24c:
+class Eeprom24c(BusPart):
     """One chip."""
 
-    def __init__(self, soc: Soc, spec: Device) -> None:
-        facts = spec.facts
-        self._soc, self.name, self._facts = soc, spec.name, facts
-        self._address = spec.address or 0x50
+    SOURCE = "24AA/24LC data sheets"
+
+    def __init__(self, soc: Soc, spec: Module) -> None:
+        super().__init__(soc, spec)
+        facts, content = self.facts, bytes.fromhex(self.word("content"))
         self.memory = bytearray(b"\xff" * facts["bytes"])
-        self.memory[: len(spec.content)] = spec.content
+        self.memory[: len(content)] = content
         self._block_bits = max(0, (facts["bytes"] - 1).bit_length() - 8 * facts["address_bytes"])
-        self.busy_until = 0
-        self.power_on(0)
 
     def power_on(self, t_ps: int) -> None:
         """The supply came; the address counter holds whatever."""
@@ -49,22 +46,22 @@ class Eeprom24c:
     def addressed(self, t_ps: int, byte: int) -> bool:
         """Its own address, while no write cycle is under way."""
         mask = (1 << self._block_bits) - 1
-        if (byte >> 1) & ~mask != self._address & ~mask or t_ps < self.busy_until:
+        if (byte >> 1) & ~mask != self.address & ~mask or t_ps < self.busy_until:
             return False
         self._selected = True
         self._block = (byte >> 1) & mask
         if not byte & 1:
             self._taken = []
         elif self._block_bits:
-            low = (1 << 8 * self._facts["address_bytes"]) - 1
-            self._pointer = self._pointer & low | self._block << 8 * self._facts["address_bytes"]
+            low = (1 << 8 * self.facts["address_bytes"]) - 1
+            self._pointer = self._pointer & low | self._block << 8 * self.facts["address_bytes"]
         return True
 
     def written(self, t_ps: int, byte: int) -> bool:
         """An address byte, then data into the page."""
         if not self._selected or self._taken is None:
             return False
-        width = self._facts["address_bytes"]
+        width = self.facts["address_bytes"]
         if len(self._taken) < width:
             self._taken.append(byte)
             if len(self._taken) == width:
@@ -73,16 +70,17 @@ class Eeprom24c:
                     at = at << 8 | one
                 self._pointer = at % len(self.memory)
             return True
-        page = self._facts["page"]
+        page = self.facts["page"]
         self._page[self._pointer] = byte
         self._count += 1
         # "The internal address counter rolls over to the first byte of the page."
         self._pointer = self._pointer & ~(page - 1) | (self._pointer + 1) & (page - 1)
         if self._count == page + 1:
-            self._hazard(
+            self.hazard(
                 t_ps, "part-page-wrap",
                 f"more than the {page} bytes of a page are written at once: the first ones are"
                 " overwritten",
+                "write operations",
                 f"split what you write at multiples of {page}, and poll between",
             )  # fmt: skip
         return True
@@ -99,17 +97,17 @@ class Eeprom24c:
     def stopped(self, t_ps: int) -> None:
         """A STOP after data begins the write cycle."""
         if self._page:
-            first, page = min(self._page), self._facts["page"]
+            first, page = min(self._page), self.facts["page"]
             if self._count <= page and self._wrapped():
-                self._hazard(
+                self.hazard(
                     t_ps, "part-page-wrap",
                     f"{self._count} bytes go past the end of a page of {page}, and come round to"
                     f" its beginning at {first:#x}",
-                    f"split what you write at multiples of {page}",
+                    "write operations", f"split what you write at multiples of {page}",
                 )  # fmt: skip
             for at, byte in self._page.items():
                 self.memory[at] = byte
-            self.busy_until = t_ps + self._facts["write_cycle"]
+            self.busy_until = t_ps + self.facts["write_cycle"]
         self._page, self._taken, self._selected = {}, None, False
 
     def _wrapped(self) -> bool:
@@ -117,20 +115,5 @@ class Eeprom24c:
         order = list(self._page)
         return order != sorted(order)
 
-    def clocked(self, t_ps: int, hz: int) -> None:
-        """The rate of the bus, as a START begins."""
-        limit = self._facts["max_rate"]
-        if hz > limit:
-            self._hazard(
-                t_ps, "part-too-fast", f"clocked at {hz} Hz; its limit is {limit} Hz",
-                "raise CCR of the I2C port",
-            )  # fmt: skip
 
-    def _hazard(self, t_ps: int, code: str, message: str, cure: str) -> None:
-        event = Hazard.of(
-            code, f"{self.name}: {message}", t_ps, self._soc.pc, section=SOURCE, cure=cure
-        )
-        self._soc.recorder.add_once(event, (code, event.message, event.pc))
-
-
-PART = Eeprom24c
+MODEL = Eeprom24c

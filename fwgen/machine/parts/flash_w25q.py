@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.trace import Hazard
+from fwgen.machine.parts.bus_part import BusPart
 
 if TYPE_CHECKING:
-    from fwgen.board.types import Device
+    from fwgen.board.types import Module
     from fwgen.machine.soc import Soc
 
 BUSY, WEL = 1, 2
 PAGE = 256
-SOURCE = "W25Q data sheet, instruction set table"
 
 READ, FAST_READ, PROGRAM = 0x03, 0x0B, 0x02
 WRITE_ENABLE, WRITE_DISABLE, WRITE_ENABLE_VOLATILE = 0x06, 0x04, 0x50
@@ -41,23 +40,23 @@ DUMMIES = {FAST_READ: 1, UNIQUE_ID: 4, RELEASE: 3}
 WHEN_BUSY = set(READ_STATUS)
 
 
-class FlashW25q:
+class FlashW25q(BusPart):
     """One chip."""
 
-    def __init__(self, soc: Soc, spec: Device) -> None:
-        self._soc, self.name, self._facts = soc, spec.name, spec.facts
-        self.memory = bytearray(b"\xff" * spec.facts["bytes"])
-        self.memory[: len(spec.content)] = spec.content
-        self._busy_until = 0
-        self._work: tuple[int, int, bytes] | None = None  # being written: from, length, what
-        self.power_on(0)
+    SOURCE = "W25Q data sheet"
+
+    def __init__(self, soc: Soc, spec: Module) -> None:
+        super().__init__(soc, spec)
+        content = bytes.fromhex(self.word("content"))
+        self.memory = bytearray(b"\xff" * self.facts["bytes"])
+        self.memory[: len(content)] = content
 
     def power_on(self, t_ps: int) -> None:
         """The supply came: what was being written then stays as it was."""
         self._status = [0, 0, 0]
         self._asleep = self._reset_enabled = False
         self._awake_from = self._busy_until = t_ps
-        self._work = None
+        self._work: tuple[int, int, bytes] | None = None  # being written: from, length, what
         self._taken: list[int] = []
         self._page: dict[int, int] = {}
         self._address = self._count = 0  # bytes that came after the instruction
@@ -85,15 +84,10 @@ class FlashW25q:
             return
         self._carry_out(t_ps, self._taken[0])
 
-    def clocked(self, t_ps: int, hz: int) -> None:
-        """The rate of a frame that begins."""
-        instruction = self._taken[0] if self._taken else None
-        limit = self._facts["max_rate_read" if instruction == READ else "max_rate"]
-        if hz > limit:
-            self._hazard(
-                t_ps, "part-too-fast", f"clocked at {hz} Hz; its limit here is {limit} Hz",
-                "raise BR in CR1 of the SPI",
-            )  # fmt: skip
+    def rate_limit(self) -> int:
+        """Read Data is slower than the rest."""
+        read = bool(self._taken) and self._taken[0] == READ
+        return self.facts["max_rate_read" if read else "max_rate"]
 
     def shift_in(self, t_ps: int, byte: int) -> None:
         """A byte of the instruction, its address or its data."""
@@ -123,7 +117,7 @@ class FlashW25q:
         if instruction in READ_STATUS:
             return self._status_now(t_ps, READ_STATUS[instruction])
         if instruction == JEDEC_ID:
-            return self._facts["id"] >> 16 - 8 * (n % 3) & 0xFF
+            return self.facts["id"] >> 16 - 8 * (n % 3) & 0xFF
         first = (3 if instruction in ADDRESSED else 0) + DUMMIES.get(instruction, 0)
         if n < first:
             return None
@@ -132,10 +126,10 @@ class FlashW25q:
             self._address += 1
             return value
         if instruction == DEVICE_ID:
-            maker, device = self._facts["id"] >> 16, (self._facts["id"] & 0xFF) - 1
+            maker, device = self.facts["id"] >> 16, (self.facts["id"] & 0xFF) - 1
             return (maker, device)[(n - first + self._address) & 1]
         if instruction == RELEASE:
-            return (self._facts["id"] & 0xFF) - 1
+            return (self.facts["id"] & 0xFF) - 1
         if instruction == UNIQUE_ID:
             return 0xD0 + (n - first) % 8
         return None
@@ -154,7 +148,7 @@ class FlashW25q:
             )
         elif instruction not in KNOWN:
             self._ignored = True
-            self._soc.gap(
+            self.soc.gap(
                 self.name, f"instruction {instruction:02X}h", "write", 0, "this part has no model"
             )
         else:
@@ -174,7 +168,7 @@ class FlashW25q:
         )  # fmt: skip
 
     def _carry_out(self, t_ps: int, instruction: int) -> None:
-        taken, facts, size = self._taken, self._facts, len(self.memory)
+        taken, facts, size = self._taken, self.facts, len(self.memory)
         if instruction == WRITE_ENABLE:
             self._status[0] |= WEL
         elif instruction == WRITE_DISABLE:
@@ -222,7 +216,7 @@ class FlashW25q:
                 "split what you write at multiples of 256",
             )  # fmt: skip
         self._work = (begin, PAGE, bytes(page))
-        self._busy_until = t_ps + self._facts["program"]
+        self._busy_until = t_ps + self.facts["program"]
 
     def _write_status(self, t_ps: int, which: int, values: list[int]) -> None:
         for n, value in enumerate(values):
@@ -230,8 +224,8 @@ class FlashW25q:
                 keeps = self._status[which + n] & (BUSY | WEL if which + n == 0 else 0)
                 self._status[which + n] = value & ~(BUSY | WEL if which + n == 0 else 0) | keeps
         if self._status[0] & 0x7C:
-            self._soc.gap(self.name, "block protection", "write", 0, "its bits protect nothing")
-        self._busy_until = t_ps + self._facts["status"]
+            self.soc.gap(self.name, "block protection", "write", 0, "its bits protect nothing")
+        self._busy_until = t_ps + self.facts["status"]
         self._work = (0, 0, b"")
 
     # ------------------------------------------------------------------ time
@@ -249,10 +243,7 @@ class FlashW25q:
             self._status[0] &= ~WEL
 
     def _hazard(self, t_ps: int, code: str, message: str, cure: str) -> None:
-        event = Hazard.of(
-            code, f"{self.name}: {message}", t_ps, self._soc.pc, section=SOURCE, cure=cure
-        )
-        self._soc.recorder.add_once(event, (code, event.message, event.pc))
+        self.hazard(t_ps, code, message, "instruction set table", cure)
 
 
-PART = FlashW25q
+MODEL = FlashW25q

@@ -43,6 +43,9 @@ class ModuleModel:
     def power_on(self, t_ps: int) -> None:
         """The supply came: forget everything."""
 
+    def attach(self) -> None:
+        """All is in place, and the supply is there: one on a bus begins to listen."""
+
     def press(self, t_ps: int, key: str, *, closed: bool) -> None:
         """A contact of it closes or opens."""
 
@@ -93,7 +96,8 @@ class ModuleModel:
             value = sense.value + (sense.to - sense.value) * into // sense.over_ps
         if sense.noise:
             # The same at the same time: a run can be repeated.
-            drawn = Random(f"{self.name} {what} {sense.seed} {self.soc.chance} {t_ps}")
+            piece = t_ps // (sense.noise_ps or 1)
+            drawn = Random(f"{self.name} {what} {sense.seed} {self.soc.chance} {piece}")
             value += drawn.randint(-sense.noise, sense.noise)
         measure = load_module_kind(self.spec.kind).senses[what]
         value = value if measure.least is None else max(value, measure.least)
@@ -154,11 +158,13 @@ def fit(soc: Soc) -> dict[str, ModuleModel]:
         except ModuleNotFoundError as error:
             raise BoardError(
                 f"{spec.name} behaves as {spec.model!r}, which the machine does not have",
-                where=f"boards/modules/{spec.kind}.toml",
+                where=f"boards/parts/{spec.kind}.toml",
             ) from error
         made[spec.name] = module.MODEL(soc, spec)
     for model in made.values():
         model.power_on(0)
+    for model in made.values():
+        model.attach()
     return made
 
 

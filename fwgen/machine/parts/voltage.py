@@ -39,18 +39,20 @@ def hold(stimulus: Analog, soc: Soc) -> None:
 def _pieces(stimulus: Analog, pin: str, seed: int) -> Iterator[Voltage]:
     """A voltage as the straight lines that it is made of."""
     at, points = stimulus.at_ps, stimulus.points
-    noise, ohm = stimulus.noise_uv, stimulus.ohm
+    noise, ohm, every = stimulus.noise_uv, stimulus.ohm, stimulus.noise_ps
+    seed += 2 * stimulus.seed  # the second run has another noise, whatever the seed
     if not points:
         yield Voltage(at, pin, None)
         return
     for (start, uv), (stop, to) in pairwise(points):
         yield Voltage(
-            at + start, pin, uv, to, stop - start, noise_uv=noise, seed=seed, ohm=ohm
+            at + start, pin, uv, to, stop - start, noise_uv=noise, seed=seed, ohm=ohm,
+            noise_ps=every,
         )  # fmt: skip
     if len(points) == 1:
         uv = points[0][1]
         yield Voltage(
-            at, pin, uv, uv, 0, stimulus.amplitude_uv, stimulus.period_ps, noise, seed, ohm
+            at, pin, uv, uv, 0, stimulus.amplitude_uv, stimulus.period_ps, noise, seed, ohm, every
         )
 
 

@@ -69,6 +69,7 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
         self._starts = [start for start, _ in self.sectors]
         self._modes = self.cr.mask("LOCK", "PG", "SER", "MER")
         self._programming = self.cr.mask("PG")  # of these, the only one
+        self._bsy = self.sr.mask("BSY")
         # The last store that was found to be in order: how all was set, and the offsets of its
         # sector. The next store mostly is like it.
         self._set_up = (0, 0, 0)
@@ -139,15 +140,15 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
                 f"programming {value:#x} over {old:#x} at {address:#010x}: "
                 "only an erase makes a 0 a 1",
             )
+        if t_ps >= self.busy_until_ps and not self.cr.EOPIE:
+            self.busy_until_ps = t_ps + PROGRAM_PS
+            self._put(offset, (old & value).to_bytes(size, "little"))
+            return
 
         def clear_bits() -> None:
             self._put(offset, (self._word(offset, size) & value).to_bytes(size, "little"))
 
-        if t_ps >= self.busy_until_ps and not self.cr.EOPIE:
-            self.busy_until_ps = t_ps + PROGRAM_PS
-            clear_bits()
-        else:
-            self._operate(max(t_ps, self.busy_until_ps), PROGRAM_PS, clear_bits)
+        self._operate(max(t_ps, self.busy_until_ps), PROGRAM_PS, clear_bits)
 
     # ------------------------------------------------------------------ as a test wants it
 
@@ -285,9 +286,9 @@ class Flash(Peripheral, registers="stm32.flash_f4"):
 
     @sr.on_peek
     def _status(self, t_ps: int) -> Peek:
-        busy = t_ps < self.busy_until_ps
-        value = self.sr.value & ~self.sr.mask("BSY") | (self.sr.mask("BSY") if busy else 0)
-        return Peek(value, self.busy_until_ps if busy else NEVER)
+        if t_ps < self.busy_until_ps:
+            return Peek(self.sr.value | self._bsy, self.busy_until_ps)
+        return Peek(self.sr.value & ~self._bsy, NEVER)
 
     @sr.on_write
     def _clear_status(self, t_ps: int, written: int, before: int) -> None:

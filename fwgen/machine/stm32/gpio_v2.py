@@ -346,7 +346,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
 
     def _check_debugger(self, line: Line) -> None:
         """Whether a pin of serial wire debug is used for something else. RM0368 §23.4.1."""
-        self.cuts_debugger = any(map(self._leaves_debugger, self._debug))
+        cut = any(map(self._leaves_debugger, self._debug))
+        (self.soc.debugger_cut.add if cut else self.soc.debugger_cut.discard)(self.name)
         if self._leaves_debugger(line.index):
             self.soc.hazard(
                 "swd-remapped",

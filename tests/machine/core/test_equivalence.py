@@ -57,6 +57,35 @@ def plain(draw) -> str:
     )  # fmt: skip
 
 
+CONDITIONS = ("eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le")
+
+
+@st.composite
+def conditional(draw) -> str:
+    """An IT block, as compilers make them of ?: and of short ifs."""
+    chosen = draw(st.integers(0, len(CONDITIONS) - 1))
+    pattern = draw(st.sampled_from(["", "t", "e", "te", "ee", "tet"]))
+    lines = [f"it{pattern} {CONDITIONS[chosen]}"]
+    for letter in f"t{pattern}":
+        d, n, m, i = draw(low), draw(low), draw(low), draw(small)
+        slot = 4 * draw(st.integers(0, 7))
+        c = CONDITIONS[chosen if letter == "t" else chosen ^ 1]
+        lines.append(
+            draw(
+                st.sampled_from(
+                    [
+                        f"mov{c} r{d}, #{i}", f"add{c} r{d}, #{i}", f"sub{c} r{d}, r{n}, r{m}",
+                        f"lsl{c} r{d}, r{n}, #3", f"and{c} r{d}, r{n}", f"mov{c} r{d}, r{n}",
+                        f"ldr{c} r{d}, [r0, #{slot}]", f"str{c} r{d}, [r0, #{slot}]",
+                        f"cmp{c} r{n}, #{i}", f"cmp{c} r{n}, r{m}", f"tst{c} r{n}, r{m}",
+                        f"add{c}.w r{d}, r{n}, #{i}", f"adds{c}.w r{d}, r{n}, #{i}",
+                    ]
+                )
+            )
+        )  # fmt: skip
+    return f"cmp r{draw(low)}, #{draw(small)}\n " + "\n ".join(lines)
+
+
 ENDS = {
     "down": ("ldr r6, ={count}", "subs r6, #1", "bne"),
     "up": ("movs r6, #0\n ldr r7, ={count}", "adds r6, #1\n cmp r6, r7", "blo"),
@@ -80,7 +109,7 @@ ENDS = {
 def loops(draw, depth: int = 0) -> str:
     """A loop with a body, perhaps with another loop in it."""
     before, step, branch = ENDS[draw(st.sampled_from(sorted(ENDS)))]
-    body = draw(st.lists(plain(), max_size=4))
+    body = draw(st.lists(st.one_of(plain(), plain(), conditional()), max_size=4))
     count = draw(st.integers(2, 400 if depth else 3000))
     if depth == 0 and draw(st.booleans()):
         inner = draw(loops(depth=1))
@@ -229,6 +258,50 @@ WAITS = {
         cmp.w r1, #1000
         blo wait
     """,
+    "a pin, through HAL_GPIO_ReadPin": """
+    wait:
+        bl read
+        cmp r1, #1
+        bne wait
+        ldr r5, =0x40020800
+    """,
+    "a function that may return early": """
+        ldr r5, =0x20000500
+        movs r1, #0
+        str r1, [r5, #0]
+    wait:
+        bl early
+        cmp.w r1, #1000
+        blo wait
+    """,
+    "what happens in one round of many": """
+        movs r1, #0
+        movs r2, #0
+    wait:
+        adds r1, #1
+        cmp r1, #250
+        ite eq
+        moveq r2, #77
+        addne r2, #1
+        cmp.w r1, #1000
+        blo wait
+        ldr r5, =0x20000600
+        str r2, [r5, #0]
+    """,
+    "an inner loop with a choice": """
+        movs r2, #20
+    outer:
+        ldr r1, =1500
+    wait:
+        subs r1, #1
+        cmp r1, r2
+        it eq
+        addeq r3, #1
+        cmp r1, #0
+        bne wait
+        subs r2, #1
+        bne outer
+    """,
     "an inner loop": """
         movs r2, #20
     outer:
@@ -258,6 +331,25 @@ def test_a_blink_that_waits_for_something_is_the_same_run(wait) -> None:
         ldr r1, [r5, #0]
         adds r1, #1
         str r1, [r5, #0]
+        pop {{r4, pc}}
+    read:
+        ldr r1, [r0, #0x10]
+        tst.w r1, #0x2000
+        ite ne
+        movne r1, #1
+        moveq r1, #0
+        bx lr
+    early:
+        push {{r4, lr}}
+        ldr r1, [r5, #0]
+        adds r1, #1
+        str r1, [r5, #0]
+        cmp r1, #0
+        it mi
+        popmi {{r4, pc}}
+        lsls r4, r1, #24
+        it ne
+        popne {{r4, pc}}
         pop {{r4, pc}}
     """
     same_run(text, {}, [10**6, 5 * 10**8, 3 * 10**9])

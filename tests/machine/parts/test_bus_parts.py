@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fwgen.board.devices import known_devices, load_part_kind
+from fwgen.board.modules import BUS_PINS, known_modules, load_module_kind
 from fwgen.errors import BoardError
 from tests.machine.stm32.alone import hazards
 from tests.machine.stm32.buses import MS, US, output, soc_with
@@ -105,7 +105,7 @@ def test_power_down_and_a_supply_that_fails_while_writing() -> None:
     assert spi.does(0x9F, count=1) == [0xEF]
     spi.does(0x06)
     spi.does(0x02, 0, 0, 0, 0x55)
-    spi.soc.devices["FL"].power_on(spi.soc.now_ps)
+    spi.soc.modules["FL"].power_on(spi.soc.now_ps)
     spi.soc.run_until(spi.soc.now_ps + MS)
     assert spi.does(0x03, 0, 0, 0, count=1) == [0xFF]
     assert not spi.codes()
@@ -186,18 +186,25 @@ def test_a_write_without_a_stop_changes_nothing() -> None:
         assert bus.send(byte)
     bus.start()
     assert bus.send(0xA1)
-    assert bus.soc.devices["EE"].memory[0x10] == 0xFF
+    assert bus.soc.modules["EE"].memory[0x10] == 0xFF
 
 
-@pytest.mark.parametrize("kind", [k for k in known_devices() if k not in ("wire", "resistor")])
-def test_every_kind_of_part_can_be_made(kind: str) -> None:
-    known = load_part_kind(kind)
-    pins = {"i2c": {"scl": "PB8", "sda": "PB9"}, "spi": {
-        "sck": "PA5", "miso": "PA6", "mosi": "PA7", "cs": "PB6"}}[known.bus]  # fmt: skip
+ON_BUSES = [(k, bus) for k in known_modules() for bus in load_module_kind(k).buses]
+
+
+@pytest.mark.parametrize(("kind", "bus"), ON_BUSES)
+def test_every_kind_of_part_can_be_made(kind: str, bus: str) -> None:
+    known = load_module_kind(kind)
+    free = iter(("PC0", "PC1", "PC2", "PC3"))
+    pins = dict(zip(BUS_PINS[bus], {"i2c": ("PB8", "PB9"), "spi": (
+        "PA5", "PA6", "PA7", "PB6")}[bus], strict=True))  # fmt: skip
+    pins = {pin: pins[pin] for pin in known.bus_pins(bus)} | {p: next(free) for p in known.pins}
     soc = soc_with(X={"kind": kind, **pins})
-    assert len(soc.devices["X"].memory) == known.facts["bytes"]
+    if "bytes" in known.facts:
+        assert len(soc.modules["X"].memory) == known.facts["bytes"]
+    assert soc.modules["X"].spec.bus == bus
 
 
 def test_an_unknown_part_is_refused() -> None:
-    with pytest.raises(BoardError, match="no part '24c03'"):
-        load_part_kind("24c03")
+    with pytest.raises(BoardError, match="no kind of part '24c03'"):
+        load_module_kind("24c03")

@@ -349,3 +349,19 @@ def test_a_serial_device_tells_of_a_rate_that_is_off(baud: int, fine: bool) -> N
     say(device, b"AT\r\n", baud)
     device.wait(50 * MS)
     assert (not device.hazards()) == fine
+
+
+def test_noise_keeps_its_value_as_long_as_it_says_and_a_seed_is_another() -> None:
+    def drawn(seed: int, every: int) -> list[int]:
+        one = Alone(SONAR)
+        one.do(Sense("X.distance", 0, 400_000, 400_000, noise=20_000, seed=seed, noise_ps=every))
+        one.wait(1)
+        return [one.model.sensed("distance", n * MS + 1) for n in range(40)]
+
+    slow = drawn(1, 10 * MS)
+    assert [slow[n : n + 10] for n in range(0, 40, 10)] == [[slow[n]] * 10 for n in (0, 10, 20, 30)]
+    assert len(set(slow)) > 1
+    assert slow == drawn(1, 10 * MS)
+    assert slow != drawn(2, 10 * MS)
+    assert len(set(drawn(1, 0))) > 20
+    assert all(abs(value - 400_000) <= 20_000 for value in slow)

@@ -9,6 +9,7 @@ import pytest
 from fwgen.hazards import REGISTER
 from fwgen.hazards.modules import KINDS
 from tests.machine.parts.bench import MS, US, Alone, S
+from tests.machine.parts.buses import OnI2c
 from tests.machine.parts.test_hd44780 import LCD, byte, nibble, started
 from tests.machine.parts.test_inputs import DHT, METER, ONE, SONAR, ask, bit, reset, say
 from tests.machine.parts.test_outputs import SR, colours, shift
@@ -101,6 +102,35 @@ def written(low: int) -> Alone:
     return made.put(data=0).wait(low).put(data=None).wait(100 * US)
 
 
+def imu(*, filled: bool) -> Alone:
+    made = OnI2c("kind='mpu6050'")
+    made.wait(101 * MS)
+    made.write(0x23, 0x08)
+    made.write(0x6A, 0x40)
+    if filled:
+        made.write(0x6B, 0)
+        made.wait(10 * MS)
+    made.read(0x74)
+    return made
+
+
+def air(*writes: int, after: int = 3 * MS, pieces: int = 8) -> Alone:
+    made = OnI2c("kind='bme280'")
+    made.wait(after)
+    made.write(*writes)
+    for at in range(0, 8, pieces):
+        made.read(0xF7 + at, pieces)
+        made.wait(10 * MS)
+    return made
+
+
+def early(after: int) -> Alone:
+    made = OnI2c("kind='bme280'")
+    made.wait(after)
+    made.write(0xD0)
+    return made
+
+
 PAIRS: dict[str, tuple[Callable[[], Alone], Callable[[], Alone]]] = {
     "74hc595-timing": (lambda: register(40 * NS), lambda: register(60 * NS)),
     "dht-start": (lambda: dht(2 * S, 700 * US), lambda: dht(2 * S, 900 * US)),
@@ -111,6 +141,11 @@ PAIRS: dict[str, tuple[Callable[[], Alone], Callable[[], Alone]]] = {
     "motor-pwm": (lambda: motor(190 * US), lambda: motor(210 * US)),
     "onewire-recovery": (lambda: slots(65 * US, US // 2), lambda: slots(65 * US, 2 * US)),
     "onewire-slot": (lambda: written(20 * US), lambda: written(14 * US)),
+    "part-empty": (lambda: imu(filled=False), lambda: imu(filled=True)),
+    "part-ignored": (lambda: air(0xD0, 1), lambda: air(0xE0, 1)),
+    "part-reserved": (lambda: air(0xF2, 0x81), lambda: air(0xF2, 0x01)),
+    "part-too-soon": (lambda: early(2 * MS - 60 * US), lambda: early(2 * MS)),
+    "part-torn": (lambda: air(0xF4, 0x27, pieces=1), lambda: air(0xF4, 0x27)),
     "serial-baud": (lambda: meter(9350), lambda: meter(9500)),
     "serial-framing": (lambda: unstopped(0), lambda: unstopped(1)),
     "servo-pulse": (lambda: servo(2011 * US, 20 * MS), lambda: servo(2009 * US, 20 * MS)),

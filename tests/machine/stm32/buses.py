@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fwgen.board import load_board
-from fwgen.board.devices import read_devices
+from fwgen.board.board_file import read_wired
 from fwgen.machine.memory import MemoryMap
 from fwgen.machine.parts.devices import fit
+from fwgen.machine.parts.module import fit as fit_modules
 from fwgen.machine.soc import Soc
 
 if TYPE_CHECKING:
@@ -21,16 +22,20 @@ def board_with(**parts: dict[str, object]) -> Board:
     """nucleo-f401 with more parts, as [parts] would say it."""
     board = load_board("nucleo-f401")
     findings: list = []
-    devices = read_devices(parts, "parts", lambda name: name, findings)
+    _, devices, modules = read_wired(
+        parts, "parts", lambda name: name, lambda pin: board.chip.pins[pin].five_volt_tolerant,
+        findings,
+    )  # fmt: skip
     assert not findings, findings
-    return replace(board, devices=devices)
+    return replace(board, devices=devices, modules=modules)
 
 
 def soc_with(**parts: dict[str, object]) -> Soc:
     """All clocks on at 16 MHz, time 1 us."""
     soc = Soc(board_with(**parts))
     soc.memory = MemoryMap(soc.chip)
-    soc.devices = fit(soc)
+    fit(soc)
+    soc.modules = fit_modules(soc)
     soc.reset(0, "PORRSTF")
     soc.recorder.started = True
     for register in ("AHB1ENR", "APB1ENR", "APB2ENR"):

@@ -300,11 +300,22 @@ def test_the_pll_multiplies_as_the_manual_says_and_tells_when_it_may_not(
     vco_in = Fraction(16_000_000, m) if m else Fraction(0)
     assert hz(soc, "PLL") == vco_in * n / p
     legal = (
-        m >= 2 and 192 <= n <= 432 and q >= 2
+        m >= 2 and 50 <= n <= 432 and q >= 2
         and 950_000 <= vco_in <= 2_100_000 and 192_000_000 <= vco_in * n <= 432_000_000
     )  # fmt: skip
     told = {e.code for e in soc.recorder.events if isinstance(e, Hazard)} - {"reserved-bits"}
     assert told == (set() if legal else {"pll-range"})
+
+
+def test_a_faster_vco_input_allows_a_smaller_factor(
+    soc: Soc, hazards: Callable[[], list[str]]
+) -> None:
+    """Arduino's core for the NUCLEO-F401RE: 16 MHz / 8 * 168 = 336 MHz, / 4 = 84 MHz."""
+    soc.write("RCC", "PLLCFGR", pllcfgr(8, 168, 4, 7, 0))
+    modify(soc, "CR", 0, PLLON)
+    wait(soc, MS)
+    assert hz(soc, "PLL") == 84_000_000
+    assert hazards() == []
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,32 @@ def test_what_is_no_time_is_told(rtc: Soc) -> None:
     assert "the second is 0x3b" in hazard.message
 
 
+def test_a_clock_without_a_date_counts_and_its_alarm_sees_day_0(rtc: Soc) -> None:
+    """ST's millisecond of the RTC: TR = DR = 0, and an alarm on day 0 at second 1."""
+    rtc.write("RTC", "ALRMAR", 1)
+    set_clock(rtc, 0, 0, cr=ALRAE)
+    wait(rtc, S - 200 * MS)
+    assert not isr(rtc, ALRAF)
+    wait(rtc, 300 * MS)
+    assert isr(rtc, ALRAF)
+    assert now(rtc) == (1, 0)
+    assert hazard_codes(rtc) == []
+    assert [e.code for e in rtc.recorder.events if isinstance(e, Hazard)] == ["rtc-undated"]
+
+
+def test_what_midnight_makes_of_no_date_is_a_gap(rtc: Soc) -> None:
+    set_clock(rtc, 0x235958, 0)
+    wait(rtc, S)
+    assert not [e for e in rtc.recorder.events if isinstance(e, Gap)]
+    wait(rtc, 2 * S)
+    (gap,) = [e for e in rtc.recorder.events if isinstance(e, Gap)]
+    assert (gap.peripheral, gap.register) == ("RTC", "DR")
+    set_clock(rtc, 0, 0x2101)  # a date again: midnight is known again
+    wait(rtc, 86401 * S)
+    assert now(rtc)[1] == 0x4102
+    assert len([e for e in rtc.recorder.events if isinstance(e, Gap)]) == 1
+
+
 def test_the_calendar_is_written_in_initialization_only(rtc: Soc) -> None:
     for register, value in (("TR", 1), ("DR", 1), ("PRER", 1), ("CALIBR", 1), ("CR", FMT)):
         rtc.write("RTC", register, value)

@@ -308,7 +308,7 @@ def test_a_flash_deselected_within_a_frame_is_told_and_does_nothing() -> None:
     output(soc, "PB6", 1)
     soc.run_until(soc.now_ps + 100 * US)
     assert [h.code for h in hazards(soc)] == ["cs-within-frame"]
-    assert not soc.devices["FL"]._status[0]
+    assert not soc.modules["FL"]._status[0]
 
 
 def test_the_clock_on_no_pin_is_a_hazard() -> None:

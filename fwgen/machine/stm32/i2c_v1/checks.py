@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fwgen.units import PS_PER_S
 
 if TYPE_CHECKING:
+    from fwgen.machine.peripheral import Register
     from fwgen.machine.stm32.i2c_v1.port import I2c
 
 MHZ = 1_000_000
@@ -72,6 +73,31 @@ def check_timing(port: I2c) -> None:
             " needs",
             "§18.6.9",
             f"set TRISE to {wanted}",
+        )
+
+
+def check_pending(port: I2c, before: int) -> None:
+    """CR1 is written while hardware has still to clear one of its bits."""
+    bits = [bit for bit in ("START", "STOP", "PEC") if port.cr1.field(bit, before)]
+    if bits:
+        _hazard(
+            port,
+            "i2c-cr1-pending",
+            f"{port.name}.CR1 written while {' and '.join(bits)} had still to come",
+            "§18.6.1",
+            f"wait until {' and '.join(bits)} is 0 in CR1 before writing it",
+        )
+
+
+def check_reconfigured(port: I2c, register: Register, before: int) -> None:
+    """CCR and TRISE are to be written while PE is 0."""
+    if port.cr1.PE and register.value != before:
+        _hazard(
+            port,
+            "i2c-reconfigured",
+            f"{port.name}.{register.name} changed while PE is 1",
+            "§18.6.8, §18.6.9",
+            f"clear PE, write {register.name}, and set PE again",
         )
 
 

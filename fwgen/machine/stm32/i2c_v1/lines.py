@@ -28,6 +28,7 @@ class BusLines:
         self._unlisten: list[Callable[[], None]] = []
         self.ports: list[I2cPort] = []  # parts that are told bytes, while the bus is ours alone
         self._ear: Ear | None = None
+        self.watcher: Callable[[int, int], None] | None = None  # hears SCL after the ear
 
     def scl(self, t_ps: int) -> int:
         """The level of SCL."""
@@ -58,8 +59,14 @@ class BusLines:
             unlisten()
         self._unlisten, self._ear = [], ear
         if ear is not None:
+
+            def scl_moved(t_ps: int, level: int | None) -> None:
+                ear.scl_moved(t_ps, level or 0)
+                if self.watcher is not None:
+                    self.watcher(t_ps, level or 0)
+
             self._unlisten = [
-                self.scl_in.listen(lambda t, level: ear.scl_moved(t, level or 0)),
+                self.scl_in.listen(scl_moved),
                 self.sda_in.listen(lambda t, level: ear.sda_moved(t, level or 0)),
             ]
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from fwgen.machine.buses.i2c import Ear
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
 from fwgen.machine.stm32.i2c_v1.checks import (
+    check_pending,
     check_pins,
+    check_reconfigured,
     check_timing,
     period_ps,
     scl_hz,
@@ -16,6 +18,7 @@ from fwgen.machine.stm32.i2c_v1.checks import (
 from fwgen.machine.stm32.i2c_v1.lines import BusLines
 from fwgen.machine.stm32.i2c_v1.log import TransferLog
 from fwgen.machine.stm32.i2c_v1.slave import Slave
+from fwgen.machine.stm32.i2c_v1.smbus import Smbus
 from fwgen.machine.stm32.i2c_v1.talker import Talker
 from fwgen.machine.stm32.spi_v2.crc import crc
 from fwgen.machine.time import NEVER
@@ -27,30 +30,26 @@ if TYPE_CHECKING:
 PEC_POLYNOMIAL = 0x07
 
 # What a master is doing: nothing; waiting for software after START, the first or the second address
-# byte; sending one of them; transmitting, receiving; refused.
+# byte; sending one of them; transmitting, receiving; refused; sending a STOP.
 OFF, SB, HEADER, ADDRESS = "", "sb", "header", "address"
-ADDR, TX, RX, REFUSED = "addr", "tx", "rx", "refused"
+ADDR, TX, RX, REFUSED, STOPPING = "addr", "tx", "rx", "refused", "stopping"
 
 
 class I2c(Peripheral, registers="stm32.i2c_v1"):
     """Inter-integrated circuit. RM0368 §18.
 
     Master and slave, 7 and 10 bit addresses, a second address, general call, standard and fast
-    mode, clock stretching, POS, PEC, arbitration, interrupts ("ev", "er"), DMA ("rx", "tx", LAST).
-    Flags are cleared only by the sequences that the manual gives.
+    mode, clock stretching, POS, PEC, arbitration, clock synchronisation, interrupts ("ev", "er"),
+    DMA ("rx", "tx", LAST), SMBus. Flags are cleared only by the sequences that the manual gives.
 
     Times are CCR's; the rise time of the lines and the few clocks until the port sees them are
     taken as zero. While only parts of the board are on the bus, a byte takes an event or two;
-    with anybody else there, every bit does.
+    with anybody else there, and on SMBus, every bit does.
 
-    Not modelled (a Gap where firmware asks for it): SMBus with its alert, timeouts and ARP; PEC at
-    the end of a DMA transfer, and as a slave. FLTR is stored: there are no glitches to filter. Two
-    masters whose
-    SCL differs do not synchronise while SCL is high.
+    Not modelled: FLTR is stored, as there are no glitches to filter.
     """
 
-    cr1 = Reg(unmodelled=("SMBUS", "SMBTYPE", "ENARP", "ALERT"))
-    cr2, oar1, oar2, dr, sr1, sr2 = Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
+    cr1, cr2, oar1, oar2, dr, sr1, sr2 = Reg(), Reg(), Reg(), Reg(), Reg(), Reg(), Reg()
     ccr, trise, fltr = Reg(), Reg(), Reg()
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
@@ -58,7 +57,8 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.lines = BusLines(soc, self.name)
         self.talker = Talker(self.lines, self._lost)
         self.slave = Slave(self)
-        self.ear = Ear(self.lines, self.slave, self.slave.paused)
+        self.ear = Ear(self.lines, self.slave, self.slave.paused, outbid=self.slave.outbid)
+        self.smbus = Smbus(self)
         self.log = TransferLog(soc.recorder, self.name)
         self._start()
 
@@ -72,6 +72,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self._ten_bit = False
         self._ack_latch = False
         self._nack_last = False
+        self._pec_by_dma = False
         self._sent_any = False
         self._refused = False  # the last byte received was not acknowledged
         self._ev = self._er = False
@@ -86,6 +87,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.lines.listen(None)
         self.ear.clear()
         self.slave.clear()
+        self.smbus.configured(t_ps)
         self._start()
         self.lines.release(t_ps)
         self.request(t_ps)
@@ -104,14 +106,15 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
             sr1.set(STOPF=0)
             self._seen &= ~sr1.mask("STOPF")
         was_on = cr1.field("PE", before)
+        if was_on and cr1.PE:
+            check_pending(self, before)
         if cr1.PE and not was_on:
             self._switched_on(t_ps)
         elif was_on and not cr1.PE:
             self._switched_off(t_ps)
         if not cr1.PE:
             cr1.set(START=0, STOP=0, PEC=0)
-        if cr1.ENPEC and self.cr2.DMAEN:
-            self.soc.gap(self.name, "CR1.ENPEC", "write", self.spec.base, "PEC with DMA")
+        self.smbus.configured(t_ps)
         self._advance(t_ps)
         self.slave.go_on(t_ps)
         self.request(t_ps)
@@ -129,7 +132,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.lines.listen(None)
         self.ear.clear()
         self.slave.clear()
-        self.phase, self.tx, self.held = OFF, None, None
+        self.phase, self.tx, self.held, self._pec_by_dma = OFF, None, None, False
         self.sr1.value = self.sr2.value = 0
         self.lines.release(t_ps)
 
@@ -145,6 +148,14 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
     @cr2.on_write
     def _control_2(self, t_ps: int, _written: int, _before: int) -> None:
         self.request(t_ps)
+
+    @ccr.on_write
+    def _rate(self, t_ps: int, _written: int, before: int) -> None:
+        check_reconfigured(self, self.ccr, before)
+
+    @trise.on_write
+    def _rise_time(self, t_ps: int, _written: int, before: int) -> None:
+        check_reconfigured(self, self.trise, before)
 
     # ------------------------------------------------------------------ SR1, SR2
 
@@ -280,9 +291,20 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
                     self.dma(t_ps, name, level)
 
     def on_dma(self, t_ps: int, request: str, left: int) -> None:
-        """With LAST, the byte after the last but one is not acknowledged (§18.3.7)."""
-        if request == "rx" and left == 1 and self.cr2.LAST:
-            self._nack_last = True
+        """With LAST, the byte after the last but one is not acknowledged (§18.3.7).
+
+        With ENPEC that byte is the PEC, or one follows the last byte that is sent (§18.3.8).
+        """
+        pec = bool(self.cr1.ENPEC)
+        if request == "rx" and left == 1:
+            self._nack_last = bool(self.cr2.LAST)
+            self._pec_by_dma = pec
+        elif request == "tx" and left == 0 and pec:
+            self._pec_by_dma = True
+            self.sr1.set(TXE=0)
+            self._advance(t_ps)
+            self.slave.go_on(t_ps)
+            self.request(t_ps)
 
     # ------------------------------------------------------------------ a master's transfer
 
@@ -335,10 +357,10 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         if again:
             self.log.end(t_ps, "restart")
         else:
-            self.pec = 0
+            self.clear_pec()
         self.sr1.set(TXE=0, BTF=0)
         self.tx = self.held = None
-        self._refused = self._nack_last = False
+        self._refused = self._nack_last = self._pec_by_dma = False
         if self.phase == OFF:
             self._ten_bit = False
         self.phase = ADDRESS
@@ -346,7 +368,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.talker.start(t_ps, int(scl_hz(self)), self._begun, again=again)
 
     def _begun(self, t_ps: int) -> None:
-        self.cr1.set(START=0)
+        self.cr1.set(START=0, PEC=0)
         self.phase = SB
         self.sr1.set(SB=1)
         self.sr2.set(MSL=1, BUSY=1, TRA=0)
@@ -360,7 +382,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self._ten_bit = header
         self.phase = ADDRESS
         self.log.address(byte, second=bool(again))
-        self._pec(byte)
+        self.count_pec(byte)
 
         def sent(t: int, acked: bool) -> None:
             if not acked:
@@ -377,7 +399,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
     def _send_second(self, t_ps: int, byte: int) -> None:
         self.phase = ADDRESS
         self.log.second(byte)
-        self._pec(byte)
+        self.count_pec(byte)
 
         def sent(t: int, acked: bool) -> None:
             if acked:
@@ -401,21 +423,22 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self._advance(t_ps)
 
     def _transmit(self, t_ps: int) -> None:
-        sr1, cr1 = self.sr1, self.cr1
+        sr1 = self.sr1
         pec = False
         if self.tx is not None:
             byte, self.tx = self.tx, None
-            sr1.set(TXE=int(not cr1.PEC), BTF=0)
-        elif cr1.PEC and cr1.ENPEC:
+            # "TxE is not set if [...] the next byte to be transmitted is PEC" (§18.6.6)
+            sr1.set(TXE=int(not self.pec_is_next), BTF=0)
+        elif self.pec_is_next:
             byte, pec = self.pec, True
-            cr1.set(PEC=0)
+            self.pec_is_over()
         else:
             if self._sent_any:
                 sr1.set(BTF=1)
             return
         self._sent_any = True
         if not pec:
-            self._pec(byte)
+            self.count_pec(byte)
 
         def sent(t: int, acked: bool) -> None:
             self.log.byte(byte, acked=acked)
@@ -431,23 +454,25 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.talker.send(t_ps, byte, sent, address=False)
 
     def _receive(self, t_ps: int) -> None:
-        is_pec = bool(self.cr1.PEC and self.cr1.ENPEC)
+        is_pec = False
 
-        def ack() -> bool:
+        def ack(byte: int) -> bool:
+            nonlocal is_pec
+            is_pec = self.pec_is_next
+            if is_pec and (byte != self.pec or not self._pec_by_dma):
+                return False  # "NACK must follow the PEC whatever the check result" (§18.3.8)
             now = bool(self.cr1.ACK)
             wanted = self._ack_latch if self.cr1.POS else now
             self._ack_latch = now
-            return wanted and not self._nack_last and not is_pec
+            return wanted and not self._nack_last
 
         def received(t: int, byte: int, acked: bool) -> None:
             self.log.byte(byte, acked=acked)
             self._refused = not acked
             if is_pec:
-                self.cr1.set(PEC=0)
-                if byte != self.pec:
-                    self.sr1.set(PECERR=1)
+                self.check_pec(byte)
             else:
-                self._pec(byte)
+                self.count_pec(byte)
             self.take_in(byte)
             self._advance(t)
             self.request(t)
@@ -462,7 +487,10 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
                 section="RM0368 §18.3.3",
                 cure="wait for BTF before setting STOP",
             )
-        self.phase = ADDRESS
+        self._send_stop(t_ps)
+
+    def _send_stop(self, t_ps: int) -> None:
+        self.phase = STOPPING
 
         def stopped(t: int) -> None:
             self.stopped(t)
@@ -474,12 +502,15 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
 
     def stopped(self, t_ps: int) -> None:
         """A STOP, of this port or of another master."""
-        ours = self.phase == ADDRESS and bool(self.cr1.STOP)
+        ours = self.phase == STOPPING
         self._free_from = t_ps + period_ps(self, scl_ticks(self)[0])
         self.sr2.set(BUSY=0, MSL=0, TRA=0)
         self.sr1.set(TXE=0, SB=0)
         if not self.held:
             self.sr1.set(BTF=0)
+        self.cr1.set(PEC=0)
+        self._pec_by_dma = False
+        self.smbus.bounded()
         if ours:
             self.cr1.set(STOP=0)
             self.phase, self.tx = OFF, None
@@ -488,15 +519,60 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         """Another master was stronger (§18.3.4)."""
         self.log.end(t_ps, "lost")
         self.phase, self.tx = OFF, None
-        self.cr1.set(STOP=0)
+        self.cr1.set(STOP=0, PEC=0)
+        self._pec_by_dma = False
         self.sr1.set(ARLO=1, SB=0, TXE=0, BTF=0)
         self.sr2.set(MSL=0, TRA=0)
         self.request(t_ps)
 
-    def _pec(self, byte: int) -> None:
+    # ------------------------------------------------------------------ PEC, time limits
+
+    def count_pec(self, byte: int) -> None:
+        """A byte of a message, its addresses included, goes into the PEC (§18.3.8)."""
         if self.cr1.ENPEC:
             self.pec = crc(self.pec, byte, PEC_POLYNOMIAL, 8)
             self.sr2.set(PEC=self.pec)
+
+    @property
+    def pec_is_next(self) -> bool:
+        """Whether the next byte that is sent, or has been received, is the PEC."""
+        return bool(self.cr1.ENPEC and (self.cr1.PEC or self._pec_by_dma))
+
+    def pec_is_over(self) -> None:
+        """The PEC was sent, or checked."""
+        self.cr1.set(PEC=0)
+        self._pec_by_dma = False
+
+    def check_pec(self, byte: int) -> bool:
+        """The PEC was received; whether it is the right one."""
+        self.pec_is_over()
+        fits = byte == self.pec
+        if not fits:
+            self.sr1.set(PECERR=1)
+        return fits
+
+    def clear_pec(self) -> None:
+        """A message begins."""
+        self.pec = 0
+        self.sr2.set(PEC=0)
+
+    def timed_out(self, t_ps: int) -> None:
+        """SMBus: SCL was held for too long. A master sends STOP, a slave lets go (§18.6.6)."""
+        self.sr1.set(TIMEOUT=1)
+        if self.phase not in (OFF, STOPPING):
+            self.talker.drop()
+            self.sr1.set(SB=0, ADDR=0, ADD10=0)
+            self.tx = None
+            self._send_stop(t_ps)
+        elif self.phase == OFF:
+            self.log.end(t_ps, "cut")
+            self.ear.clear()
+            self.slave.clear()
+            self.tx = self.held = None
+            self.sr1.set(ADDR=0, TXE=0, BTF=0)
+            self.sr2.set(TRA=0)
+            self.lines.release(t_ps)
+        self.request(t_ps)
 
     def free(self, t_ps: int) -> None:
         """The bus became free: a START that waited for it begins."""

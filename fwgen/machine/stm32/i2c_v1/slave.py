@@ -44,7 +44,11 @@ class Slave:
         self._misplaced(t_ps)
         if self.selected:
             port.log.end(t_ps, "restart")
+        if not (port.is_master or (port.sr2.BUSY and self.selected)):
+            port.clear_pec()
         port.sr2.set(BUSY=1)
+        port.cr1.set(PEC=0)
+        port.smbus.bounded()
         self._leave(t_ps)
         if not port.is_master:
             port.log.start(t_ps, "slave")
@@ -55,7 +59,7 @@ class Slave:
             self._port.sr1.set(TXE=0)
             self._port.tx = None
         if self.selected:
-            self._port.sr2.set(TRA=0, DUALF=0, GENCALL=0)
+            self._port.sr2.set(TRA=0, DUALF=0, GENCALL=0, SMBDEFAULT=0, SMBHOST=0)
         self.clear()
         self._ten_selected = ten
 
@@ -69,16 +73,20 @@ class Slave:
         seven = byte >> 1
         if byte == 0 and cr1.ENGC:
             sr2.set(GENCALL=1)
+        elif port.smbus.recognises(byte):
+            pass
         elif oar1.ADDMODE and byte & 0xF8 == HEADER:
             if byte >> 1 & 3 != oar1.ADD8_9:
                 return False
             if byte & 1:  # a repeated START after the whole address
                 if not self._ten_selected:
                     return False
+                port.count_pec(byte)
                 port.log.address(byte, second=True)
                 self.selected = self._new = True
                 port.log.answered()
                 return True
+            port.count_pec(byte)
             port.log.address(byte)
             self._awaits_second = True
             return True
@@ -88,8 +96,7 @@ class Slave:
             sr2.set(DUALF=1)
         else:
             return False
-        if cr1.ENPEC:
-            port.soc.gap(port.name, "CR1.ENPEC", "write", port.spec.base, "PEC as a slave")
+        port.count_pec(byte)
         port.log.address(byte)
         port.log.answered()
         self.selected = self._new = True
@@ -104,11 +111,16 @@ class Slave:
             low = port.oar1.value & 0xFF
             if byte != low:
                 return False
+            port.count_pec(byte)
             port.log.second(byte)
             port.log.answered()
             self.selected = self._new = self._ten_selected = True
             return True
         acked = bool(port.cr1.ACK)
+        if port.pec_is_next:  # "NACK [...] if the next received byte is not equal" (§18.3.8)
+            acked = port.check_pec(byte)
+        else:
+            port.count_pec(byte)
         port.log.byte(byte, acked=acked)
         if acked:
             self._taken = byte
@@ -144,10 +156,15 @@ class Slave:
         """The next byte to the master."""
         port = self._port
         byte, port.tx = port.tx, None
-        if byte is None:  # NOSTRETCH: nothing was written in time
+        if byte is None and port.pec_is_next:
+            byte = port.pec
+            port.pec_is_over()
+        elif byte is None:  # NOSTRETCH: nothing was written in time
             port.sr1.set(OVR=1)
             byte = 0xFF
-        port.sr1.set(TXE=1, BTF=0)
+        else:
+            port.count_pec(byte)
+        port.sr1.set(TXE=int(not port.pec_is_next), BTF=0)
         self._sent = byte
         port.request(t_ps)
         return byte
@@ -160,10 +177,22 @@ class Slave:
             port.sr1.set(AF=1, TXE=0)
             self._sends, self._refused = False, True
             port.tx = None
-        elif port.tx is None:
+        elif port.tx is None and not port.pec_is_next:
             port.sr1.set(BTF=1)
             self._hold(t_ps)
         port.request(t_ps)
+
+    def outbid(self, t_ps: int) -> bool:
+        """Somebody made a 0 of a 1 that this port sends: on SMBus it gives up (§18.6.6, ARLO)."""
+        port = self._port
+        if not (port.smbus.on and self.transmits):
+            return False
+        port.log.end(t_ps, "lost")
+        port.sr1.set(ARLO=1)
+        self._leave(t_ps)
+        port.lines.pull_sda(t_ps, low=False)
+        port.request(t_ps)
+        return True
 
     def stopped(self, t_ps: int) -> None:
         """A STOP on the bus."""
@@ -188,15 +217,17 @@ class Slave:
             return
         self._stretches = self._port.ear.waits = True
         self._port.lines.pull_scl(t_ps, low=True)
+        self._port.smbus.holds(t_ps)
 
     def go_on(self, t_ps: int) -> None:
         """Let SCL go, if nothing of the port's is in the way any more."""
         port = self._port
         if not self._stretches or port.sr1.ADDR or port.held is not None:
             return
-        if self._sends and port.tx is None:
+        if self._sends and port.tx is None and not port.pec_is_next:
             return
         self._stretches = False
+        port.smbus.lets_go(t_ps)
         port.ear.go_on(t_ps)
         port.lines.pull_scl(t_ps, low=False)
 

@@ -34,9 +34,9 @@ class Talker:
         self.busy = False
         self.alone = False  # the bus is ours: bytes, not bits
         self._timer: Timer | None = None
-        self._unlisten: Callable[[], None] | None = None
         self._active: list[I2cPort] = []
         self._sda = 1
+        self._held = 0  # until when a part that is told bytes holds SCL low
 
     @property
     def _hold(self) -> int:
@@ -46,12 +46,16 @@ class Talker:
     def _bit(self) -> int:
         return self.low_ps + self.high_ps
 
-    def abort(self, t_ps: int) -> None:
-        """Drop what is under way, and let go."""
+    def drop(self) -> None:
+        """Forget what is under way; the lines stay as they are."""
         if self._timer is not None:
             self._timer.cancel()
-        self._wait_no_more()
+        self._lines.watcher = None
         self.busy = False
+
+    def abort(self, t_ps: int) -> None:
+        """Drop what is under way, and let go."""
+        self.drop()
         self._lines.release(t_ps)
         self._leave()
 
@@ -67,7 +71,7 @@ class Talker:
 
     def _leave(self) -> None:
         if self.alone:
-            self.alone = False
+            self.alone, self._held = False, 0
             self._active = []
             self._lines.give_back()
 
@@ -85,7 +89,8 @@ class Talker:
             self._fall(t_ps, done)
             return
         if self.alone:
-            up, down = t_ps + self.low_ps, t_ps + self.low_ps + self.high_ps
+            up = max(t_ps + self.low_ps, self._held)
+            down = up + self.high_ps
             self._lines.sda_out.drive_wave(
                 pulses(t_ps, [(t_ps, self._sda), (t_ps + self._hold, 1), (down, 0)])
             )
@@ -98,7 +103,10 @@ class Talker:
             return
 
         def risen(t: int) -> None:
-            self._at(t + self.high_ps, lambda t2: self._fall(t2, done))
+            if self._lines.sda(t):
+                self._at(t + self.high_ps, lambda t2: self._fall(t2, done))
+            else:
+                self._outbid(t)
 
         def released(t: int) -> None:
             self._lines.pull_scl(t, low=False)
@@ -120,7 +128,7 @@ class Talker:
             self._lines.pull_scl(t, low=True)
             self._end(done)(t)
 
-        self._at(t_ps + self.high_ps, low)
+        self._while_high(t_ps, low)
 
     def _tell_start(self, t_ps: int) -> None:
         self._active = []
@@ -133,7 +141,7 @@ class Talker:
         """A STOP: SDA rises while SCL is high; the bus is free."""
         self.busy = True
         if self.alone:
-            up = t_ps + self.low_ps
+            up = max(t_ps + self.low_ps, self._held)
             self._lines.sda_out.drive_wave(
                 pulses(t_ps, [(t_ps, self._sda), (t_ps + self._hold, 0), (up + self.high_ps, 1)])
             )
@@ -173,19 +181,29 @@ class Talker:
         if not self.alone:
             self._bits_out(t_ps, byte, 7, done)
             return
-        acked = self._told(t_ps + 8 * self._bit, byte, address=address)
-        bits = [(t_ps + n * self._bit + self._hold, byte >> 7 - n & 1) for n in range(8)]
-        ack = t_ps + 8 * self._bit
+        begin = self._released(t_ps)
+        ack = begin + 8 * self._bit
+        acked = self._told(ack, byte, address=address)
+        bits = [(begin + n * self._bit + self._hold, byte >> 7 - n & 1) for n in range(8)]
         tail = [(ack, 0), (ack + self._bit, 1)] if acked else [(ack + self._hold, 1)]
         self._lines.sda_out.drive_wave(pulses(t_ps, [(t_ps, self._sda), *bits, *tail]))
-        self._clock(t_ps, 9)
+        self._clock(t_ps, begin, 9)
         self._sda = 1
 
         def end(t: int) -> None:
+            self._ask(t)
             self.busy = False
             done(t, acked)
 
-        self._at(t_ps + 9 * self._bit, end)
+        self._at(ack + self._bit, end)
+
+    def _ask(self, t_ps: int) -> None:
+        """A byte is over: the parts may hold SCL low."""
+        self._held = max((port.held_until(t_ps) for port in self._active), default=0)
+
+    def _released(self, t_ps: int) -> int:
+        """When the low before the next bit begins, so that SCL rises no earlier than it may."""
+        return max(t_ps, self._held - self.low_ps)
 
     def _told(self, t_ps: int, byte: int, *, address: bool) -> bool:
         if address:
@@ -193,45 +211,48 @@ class Talker:
             return bool(self._active)
         return any(port.device.written(t_ps, byte) for port in self._active)
 
-    def _clock(self, t_ps: int, count: int) -> None:
+    def _clock(self, t_ps: int, first: int, count: int) -> None:
         levels = [(t_ps, 0)]
-        for n in range(count):
-            begin = t_ps + n * self._bit
+        for begin in range(first, first + count * self._bit, self._bit):
             levels += [(begin + self.low_ps, 1), (begin + self._bit, 0)]
         self._lines.scl_out.drive_wave(pulses(t_ps, levels))
 
     def receive(
-        self, t_ps: int, ack: Callable[[], bool], done: Callable[[int, int, bool], None]
+        self, t_ps: int, ack: Callable[[int], bool], done: Callable[[int, int, bool], None]
     ) -> None:
-        """Eight bits in; ``ack`` is asked when the ninth begins; ``done(t_ps, byte, acked)``."""
+        """Eight bits in; ``ack(byte)`` as the ninth begins; then ``done(t_ps, byte, acked)``."""
         self.busy = True
         if not self.alone:
             self._bits_in(t_ps, 0, 8, ack, done)
             return
-        byte = 0xFF
+        byte, begin = 0xFF, self._released(t_ps)
         for port in self._active:
-            byte &= port.device.read(t_ps)
-        bits = [(t_ps + n * self._bit, byte >> 7 - n & 1) for n in range(8)]
-        self._lines.sda_out.drive_wave(pulses(t_ps, [*bits, (t_ps + 8 * self._bit, 1)]))
-        self._clock(t_ps, 8)
+            byte &= port.device.read(begin)
+        bits = [(begin + n * self._bit, byte >> 7 - n & 1) for n in range(8)]
+        self._lines.sda_out.drive_wave(pulses(t_ps, [(t_ps, 1), *bits, (begin + 8 * self._bit, 1)]))
+        self._clock(t_ps, begin, 8)
         self._sda = 1
 
         def ninth(t: int) -> None:
-            acked = ack()
+            acked = ack(byte)
             self._lines.sda_out.drive_wave(
                 pulses(t, [(t, 1), (t + self._hold, 0)] if acked else [(t, 1)])
             )
-            self._clock(t, 1)
+            self._clock(t, t, 1)
             self._sda = int(not acked)
             self._at(t + self._bit, lambda t2: end(t2, acked))
 
         def end(t: int, acked: bool) -> None:
             for port in self._active:
                 port.device.answered(t, acked=acked)
+            if acked:
+                self._ask(t)
+            else:
+                self._held = 0
             self.busy = False
             done(t, byte, acked)
 
-        self._at(t_ps + 8 * self._bit, ninth)
+        self._at(begin + 8 * self._bit, ninth)
 
     # ------------------------------------------------------------------ bits
 
@@ -241,17 +262,33 @@ class Talker:
             call(t_ps)
             return
 
-        def rose(t: int, level: int | None) -> None:
+        def moved(t: int, level: int) -> None:
             if level:
-                self._wait_no_more()
+                self._lines.watcher = None
                 call(t)
 
-        self._unlisten = self._lines.scl_in.listen(rose)
+        self._lines.watcher = moved
 
-    def _wait_no_more(self) -> None:
-        if self._unlisten is not None:
-            self._unlisten()
-            self._unlisten = None
+    def _while_high(self, t_ps: int, call: Callable[[int], None]) -> None:
+        """While SCL stays high: up to our own time, or another master's. UM10204 §3.1.7."""
+
+        def over(t: int) -> None:
+            self._lines.watcher = None
+            call(t)
+
+        def moved(t: int, level: int) -> None:
+            if not level:
+                timer.cancel()
+                over(t)
+
+        timer = self._scheduler.at(t_ps + self.high_ps, over)
+        self._timer, self._lines.watcher = timer, moved
+
+    def _outbid(self, t_ps: int) -> None:
+        """Another master made a 0 of our 1: the bus is its own."""
+        self.busy = False
+        self._lines.release(t_ps)
+        self._lost(t_ps)
 
     def _one_bit(
         self, t_ps: int, level: int, call: Callable[[int, int], None], *, wins: bool = False
@@ -270,11 +307,9 @@ class Talker:
             nonlocal seen
             seen = self._lines.sda(t)
             if wins and level and not seen:
-                self.busy = False
-                self._lines.release(t)
-                self._lost(t)
+                self._outbid(t)
                 return
-            self._at(t + self.high_ps, fall)
+            self._while_high(t, fall)
 
         def rise(t: int) -> None:
             self._lines.pull_scl(t, low=False)
@@ -300,7 +335,7 @@ class Talker:
         )
 
     def _bits_in(
-        self, t_ps: int, byte: int, left: int, ack: Callable[[], bool],
+        self, t_ps: int, byte: int, left: int, ack: Callable[[int], bool],
         done: Callable[[int, int, bool], None],
     ) -> None:  # fmt: skip
         if left:
@@ -308,10 +343,11 @@ class Talker:
                 t_ps, 1, lambda t, sda: self._bits_in(t, byte << 1 | sda, left - 1, ack, done)
             )
             return
-        acked = ack()
+        acked = ack(byte)
 
         def over(t: int, _sda: int) -> None:
             self.busy = False
             done(t, byte, acked)
 
-        self._one_bit(t_ps, int(not acked), over)
+        # Of two masters that read the same, one may want more: it acknowledges, and wins.
+        self._one_bit(t_ps, int(not acked), over, wins=True)

@@ -36,7 +36,7 @@ class Pattern:
         """Whether a day matches."""
         if self.day is None:
             return True
-        return self.day == (moment.weekday if self.weekly else moment.date.day)
+        return self.day == (moment.weekday if self.weekly else moment.day_shown)
 
     def time_from(self, of_day: int) -> int | None:
         """The first matching second of a day at or after one, as seconds since midnight."""

@@ -2,6 +2,10 @@
 
 Every year that 4 divides is a leap year, 00 too; after 99 comes 00. The day of the week is what
 was set, and goes on from there: the hardware does not derive it from the date.
+
+Month, day and day of the week may all be 0: no date, but the time counts, and alarms compare with
+day 0. ST's own millisecond of the RTC rests on it (stm32f4xx_hal_timebase_rtc_alarm: DR = 0, an
+alarm on the day 0 at second 1). What midnight makes of it no manual tells.
 """
 
 from __future__ import annotations
@@ -13,20 +17,27 @@ from datetime import date, timedelta
 MINUTE, HOUR, DAY = 60, 3600, 86400
 _FIRST = date(2000, 1, 1)
 _CENTURY = 36525  # days
+_DAY_FIELDS = 0xFF3F  # of RTC_DR: WDU, MT, MU, DT, DU
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Whole seconds since the year 00 began, and the day of the week that it began with (0-6)."""
+    """Whole seconds since the year 00 began, and the day of the week that it began with (0-6).
+
+    ``undated``: month, day and day of the week are 0, until midnight; ``second`` then counts as
+    on the first day of the year.
+    """
 
     second: int
     week: int = 0
+    undated: bool = False
 
     def later(self, seconds: int) -> Moment:
         """So many seconds later; earlier, if negative."""
         days, second = divmod(self.second + seconds, DAY)
         turns, day = divmod(days, _CENTURY)
-        return Moment(day * DAY + second, (self.week + turns * _CENTURY) % 7)
+        undated = self.undated and days == self.second // DAY
+        return Moment(day * DAY + second, (self.week + turns * _CENTURY) % 7, undated)
 
     @property
     def of_day(self) -> int:
@@ -45,8 +56,13 @@ class Moment:
 
     @property
     def weekday(self) -> int:
-        """1 to 7."""
-        return (self.second // DAY + self.week) % 7 + 1
+        """1 to 7, or 0 where there is no date."""
+        return 0 if self.undated else (self.second // DAY + self.week) % 7 + 1
+
+    @property
+    def day_shown(self) -> int:
+        """The day of the month as RTC_DR has it: 1 to 31, or 0 where there is no date."""
+        return 0 if self.undated else self.date.day
 
     def seconds_to_year(self) -> int:
         """Until the next year begins."""
@@ -66,6 +82,8 @@ class Moment:
         """RTC_DR: BCD, and the day of the week."""
         day = self.date
         year = bcd(day.year - 2000) << 16
+        if self.undated:
+            return year
         return year | self.weekday << 13 | bcd(day.month) << 8 | bcd(day.day)
 
 
@@ -113,6 +131,9 @@ def read_registers(tr: int, dr: int, *, twelve: bool) -> tuple[Moment, list[str]
         wrong.append(f"the hour is {tr >> 16 & 0x3F:#04x}, PM {afternoon}, not BCD of {form}")
         hour = 0
     year = 2000 + value("the year", dr >> 16 & 0xFF, 0, 99)
+    time = hour * HOUR + minute * MINUTE + second
+    if not dr & _DAY_FIELDS:
+        return Moment((date(year, 1, 1) - _FIRST).days * DAY + time, undated=True), wrong
     month = value("the month", dr >> 8 & 0x1F, 1, 12)
     day = value("the day", dr & 0x3F, 1, monthrange(year, month)[1])
     weekday = dr >> 13 & 7
@@ -120,5 +141,4 @@ def read_registers(tr: int, dr: int, *, twelve: bool) -> tuple[Moment, list[str]
         wrong.append("the day of the week is 0, which is forbidden")
         weekday = 1
     days = (date(year, month, day) - _FIRST).days
-    whole = days * DAY + hour * HOUR + minute * MINUTE + second
-    return Moment(whole, (weekday - 1 - days) % 7), wrong
+    return Moment(days * DAY + time, (weekday - 1 - days) % 7), wrong

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
 from fwgen.machine.stm32.rtc_v2_f4.alarms import read_pattern
-from fwgen.machine.stm32.rtc_v2_f4.calendar import HOUR, Moment, read_registers
+from fwgen.machine.stm32.rtc_v2_f4.calendar import DAY, HOUR, Moment, read_registers
 from fwgen.machine.stm32.rtc_v2_f4.pins import Pins
 from fwgen.machine.stm32.rtc_v2_f4.prescalers import Coarse, Prescalers, Smooth
 from fwgen.machine.stm32.rtc_v2_f4.waits import Waits
@@ -47,7 +47,8 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
     a read through BYPSHAD may spoil when the counter moves under it (§17.3.6).
     Not known, and taken as: synchronisation takes two ticks wherever "1 to 2" are told; a shift
     happens as soon as that; the wake-up timer's divided clock begins with WUTE, and neither
-    calibration reaches it; ADD1H at 23 h begins the next day.
+    calibration reaches it; ADD1H at 23 h begins the next day; a time without a date (DR = 0) counts
+    up to midnight, and is a Gap from then on.
     """
 
     tr, dr, ssr, prer, wutr = Reg(), Reg(), Reg(), Reg(), Reg()
@@ -189,6 +190,16 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         for alarm in "AB":
             self._arm_alarm(alarm)
         self._arm_wakeup()
+        self.waits.cancel("MIDNIGHT")
+        if self._running and self._moment.undated:
+            tick = max(self.tick, self._dividers.tick)
+            there = self._dividers.moved(tick)
+            midnight = there.tick_of(DAY - self._calendar(tick)[0].of_day, there.synchronous)
+            self.waits.at("MIDNIGHT", midnight, self._undated_midnight)
+
+    def _undated_midnight(self, t_ps: int) -> None:
+        where = self.spec.base + self.dr.spec.offset
+        self.soc.gap(self.name, "DR", "read", where, "midnight came while there is no date")
 
     def _registers(self, tick: int) -> tuple[int, int, int]:
         moment, sub = self._calendar(tick)
@@ -302,7 +313,7 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         if name == "SSR" and there.sub:
             changes = there.tick_of(0, there.sub - 1)
         elif name == "DR":
-            left = 86400 - self._calendar(shown)[0].of_day
+            left = DAY - self._calendar(shown)[0].of_day
             changes = there.tick_of(left, there.synchronous)
         else:
             changes = there.tick_of(1, there.synchronous)
@@ -381,6 +392,8 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
                 "rtc-no-time",
                 f"{self.name} is set to what is no time: {what}",
             )
+        if self._moment.undated:
+            self.soc.hazard("rtc-undated", f"{self.name} counts the time without a date: DR has 0")
         if self._prescaled == 1:
             self.soc.hazard(
                 "rtc-prescalers",
