@@ -23,10 +23,18 @@ static inline void pause_us(uint32_t us)
         ;
 }
 
+/* By the SysTick: long waits are flag polls. */
 __attribute__((unused)) static void pause_ms(uint32_t ms)
 {
-    while (ms--)
-        pause_us(1000);
+    volatile uint32_t *const systick = (volatile uint32_t *)0xE000E010;
+
+    systick[1] = CORE_HZ / 1000 - 1;
+    systick[2] = 0;
+    systick[0] = 5;
+    while (ms)
+        if (*systick & BIT(16))
+            --ms;
+    systick[0] = 0;
 }
 
 static inline void set(line l, bool high) { l.port->bsrr = BIT(l.pin) << (high ? 0 : 16); }
