@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fwgen.board import load_board
+from fwgen.contract import load_contract
+from fwgen.contract.subjects import fitted
 from fwgen.trace import (
     Burst,
     Edge,
@@ -85,3 +87,24 @@ def test_only_what_was_asked_for() -> None:
     only = excerpt(seen, BOARD, subjects=("PA6",))
     assert only[0] == "2 ms PA6 changes 3 times at once"
     assert "HAZARD" in only[1]  # what went wrong matters to every pin
+
+
+def test_what_the_pins_of_a_part_do_is_folded_and_what_it_shows_is_in_its_units() -> None:
+    contract = load_contract(
+        '[parts.ARM]\nkind = "servo"\nsignal = "D9"\n[parts.SW]\nkind = "switch"\npin = "D3"\n'
+        'closed = "low"\n[[expect]]\nshows = { part = "ARM", angle = "90°" }\n', BOARD
+    )  # fmt: skip
+    board = fitted(BOARD, contract)
+    seen = trace(
+        Shown(0, "ARM", "angle", None), Edge(MS, "PC7", 1), Edge(2 * MS, "PC7", 0),
+        Edge(21 * MS, "PC7", 1), Shown(22 * MS, "ARM", "angle", 90_000), Edge(23 * MS, "PC7", 0),
+        Edge(24 * MS, "PB3", 0),
+    )  # fmt: skip
+    assert excerpt(seen, board) == [
+        "0 s ARM shows angle nothing",
+        "1 ms PC7 (ARM.signal) moves 3 times in 20 ms, last high",
+        "22 ms ARM shows angle 90°",
+        "23 ms PC7 (ARM.signal) low",
+        "24 ms PB3 (SW) on",
+    ]
+    assert len(excerpt(seen, board, subjects=["PC7"])) == 4  # asked for, each edge is told

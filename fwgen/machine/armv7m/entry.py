@@ -65,6 +65,7 @@ class Entry:
         self._rounds = rounds
         self._escalation, self._stack, self._sleeper = escalation, stack, sleeper
         self._context, self._guard, self._fetch = context, guard, fetch
+        self._entered: dict[int, int] = {}  # exception -> when its handler was last entered
         context.fault = self.fault
 
     def enter(self, number: int, priority: int, *, synchronous: bool = False) -> None:
@@ -124,6 +125,7 @@ class Entry:
         core.event = True
         self._soc.asked_ps = core.now_ps
         self._exceptions.activate(number)
+        self._entered[number] = core.now_ps
         self._engine.write_many(
             _ENTER,
             (sp, xpsr & 0xF80F0000 | 1 << 24 | number, control & ~4, xpsr & 0xF0000000, link),
@@ -228,17 +230,41 @@ class Entry:
         return self._core.fpu is not None and not self._core.fpu.fpccr.LSPEN
 
     def _late_clear(self, number: int) -> None:
-        """A request that fell just before the return would still be seen by silicon's NVIC."""
+        """A request that fell just before the return would still be seen by silicon's NVIC.
+
+        A handler that looks at its flags first should bear that: with another ``chance`` it has to.
+        """
         fell = self._exceptions.fell.pop(number, None)
         if fell is None:
             return
         if self._at.cycle + self._at.cost - self._core.cycle_of(fell) <= LATE_CYCLES:
             name = self._exceptions.name(number)
+            if self._looked_first(number):
+                self._soc.hazard(
+                    "flag-cleared-last",
+                    f"the handler of {name} clears its flag with its last store: silicon may "
+                    "enter it again, to find the flag clear",
+                )
+                if self._soc.chance:
+                    self._exceptions.pend(number, self._core.now_ps)
+                return
             self._soc.hazard(
                 "flag-cleared-late",
                 f"the handler of {name} clears its flag with its last store: silicon may enter "
                 "it again, as the store is still under way at the return",
             )
+
+    def _looked_first(self, number: int) -> bool:
+        """Whether a handler read the flags of who requests before it cleared them.
+
+        A second entry would read them again, which waits for the store: it finds them clear.
+        """
+        since, irq = self._entered[number], number - exc.FIRST_IRQ
+        return any(
+            self._soc.flags_read.get(spec.name, -1) >= since
+            for spec in self._soc.chip.peripherals.values()
+            if irq in spec.irqs.values()
+        )
 
     def fault(
         self,

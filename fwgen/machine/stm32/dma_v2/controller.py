@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fwgen.errors import BoardError
 from fwgen.machine.peripheral import Peripheral, Reg
-from fwgen.machine.stm32.dma_v2.checks import fits_threshold, flaws
+from fwgen.machine.stm32.dma_v2.checks import fits_threshold, flaws, unasked
 from fwgen.machine.stm32.dma_v2.ports import Port, reaches
 from fwgen.machine.stm32.dma_v2.stream import (
     ALL,
@@ -20,6 +20,7 @@ from fwgen.machine.stm32.dma_v2.stream import (
     Stream,
 )
 from fwgen.machine.time import NEVER
+from fwgen.trace import Hazard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,6 +230,17 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
             )
         register.value = before & mask | register.value & ~mask
 
+    def unfinished(self, t_ps: int) -> tuple[Hazard, ...]:
+        """Streams that were unclocked from their start to the end of the run."""
+        found = [unasked(self, one) for one in self._enabled if one.unclocked and one.ndtr.value == one.reload]
+        return tuple(
+            Hazard.of(
+                one.code, one.message, max(0, t_ps - 1), section=one.section, cure=one.cure
+            )
+            for one in found
+            if one is not None
+        )
+
     # ------------------------------------------------------------------ starting and stopping
 
     def _start(self, stream: Stream, t_ps: int) -> None:
@@ -241,6 +253,9 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
             )
         stream.configure()
         stream.start()
+        stream.unclocked = (
+            stream.direction != MEMORY_TO_MEMORY and unasked(self, stream) is not None
+        )
         for flaw in flaws(self, stream):
             self.soc.hazard(flaw.code, flaw.message, section=flaw.section, cure=flaw.cure)
         if not fits_threshold(stream):

@@ -58,6 +58,7 @@ class Stream:
     def clear(self) -> None:
         """As after reset."""
         self.enabled = self.stopping = False
+        self.unclocked = False  # who asks it had no clock when it was enabled
         self.fifo = bytearray()
         self.direction = self.priority = self.channel = 0
         self.direct = True
