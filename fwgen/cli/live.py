@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fwgen.image.types import Image
     from fwgen.machine.armv7m.profile import Profile
     from fwgen.machine.machine import Machine
+    from fwgen.thumb.cycles import Pace
     from fwgen.virtual.gdb import GdbServer
 
 STEP_PS = 20 * PS_PER_MS  # how far time goes before input and output are looked at again
@@ -89,6 +90,7 @@ class Live:
         profile: Profile | None = None,
         keep: bool = False,
         after: Callable[[Machine], None] = lambda _: None,
+        cycles: Pace = "typical",
     ) -> None:
         from fwgen.machine.machine import Machine
 
@@ -99,7 +101,7 @@ class Live:
         self.ended_by = 0  # the signal that told us to end
         self.t_ps = 0
         self._stimuli = stimuli
-        self._machine = Machine(board, profile=profile)
+        self._machine = Machine(board, profile=profile, pace=cycles)
         self._keep, self._after = keep, after
         self.kept_ps: int | None = None  # when it was too much to keep
         self._machine.listen(self._hear)

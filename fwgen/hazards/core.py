@@ -17,7 +17,8 @@ KINDS = (
         "Arm Cortex-M4 TRM 100166 §3.3.1; RM0368 §3.4",
         "The time between two changes of a pin was passed by executing instructions alone: no "
         "timer, no SysTick, no flag was asked. Wait states, caches and interrupts change what an "
-        "instruction takes, so silicon may be some per cent off.",
+        "instruction takes. A contract that passes is therefore also run with the fewest and the "
+        "most cycles that the manuals allow, and is UNSURE where it does not hold with them.",
         "let a timer or the SysTick keep the time",
     ),
     Kind(

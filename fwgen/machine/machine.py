@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fwgen.contract import Stimulus
     from fwgen.image.types import Image
     from fwgen.machine.armv7m.profile import Profile
+    from fwgen.thumb.cycles import Pace
     from fwgen.trace import Event
 
 PATIENCE_S = 60.0
@@ -42,7 +43,9 @@ class Machine:
 
     ``accelerate`` False runs waiting loops step by step, ``native`` False without the compiled
     block hook (None: use it when it was built): the same trace, later. ``chance`` (0 or 1) picks
-    what nothing defines: RAM at power-on, floating inputs, the chatter of contacts. After
+    what nothing defines: RAM at power-on, floating inputs, the chatter of contacts; ``pace``
+    which end of the manuals' ranges instructions and flash take ("least", "typical", "most";
+    fwgen.thumb.cycles, fwgen.machine.armv7m.fetch). After
     ``patience_s`` seconds of wall time in one ``run`` (firmware that computes without end) the
     run ends early, with a Gap that says so: nobody knows what would have followed. So does a run
     of more events than are kept (``MOST_EVENTS``). A ``profile``
@@ -59,11 +62,13 @@ class Machine:
         native: bool | None = None,
         patience_s: float | None = PATIENCE_S,
         chance: int = 0,
+        pace: Pace = "typical",
         profile: Profile | None = None,
     ) -> None:
         self.board = board
         self._profile = profile
         self._chance = chance
+        self._pace = pace
         self._patience_s = patience_s
         self._native = native
         self._accelerate = accelerate
@@ -167,8 +172,9 @@ class Machine:
                 )
         self._soc, self._memory, self._image = soc, memory, image
         self._core = Core(
-            soc, memory, accelerate=self._accelerate, native=self._native, profile=self._profile
-        )
+            soc, memory, accelerate=self._accelerate, native=self._native, pace=self._pace,
+            profile=self._profile,
+        )  # fmt: skip
         self._core.image = image
         soc.recorder.keeps = keep_events
         soc.recorder.listeners.extend(self._listeners)
@@ -219,6 +225,7 @@ class Machine:
             events=tuple(events),
             initial=dict(recorder.initial),
             awake_cycles=core.awake_cycles,
+            cycles="" if self._pace == "typical" else self._pace,
         )
 
     def stimulate(self, stimulus: Stimulus) -> None:

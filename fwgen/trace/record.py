@@ -51,7 +51,9 @@ class Trace:
     ``initial`` holds the level of each pin at reset; pins not named float (None).
     ``awake_cycles`` is the number of core cycles not spent asleep, over the whole span.
     ``resolution_ps`` is how well the bench can tell times apart: 0 for the machine.
-    ``watched`` says what it could see and how well; None: everything, which only the machine can.
+    ``cycles`` says which end of the manuals' cycle counts a machine took ("least" or "most"; "" is
+    the typical). ``watched`` says what it could see and how well; None: everything, which only the
+    machine can.
     """
 
     bench: str
@@ -62,6 +64,7 @@ class Trace:
     awake_cycles: int = 0
     resolution_ps: int = 0
     watched: Watched | None = None
+    cycles: str = ""
     # Each pin's events and life, sorted out once: a trace of many events is asked many questions.
     _moves: dict[str, list[Edge | Wave]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -210,6 +213,8 @@ def dump_trace(trace: Trace) -> str:
         "resolution_ps": trace.resolution_ps,
         "initial": dict(sorted(trace.initial.items())),
     }
+    if trace.cycles:
+        header["cycles"] = trace.cycles
     if trace.watched is not None:
         header["watched"] = asdict(trace.watched)
     encode = json.JSONEncoder(default=_plain).encode

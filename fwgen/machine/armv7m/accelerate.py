@@ -58,7 +58,7 @@ class Loop:
         "_parts", "_rests", "_slopes", "cycles", "live", "marks", "steps", "whole", "written",
     )  # fmt: skip
 
-    def __init__(self, items: Sequence[Block | Inner], refill: int) -> None:
+    def __init__(self, items: Sequence[Block | Inner]) -> None:
         blocks = [item for item in items if not isinstance(item, Inner)]
         targets = iter([*(block.address for block in blocks[1:]), blocks[0].address])
         self.cycles = 0
@@ -71,7 +71,7 @@ class Loop:
         # All of it is blocks that end in a branch: what goes on within one ends where it does.
         self.whole = len(blocks) == len(items)
         steps: list[Step] = []
-        end = blocks[-1].address + blocks[-1].size
+        before: Block | None = None
         for item in items:
             if isinstance(item, Inner):
                 self.cycles += item.times * item.loop.cycles
@@ -79,13 +79,12 @@ class Loop:
                 steps.append(_repeat(item))
                 self._note(item.loop.live, item.loop.written)
                 continue
-            if item.address != end and steps:
-                self.cycles += refill
-            end = item.address + item.size
+            if before is not None:
+                self.cycles += before.branch(item)
+            before = item
             self._compile(item, next(targets), steps)
             self.cycles += item.cost
-        if blocks[0].address != end:
-            self.cycles += refill
+        self.cycles += blocks[-1].branch(blocks[0])
         self.steps = tuple(steps)
 
     def _note(self, reads: int, writes: int) -> None:
