@@ -24,9 +24,9 @@ KINDS = (
     Kind(
         "flag-cleared-last", NOTE, "an interrupt's flag read first and cleared last",
         "Arm Cortex-M4 TRM 100166 §2.3.3 (write buffer); PM0214 §2.2.4",
-        "The store that clears the flag may still be under way when the handler returns, so that it "
-        "is entered once more. It reads its flags first, which waits for the store, and should find "
-        "nothing to do: what passes is run again, and entered twice there.",
+        "The store that clears the flag may still be under way when the handler returns, so that "
+        "it is entered once more. It reads its flags first, which waits for the store, and should "
+        "find nothing to do: what passes is run again, and entered twice there.",
         "clear the flag first thing in the handler, or put DSB before the return",
     ),
     Kind(

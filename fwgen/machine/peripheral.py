@@ -156,6 +156,7 @@ class Reg:
         self.peeker = method
         return method
 
+
 _FLAGS = re.compile(r"[A-Z]*SR\d?|PR")  # registers that say what an interrupt is for
 
 
