@@ -348,6 +348,13 @@ class Peripheral:
         """Whether a read may tell the firmware anything of time, or of the world outside."""
         return True
 
+    def count_at(self, offset: int, cycle: int) -> tuple[int, int, int] | None:
+        """Of a register that counts the core's cycles: its value at one, what each adds, until when.
+
+        None for any other, and for one that stands still.
+        """
+        return None
+
     def latch(self, offset: int) -> Latch | None:
         """What a write would do, purely; None when it does more than move pins."""
         return None

@@ -81,6 +81,10 @@ class Core(Protocol):
         """The number of the exception being handled; 0 in Thread mode."""
 
     @property
+    def cycle(self) -> int:
+        """Cycles of HCLK so far (exact within a bus access)."""
+
+    @property
     def awake_cycles(self) -> int:
         """Cycles of HCLK not spent asleep so far (exact within a bus access)."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.blocks import Block
     from fwgen.machine.armv7m.skippable import Core
     from fwgen.machine.armv7m.steps import Compiled
-    from fwgen.machine.armv7m.symbolic import Step
+    from fwgen.machine.armv7m.symbolic import Counter, Step
 
 HOT = 8  # backward entries before a loop is looked at
 MOST_ITEMS = 96  # blocks and inner jumps of a recorded path
@@ -55,7 +55,7 @@ class Loop:
     """
 
     __slots__ = (
-        "_parts", "_rests", "_slopes", "cycles", "live", "marks", "steps", "whole", "written",
+        "_into", "_parts", "_rests", "_slopes", "cycles", "live", "marks", "steps", "whole", "written",
     )  # fmt: skip
 
     def __init__(self, items: Sequence[Block | Inner]) -> None:
@@ -71,12 +71,14 @@ class Loop:
         # All of it is blocks that end in a branch: what goes on within one ends where it does.
         self.whole = len(blocks) == len(items)
         steps: list[Step] = []
+        self._into: list[int] = []  # for each step: cycles into the iteration
         before: Block | None = None
         for item in items:
             if isinstance(item, Inner):
                 self.cycles += item.times * item.loop.cycles
                 self.marks.append((self.cycles, NO_PLACE, 0))
                 steps.append(_repeat(item))
+                self._into.append(self.cycles)
                 self._note(item.loop.live, item.loop.written)
                 continue
             if before is not None:
@@ -104,6 +106,7 @@ class Loop:
                 self._parts.append((block, self.cycles + block.cost))
             self._note(made.reads, made.writes & ~(1 << PC))
             steps += added
+            self._into += [self.cycles + block.before(block.address + offset)] * len(added)
         branches = made is not None and (made.condition is not None or made.writes >> PC & 1)
         self.whole &= bool(branches) and block.problem is None
 
@@ -187,7 +190,8 @@ class Loop:
             rest.c = walk.c[0], tuple((at(pair, k), 0) for pair in walk.c[1])
         if walk.v is not None:
             rest.v = walk.v[0], tuple((at(pair, k), 0) for pair in walk.v[1])
-        for step in self.steps[:count]:
+        rest.counter = self._counter(core, cycle, times)
+        for step, rest.into in zip(self.steps[:count], self._into, strict=False):
             step(rest)
         settle(core, rest, 0)
         return cycles, address
@@ -202,9 +206,28 @@ class Loop:
     ) -> Walk:
         still = Still(core.latch_at)
         walk = Walk(list(registers), list(slopes), cells, core.foresee(cycle), still)
-        for step in self.steps:
+        walk.counter = self._counter(core, cycle)
+        for step, walk.into in zip(self.steps, self._into, strict=True):
             step(walk)
         return walk
+
+    def _counter(self, core: Core, cycle: int, lap: int | None = None) -> Counter:
+        """What a counter reads within an iteration of this loop, whose first began at ``cycle``.
+
+        Value, growth by each iteration, until when so; within iteration ``lap`` alone, no growth.
+        """
+
+        def counter(address: int, into: int) -> tuple[int, int, int] | None:
+            found = core.count_at(address, cycle + into)
+            if found is None:
+                return None
+            value, step, until_ps = found
+            slope = step * self.cycles
+            return (value, slope & M, until_ps) if lap is None else (
+                (value + slope * lap) & M, 0, until_ps
+            )  # fmt: skip
+
+        return counter
 
     def _steady(self, walk: Walk, registers: list[int]) -> bool:
         """Whether an iteration adds to what it needs just the slope that it assumed."""

@@ -131,6 +131,14 @@ class Bus:
 
         return fetch
 
+    def count_at(self, address: int, cycle: int) -> tuple[int, int, int] | None:
+        """A register that counts cycles: its value at one, what each adds, until when so."""
+        spec = self.spec_at(address)
+        if spec is None or address & 3 or not self._guard.open(address, 4, write=False):
+            return None
+        peripheral = self._soc.peripherals.get(spec.name)
+        return None if peripheral is None else peripheral.count_at(address - spec.base, cycle)
+
     def latch_at(self, address: int) -> tuple[int, Outcome] | None:
         """Where a write only moves pins: the register that holds its outcome, and what it is."""
         spec = self.spec_at(address)

@@ -604,6 +604,10 @@ class Core(skippable.Core):
         """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""
         return self._bus.foresee(cycle)
 
+    def count_at(self, address: int, cycle: int) -> tuple[int, int, int] | None:
+        """A register that counts cycles: its value at one, what each adds, until when (ps) so."""
+        return self._bus.count_at(address, cycle)
+
     def latch_at(self, address: int) -> tuple[int, Outcome] | None:
         """Where a write only moves pins: the register that holds its outcome, and what it is."""
         return self._bus.latch_at(address)

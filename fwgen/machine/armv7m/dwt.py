@@ -92,6 +92,14 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
             return Peek(self._value & _WORD, NEVER)
         return Peek((self._value + self._cycles() - self._since) & _WORD, t_ps)
 
+    def count_at(self, offset: int, cycle: int) -> tuple[int, int, int] | None:
+        """CYCCNT while it counts."""
+        core = self.soc.core
+        if core is None or offset != self.cyccnt.spec.offset or not self._counting:
+            return None
+        asleep = core.cycle - core.awake_cycles
+        return (self._value + cycle - asleep - self._since) & _WORD, 1, NEVER
+
     @pcsr.on_read
     def _sample(self, t_ps: int) -> int:
         core = self.soc.core

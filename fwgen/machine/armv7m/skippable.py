@@ -27,6 +27,10 @@ class Core(CoreState):
         """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""
 
     @abstractmethod
+    def count_at(self, address: int, cycle: int) -> tuple[int, int, int] | None:
+        """A register that counts cycles: its value at one, what each adds, until when so."""
+
+    @abstractmethod
     def latch_at(self, address: int) -> tuple[int, Outcome] | None:
         """Where a write only moves pins: the register that holds its outcome, and what it is."""
 

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     Step = Callable[["Walk"], None]
     Carry = tuple[Callable[..., int], tuple[Pair, ...]]
     Fetch = Callable[[int, int], tuple[int, int | None] | None]
+    Counter = Callable[[int, int], tuple[int, int, int] | None]
     Outcome = Callable[[int, int], tuple[int, list[tuple[str, int]]] | None]
 
 M = 0xFFFFFFFF
 TOP = 1 << 32
 ENDLESS = 1 << 62
+PPB = 0xE000_0000  # the core's own peripherals
 OPAQUE = 0  # the size of a cell of which only the core knows the value
 SP, LR, PC = 13, 14, 15
 EQ, NE, CS, CC, MI, PL, VS, VC, HI, LS, GE, LT, GT, LE, AL = range(15)
@@ -165,8 +167,8 @@ class Walk:
     """
 
     __slots__ = (
-        "bound", "c", "cells", "fetch", "first", "moves", "nz", "owner", "r", "s", "slopes",
-        "stable_ps", "strict", "v",
+        "bound", "c", "cells", "counter", "fetch", "first", "into", "moves", "nz", "owner", "r",
+        "s", "slopes", "stable_ps", "strict", "v",
     )  # fmt: skip
 
     def __init__(
@@ -181,6 +183,8 @@ class Walk:
         self.slopes = cell_slopes
         self.fetch = fetch  # (address, size) -> value, until when it holds (None: it is RAM)
         self.moves = moves
+        self.counter: Counter | None = None  # address, cycles -> a register that counts clocks
+        self.into = 0  # cycles into the iteration at which the step that runs accesses memory
         self.cells: dict[int, tuple[int, int, int]] = {}  # address -> size, value, slope
         self.first: dict[int, tuple[int, int]] = {}  # cells read before written: value, slope
         self.owner: dict[int, int] = {}  # byte -> address of its cell
@@ -197,6 +201,7 @@ class Walk:
         other = Walk(list(self.r), list(self.s), self.slopes, self.fetch, moves)
         other.cells, other.first, other.owner = dict(self.cells), dict(self.first), dict(self.owner)
         other.nz, other.c, other.v = self.nz, self.c, self.v
+        other.counter, other.into = self.counter, self.into
         other.bound, other.stable_ps, other.strict = self.bound, self.stable_ps, self.strict
         return other
 
@@ -209,6 +214,13 @@ class Walk:
             if cell[0] != size:
                 raise NotLinear("two sizes at one address", for_good=True)
             return cell[1], cell[2]
+        if self.counter is not None and address >= PPB and size == 4:
+            counted = self.counter(address, self.into)
+            if counted is not None:
+                if self.strict:
+                    raise NotLinear("a counter read in an inner loop")
+                self.stable_ps = min(self.stable_ps, counted[2])
+                return counted[0], counted[1]
         found = self.fetch(address, size)
         if found is None:
             raise NotLinear("a read that has effects, or no memory")

@@ -147,6 +147,14 @@ class SysTick(Peripheral, registers="armv7m.systick"):
         lane = self.ctrl.value >> (8 * (offset & 3))
         return Peek(lane & ((1 << (8 * size)) - 1), until)
 
+    def count_at(self, offset: int, cycle: int) -> tuple[int, int, int] | None:
+        """VAL while it counts down by the core's clock, as far as its next zero."""
+        if offset != self.val.spec.offset or not self._running or self._divided:
+            return None
+        tick = self._tick(self.soc.clock("HCLK").time_of(cycle))
+        value = self._value(tick)
+        return value, -1, self._time(tick + value)
+
     @load.on_write
     def _set_reload(self, t_ps: int, written: int, before: int) -> None:
         self._settle(t_ps)

@@ -25,7 +25,7 @@ WAYS = [{"accelerate": True, "native": False}]
 if library() is not None:
     WAYS += [{"accelerate": True, "native": True}, {"accelerate": False, "native": True}]
 
-low = st.integers(1, 5)  # r0 is the base of RAM or of a peripheral, r6 and r7 count
+low = st.integers(1, 5)  # r0 is the base of RAM or of a peripheral, r6 and r7 count, r8 is DWT's
 small = st.integers(0, 255)
 
 
@@ -48,7 +48,7 @@ def plain(draw) -> str:
                 f"ldr r{d}, [r0, #{slot}]", f"str r{d}, [r0, #{slot}]",
                 f"ldrb r{d}, [r0, #{slot + 32}]", f"strb r{d}, [r0, #{slot + 32}]",
                 f"ldrh r{d}, [r0, #{slot + 64}]", f"strh r{d}, [r0, #{slot + 64}]",
-                f"add.w r{d}, r{n}, #{i}", f"sub.w r{d}, r{n}, r{m}, lsl #{j}",
+                f"ldr.w r{d}, [r8, #4]", f"add.w r{d}, r{n}, #{i}", f"sub.w r{d}, r{n}, r{m}, lsl #{j}",
                 f"movw r{d}, #{i * 251}", f"movt r{d}, #{i}", f"mul r{d}, r{n}, r{m}",
                 f"ubfx r{d}, r{n}, #{j}, #5", f"and r{d}, r{n}, #{i}", f"rsb r{d}, r{n}, #{i}",
                 f"push {{r{d}}}\n pop {{r{n}}}", "nop",
@@ -160,6 +160,16 @@ def state(machine: Machine) -> dict[str, object]:
 
 BOARD = load_board("nucleo-f401")
 
+COUNTING = """
+    ldr r7, =0xe000edfc
+    mov.w r6, #0x1000000
+    str r6, [r7]
+    ldr r7, =0xe0001000
+    movs r6, #1
+    str r6, [r7]
+    mov r8, r7
+"""  # CYCCNT runs
+
 
 def same_run(text: str, vectors: dict[int, str], spans: list[int], board: Board = BOARD) -> None:
     image = firmware(text, vectors)
@@ -193,7 +203,8 @@ def test_random_loops_run_the_same_however_they_are_sped_up(body, period, spans,
     values = "\n ".join(f"ldr r{n + 1}, ={value:#x}" for n, value in enumerate(registers))
     lines = "\n ".join(re.sub(r"loop(\d)", rf"loop\1x{n}", one) for n, one in enumerate(body))
     text = (
-        f"start:\n{tick}\n ldr r0, =0x20000000\n {values}\nround:\n {lines}\n b.w round\n{HANDLER}"
+        f"start:\n{tick}\n{COUNTING}\n ldr r0, =0x20000000\n {values}\nround:\n {lines}\n"
+        f" b.w round\n{HANDLER}"
     )
     try:
         firmware(text, {15: "tick"})
@@ -242,6 +253,50 @@ WAITS = {
         subs r1, r1, r2
         cmp.w r1, #3008
         blo wait
+    """,
+    "CYCCNT, read twice": """
+        ldr r5, =0xe000edfc
+        mov.w r1, #0x1000000
+        str r1, [r5]
+        ldr r5, =0xe0001000
+        movs r1, #1
+        str r1, [r5, #0]
+        movs r3, #0
+        ldr r2, [r5, #4]
+    wait:
+        ldr r1, [r5, #4]
+        adds r3, #1
+        nop
+        ldr r4, [r5, #4]
+        subs r4, r4, r1
+        subs r1, r1, r2
+        cmp.w r1, #6016
+        blo wait
+        ldr r5, =0x20000600
+        str r3, [r5, #0]
+        str r4, [r5, #4]
+    """,
+    "the current value of SysTick, from lap to lap": """
+        ldr r5, =0xe000e010
+        ldr r1, =999
+        str r1, [r5, #4]
+        str r1, [r5, #8]
+        movs r1, #5
+        str r1, [r5, #0]
+        movs r3, #0
+        movs r2, #0
+    wait:
+        ldr r1, [r5, #8]
+        subs r4, r2, r1
+        it mi
+        addmi.w r4, r4, #1000
+        adds r3, r3, r4
+        mov r2, r1
+        cmp.w r3, #6016
+        blo wait
+        ldr r5, =0x20000600
+        str r3, [r5, #0]
+        str r4, [r5, #4]
     """,
     "a pin": """
         movs r2, #0
