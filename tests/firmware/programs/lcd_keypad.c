@@ -91,10 +91,14 @@ int main(void)
             byte(true, (uint8_t)key);
 #ifndef NAIVE
             pause_ms(10); /* the contact chatters */
-#endif
             while (scan())
                 pause_ms(5);
             pause_ms(10);
+#else
+            while (scan())
+                ;
+            continue;
+#endif
         }
         pause_ms(5);
     }

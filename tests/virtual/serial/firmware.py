@@ -93,7 +93,7 @@ def bit_banged(byte: int, baud: int) -> Image:
     return _link(
         TOGGLE_TX,
         {"ahb1enr": 0x40023830, "moder": 0x40020000, "modes": 0xA8000010,
-         "bit": HSI_HZ // baud // 4, "frame": frame},
+         "bit": HSI_HZ // baud // 3, "frame": frame},
     )  # fmt: skip
 
 
