@@ -113,7 +113,7 @@ def opened(
 
     Raises RigError for what is not there or does not answer, InputError for a rig file.
     """
-    with reached(board, rig, probe=probe, progress=progress) as place:
+    with reached(board, rig, probe=probe, progress=progress, contract=contract) as place:
         yield place.bench(contract)
 
 
@@ -125,10 +125,11 @@ def reached(
     probe: str = "",
     progress: Progress | None = None,
     how: How = "halt",
+    contract: Contract | None = None,
 ) -> Iterator[Place]:
     """The rig, its board halted (or, to "attach", as it runs) and ours alone.
 
-    Raises RigError for what is not there or does not answer, InputError for a rig file.
+    What a ``contract`` wires to the board is wired to a virtual one. Raises RigError for what is not there or does not answer, InputError for a rig file.
     """
     from fwgen.cli.output import screen
     from fwgen.cli.plugged import the_probe
@@ -142,6 +143,7 @@ def reached(
         progress=progress,
         how=how,
         say=lambda said: console.print(f" {said}", highlight=False),
+        contract=contract,
     ) as there:
         yield there
 

@@ -51,6 +51,13 @@ def run(
     press: PressOption = None,
     drive: DriveOption = None,
     send: SendOption = None,
+    contract: Annotated[
+        Path | None,
+        typer.Option(
+            "--contract", "-c", metavar="FILE",
+            help="Wire a contract's parts to the board, and do what it does; nothing is judged.",
+        ),
+    ] = None,
     gdb: Annotated[
         str,
         typer.Option(
@@ -90,7 +97,14 @@ def run(
     span_ps = parse_duration(span) if span else None
     if span_ps is not None and span_ps <= 0:
         raise InputError(f"--for {span!r} is no time to run", hint='write it as "5s"')
-    stimuli: list[Stimulus] = [
+    stimuli: list[Stimulus] = []
+    if contract is not None:
+        from fwgen.contract import load_contract
+        from fwgen.contract.subjects import on_bench
+
+        wanted = load_contract(contract, the)
+        the, stimuli = on_bench(the, wanted), list(wanted.stimuli)
+    stimuli += [
         *(script.press(text, TAP) for text in press or ()),
         *(script.drive(text) for text in drive or ()),
         *(script.send(text) for text in send or ()),

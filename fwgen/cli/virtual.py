@@ -39,6 +39,12 @@ def virtual(
     image: Annotated[
         Path | None, typer.Option(help="Firmware that is in its flash: .hex, .bin or .elf.")
     ] = None,
+    contract: Annotated[
+        Path | None,
+        typer.Option(
+            "--contract", "-c", metavar="FILE", help="Wire a contract's parts to the board."
+        ),
+    ] = None,
     probe: Annotated[
         Kind, typer.Option(help="The debug probe on it: nothing but its wires, or one of USB.")
     ] = Kind.PLAIN,
@@ -86,6 +92,11 @@ def virtual(
         from fwgen.image.write import bin_bytes
 
         flash = bin_bytes(load_image(image, the))
+    if contract is not None:
+        from fwgen.contract import load_contract
+        from fwgen.contract.subjects import on_bench
+
+        the = on_bench(the, load_contract(contract, the))
     with _told_to_end() as over, VirtualBoard(the, uid=uid or None, flash=flash) as made:
         made.start_free_running(pace)
         with (

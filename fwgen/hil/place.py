@@ -11,13 +11,14 @@ from fwgen.errors import InputError
 from fwgen.rig.analyser import BoardAnalyser
 from fwgen.rig.looks import Captured, Looks
 from fwgen.rig.sigrok import SigrokAnalyser, configured
+from fwgen.trace import Burst, Edge, Voltage, Wave
 from fwgen.units import PS_PER_MS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fwgen.board.types import Board
-    from fwgen.contract import Contract
+    from fwgen.contract import Contract, Stimulus
     from fwgen.rig.bench import RigBench
     from fwgen.rig.connection import Connection, How
     from fwgen.rig.flash import Progress
@@ -113,6 +114,7 @@ class Place:
             every_ps,
             self.wires,
             self._analyser if fine else None,
+            world=VirtualWorld(self.virtual) if self.virtual is not None else None,
             name="virtual rig" if self.virtual is not None else "rig",
             means=self._means(fine, port),
             # A board in software is nobody's: what was on it need not be kept.
@@ -200,6 +202,7 @@ def opened(
     how: How = "halt",
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda _: None,
+    contract: Contract | None = None,
 ) -> Iterator[Place]:
     """The rig, its board halted and held for us alone until left; then the board runs.
 
@@ -207,10 +210,11 @@ def opened(
 
     ``probe`` overrules the one that the rig names; ``choose`` picks one where several match, else
     that is an error. A board that somebody else uses is waited for,
-    ``wait_s`` seconds at most; ``say`` hears of the queue of a farm. Raises RigError for what is
-    not there or does not answer.
+    ``wait_s`` seconds at most; ``say`` hears of the queue of a farm. What a ``contract`` wires to
+    the board is wired to a virtual one. Raises RigError for what is not there or does not answer.
     """
     from fwgen.board import load_board
+    from fwgen.contract.subjects import on_bench
     from fwgen.rig.probes import choose_probe
 
     with ExitStack() as held:
@@ -218,7 +222,9 @@ def opened(
             spec = _borrowed(held, spec, wait_s, say)
         board = load_board(spec.board)
         if spec.virtual:
-            place = _virtual(held, spec, board)
+            place = _virtual(
+                held, spec, board if contract is None else on_bench(board, contract)
+            )
         else:
             chosen = (choose or choose_probe)(board, probe or spec.probe)
             place = _real(held, spec, board, chosen, wait_s, how)
@@ -320,6 +326,33 @@ class VirtualWire:
         return at_ps, at_ps
 
 
+class VirtualWorld:
+    """What surrounds a virtual board: whatever the machine can do to it."""
+
+    def __init__(self, board: VirtualBoard) -> None:
+        self._board = board
+        self._voltages: list[Voltage] = []
+        board.listen(self._hear)
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Voltage):
+            self._voltages.append(event)
+
+    def voltages(self, since_ps: int) -> list[Voltage]:
+        """What held pins at voltages from a time of the board's clock on, which counts as 0."""
+        with self._board.lock:
+            last = {one.pin: one for one in self._voltages if one.t_ps <= since_ps}
+            later = [one for one in self._voltages if one.t_ps > since_ps]
+        return [replace(one, t_ps=max(0, one.t_ps - since_ps)) for one in (*last.values(), *later)]
+
+    def change(self, stimulus: Stimulus, at_ps: int) -> int:
+        """Do it at a time of the board's clock, or at once if that is past; gives when."""
+        with self._board.lock:
+            at_ps = max(at_ps, self._board.now_ps)
+            self._board.machine.stimulate(replace(stimulus, at_ps=at_ps))
+        return at_ps
+
+
 class VirtualAnalyser:
     """A logic analyser of 24 MHz on ``pins`` of a virtual board.
 
@@ -343,12 +376,16 @@ class VirtualAnalyser:
         return self._floats.get(pin, 0) if level is None else level
 
     def _hear(self, event: Event) -> None:
-        pin = getattr(event, "pin", None)
-        if pin is None:
-            return
-        if self._on and pin in self.pins:
+        match event:
+            case Edge() | Wave():
+                level = event.level
+            case Burst():
+                level = event.level ^ len(event.after_ps) & 1
+            case _:
+                return
+        if self._on and event.pin in self.pins:
             self._events.append(event)
-        self._levels[pin] = event.level  # type: ignore[attr-defined]
+        self._levels[event.pin] = level
 
     def start(self) -> None:
         """From now on everything is kept."""

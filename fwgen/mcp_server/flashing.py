@@ -245,7 +245,8 @@ async def flash(
         raise InputError("there is nothing to check by: no contract was given")
 
     def work(phase: Phase) -> Programming:
-        with reached(prepared.spec, probe, phase) as place:
+        wired = prepared.proof.contract if check else None
+        with reached(prepared.spec, probe, phase, wired) as place:
             if check:
                 return _checked(place, prepared.proof)
             from fwgen.rig.flash import program

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from fwgen.board.types import Board
+    from fwgen.contract import Contract
     from fwgen.hil.place import Place
     from fwgen.mcp_server.work import Phase
     from fwgen.rig.doctor import Check
@@ -49,14 +50,16 @@ def rig_spec(rig: str, board: Board) -> RigSpec:
     return spec
 
 
-def reached(spec: RigSpec, probe: str, phase: Phase) -> AbstractContextManager[Place]:
-    """The rig, its board halted and ours alone."""
+def reached(
+    spec: RigSpec, probe: str, phase: Phase, contract: Contract | None = None
+) -> AbstractContextManager[Place]:
+    """The rig, its board halted and ours alone; a virtual one has what a contract wires to it."""
     from fwgen.hil.place import opened
 
     if probe.strip().startswith("remote:"):
         raise InputError("an agent reaches no probe on another computer",
                          hint="a rig file may name it")  # fmt: skip
-    return opened(spec, probe=probe.strip(), progress=phase.flash, say=phase)
+    return opened(spec, probe=probe.strip(), progress=phase.flash, say=phase, contract=contract)
 
 
 # ---------------------------------------------------------------------------- what there is

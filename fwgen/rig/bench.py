@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from fwgen.rig.flash import Programmed, Progress
     from fwgen.rig.pads import PortMap
     from fwgen.rig.wires import Hand, Wire
-    from fwgen.trace import Fault, Sampled
+    from fwgen.trace import Fault, Sampled, Voltage
 
 
 class Analyser(Protocol):
@@ -78,6 +78,16 @@ class Analyser(Protocol):
         """What the board sent on its console's line from then on; nothing if it cannot tell."""
 
 
+class World(Protocol):
+    """What surrounds a board: gives it voltages, and its parts what they sense."""
+
+    def change(self, stimulus: Stimulus, at_ps: int) -> int:
+        """Do it at a time of the rig's clock, or at once if that is past; gives when."""
+
+    def voltages(self, since_ps: int) -> Sequence[Voltage]:
+        """What held pins at voltages from a time of the rig's clock on, which counts as 0."""
+
+
 EVERY_PS = PS_PER_MS  # between two looks, where the probe is fast enough
 OTHERS_PS = 9 * PS_PER_MS  # the ports that nobody asked for are looked at this often, or nearly
 CORE_PS = 4 * PS_PER_MS  # the core is looked at after a random time, this on average
@@ -97,7 +107,8 @@ class RigBench:
     ``port`` is its console, opened with pyserial, or None; ``latency_ps`` how late a byte may
     reach us. ``pins`` are looked at in each round, ``every_ps`` apart or as fast as the probe
     goes; the others as often as it can be done beside. ``wires`` are what can drive a pin, by the
-    pin's name; a button that nothing is wired to a person presses, if there is a ``hand``. What an
+    pin's name; a button that nothing is wired to a person presses, if there is a ``hand``. A
+    ``world`` gives voltages, and parts what they sense; without one nothing does. What an
     ``analyser`` is wired to is taken from it. ``programmed`` tells of the last flash; ``progress``
     hears how far it is, ``flashed`` what it did, before the run begins.
 
@@ -113,6 +124,7 @@ class RigBench:
     wires: Mapping[str, Wire] = field(default_factory=dict)
     analyser: Analyser | None = None
     hand: Hand | None = None
+    world: World | None = None
     name: str = "rig"
     means: str = ""  # what looks, in words; left out: the probe and the port by name
     backup: bool | None = None
@@ -156,6 +168,7 @@ class _Run:
         self.zero = self.zero_ps = self.late_ps = 0
         self.moves: list[Move] = []
         self.sends: list[Send] = []
+        self.changes: list[Stimulus] = []  # of the world around
         self.refused: list[tuple[Stimulus, str]] = []
         by_hand = [s for s in stimuli if not self._plan(s) and isinstance(s, Press)]
         self.presses: Presses | None = None
@@ -167,6 +180,7 @@ class _Run:
         self.moves.sort(key=lambda move: move.at_ps)
         self.sent = bool(self.sends)
         self.sends.sort(key=lambda send: send.at_ps)
+        self.changes.sort(key=lambda change: change.at_ps)
         self.fault: Fault | None = None
         self.capture: Capture | None = None
         self._slice: list[int] = []  # start, times, asleep
@@ -190,10 +204,14 @@ class _Run:
             why = self._cannot_send(stimulus)
             if not why:
                 self.sends.append(stimulus)
-        elif isinstance(stimulus, (Sense, Turn)) or "." in stimulus.subject:
-            why = f"nothing on this rig moves {stimulus.subject}"
-        elif isinstance(stimulus, Analog):
-            why = "nothing on this rig gives a voltage"
+        elif isinstance(stimulus, (Sense, Turn, Analog)) or "." in stimulus.subject:
+            why = ""
+            if self.bench.world is not None:
+                self.changes.append(stimulus)
+            elif isinstance(stimulus, Analog):
+                why = "nothing on this rig gives a voltage"
+            else:
+                why = f"nothing on this rig moves {stimulus.subject}"
         else:
             pin = pin_of(stimulus, self.board)
             why = "" if pin in self.bench.wires else f"nothing is wired to {pin or 'it'}"
@@ -458,6 +476,8 @@ class _Run:
             now = min(now, barrier - 1)
         while self.moves and self.moves[0].at_ps <= now:
             self._move(self.moves.pop(0), shift)
+        while self.changes and self.changes[0].at_ps <= now:
+            self._change(self.changes.pop(0), shift)
         while self.sends and self.sends[0].at_ps <= now:
             self._send(self.sends.pop(0), shift)
 
@@ -477,6 +497,14 @@ class _Run:
             event = Stimulated(t_ps, move.begins.subject, say(move.begins, self.board))
             self.begun.append((move.pin, event))
             self._tell(event)
+
+    def _change(self, stimulus: Stimulus, shift_ps: int) -> None:
+        assert self.bench.world is not None
+        due = self.zero + stimulus.at_ps + shift_ps
+        at_ps = self.bench.world.change(stimulus, due)
+        self._was_late(due, at_ps, at_ps)
+        told = say(stimulus, self.board)
+        self._tell(Stimulated(max(0, at_ps - self.zero), stimulus.subject, told))
 
     def _was_late(self, due: int, early: int, late: int) -> None:
         self.late_ps = max(self.late_ps, abs(early - due), abs(late - due))
@@ -534,6 +562,8 @@ class _Run:
             for e in self.events
         ]  # fmt: skip
         events += self._by_hand()
+        if self.bench.world is not None:
+            events += self.bench.world.voltages(self.zero)
         for stimulus, why in self.refused:
             events.append(NotDone(stimulus.at_ps, stimulus.subject, _what(stimulus), why))
         ports: dict[str, Heard] = {}
