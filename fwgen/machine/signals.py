@@ -307,7 +307,8 @@ class Pad:
     resistors on the board, the chip's own weak pull. Strong drivers that disagree are a fight:
     reported, and the level is what the outside says.
 
-    Something outside may also hold the pin at a voltage, and so may the chip itself (a DAC). The level is then that of the input stage:
+    Something outside may also hold the pin at a voltage, and so may the chip itself (a DAC). The
+    level is then that of the input stage:
     0 up to VIL, 1 from VIH on, and None between them, where nothing is certain (DS10086, I/O static
     characteristics). ``scheduler`` and ``supply_uv`` (VDD, microvolts) are needed for that.
     """
