@@ -8,7 +8,7 @@ from fwgen.machine.peripheral import Peripheral, Reg
 from fwgen.machine.signals import Source
 from fwgen.machine.stm32.adc_v2.triggers import RISING, Trigger
 from fwgen.machine.stm32.gpio_v2 import ANALOG, Gpio
-from fwgen.trace import Voltage
+from fwgen.trace import Hazard, Voltage
 from fwgen.units import PS_PER_US, show_duration, show_voltage
 
 if TYPE_CHECKING:
@@ -249,11 +249,12 @@ class Channel:
             return Source(uv, BARE_OHM)
         within = max(RAIL_UV, min(uv, supply - RAIL_UV))
         if within != uv and told:
-            self._soc.hazard(
-                "dac-swing",
+            said = (
                 f"channel {self.number} is to give {show_voltage(uv)}: with its buffer it comes to "
-                f"{show_voltage(RAIL_UV)} of either rail",
+                f"{show_voltage(RAIL_UV)} of either rail"
             )
+            hazard = Hazard.of("dac-swing", said, self._soc.now_ps, self._soc.pc)
+            self._soc.recorder.add_once(hazard, ("dac-swing", self.number))
         return Source(within, 0)
 
 
