@@ -26,9 +26,10 @@ KINDS = (
         "use one of the modes alone",
     ),
     Kind(
-        "adc-multi", WARNING, "converters that do not work together as they should", "RM0090 §13.9",
-        "In dual and triple mode the master alone is triggered, all are on and convert sequences of "
-        "one length, two never sample one channel at once, and a mode is left by way of MULTI = 0.",
+        "adc-multi", WARNING, "converters that do not go together", "RM0090 §13.9",
+        "In dual and triple mode the master alone is triggered, all are on and convert sequences "
+        "of one length, two never sample one channel at once, and a mode is left by way of "
+        "MULTI = 0.",
         "trigger ADC1 only, and set the other converters up like it, on other channels",
     ),
     Kind(

@@ -29,7 +29,7 @@ KINDS = (
     ),
     Kind(
         "can-mailbox", ERROR, "a CAN mailbox written while it is to be sent", "RM0090 §32.9.3",
-        "A mailbox is write-protected from TXRQ until it is empty again: the frame written is lost.",
+        "A mailbox is write-protected from TXRQ until it is empty again: what is written is lost.",
         "wait for TME of the mailbox",
     ),
     Kind(

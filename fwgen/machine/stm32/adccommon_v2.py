@@ -128,7 +128,7 @@ class AdcCommon(Peripheral, registers="stm32.adccommon_v2", also=("stm32.adccomm
     def _settings(self) -> Settings:
         ccr = self.ccr
         mode = mode_of(ccr.MULTI)
-        if mode is None or mode.count > len(self.adcs):
+        if mode is None or mode.converters > len(self.adcs):
             self.soc.hazard(
                 "reserved-value", f"{self.name}_CCR.MULTI = {ccr.MULTI:#07b} is reserved",
                 section="RM0090 §13.13.16", cure="choose a mode that the manual lists",

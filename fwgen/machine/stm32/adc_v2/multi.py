@@ -27,7 +27,7 @@ MODES = {
 class Mode(NamedTuple):
     """What CCR.MULTI selects: how many converters, and what their groups do together."""
 
-    count: int = 1
+    converters: int = 1
     regular: str | None = None
     injected: str | None = None
 
@@ -81,14 +81,14 @@ class Group:
     @property
     def together(self) -> Sequence[Adc]:
         """Those that MULTI joins."""
-        return self.adcs[: self._settings.mode.count]
+        return self.adcs[: self._settings.mode.converters]
 
     def configure(self, t_ps: int, settings: Settings) -> None:
         """CCR was written."""
         before, self._settings = self._settings, settings
         if settings.mode != before.mode:
             self._turn = 0
-            if before.mode.count > 1 and settings.mode.count > 1:
+            if before.mode.converters > 1 and settings.mode.converters > 1:
                 self._warn("MULTI goes from one mode to another without 0 between them")
         if settings.mode != before.mode or settings.dma != before.dma:
             self._item, self._ended = 0, False
@@ -174,7 +174,7 @@ class Group:
 
     def _order(self) -> list[tuple[int, ...]]:
         """Whose data each request brings, the lower half first (§13.9, DMA modes 1 to 3)."""
-        count = self._settings.mode.count
+        count = self._settings.mode.converters
         if self._settings.dma == 1:
             return [(one,) for one in range(count)]
         return [(0, 1)] if count == 2 else [(0, 1), (2, 0), (1, 2)]

@@ -18,7 +18,7 @@ class Received(NamedTuple):
     """A frame as the FIFO keeps it."""
 
     frame: Frame
-    index: int  # FMI
+    number: int  # FMI
     stamp: int  # TIME
 
 
@@ -63,7 +63,7 @@ class Fifo:
         self.status.set(**{f"FMP{n}": len(self.held)})
         if not self.held:
             return  # the registers keep what was there
-        frame, index, stamp = self.held[0]
+        frame, number, stamp = self.held[0]
         head = states[f"RI{n}R"]
         head.value = 0
         head.set(IDE=frame.extended, RTR=frame.remote)
@@ -71,6 +71,6 @@ class Fifo:
             head.set(STID=frame.identifier >> 18, EXID=frame.identifier)
         else:
             head.set(STID=frame.identifier)
-        states[f"RDT{n}R"].set(DLC=frame.dlc, FMI=index, TIME=stamp)
+        states[f"RDT{n}R"].set(DLC=frame.dlc, FMI=number, TIME=stamp)
         states[f"RDL{n}R"].value = int.from_bytes(frame.data[:4], "little")
         states[f"RDH{n}R"].value = int.from_bytes(frame.data[4:8], "little")

@@ -17,7 +17,7 @@ class Match(NamedTuple):
     """The FIFO that a frame goes to, and the index of the filter among those of that FIFO."""
 
     fifo: int
-    index: int
+    number: int
 
 
 class Filter(NamedTuple):
@@ -25,7 +25,7 @@ class Filter(NamedTuple):
 
     rank: tuple[int, int]
     fifo: int
-    index: int
+    number: int
     wide: bool
     identifier: int
     mask: int
@@ -57,8 +57,8 @@ def find(frame: Frame, states: Mapping[str, Register], first: int, stop: int) ->
     if not found:
         return None
     # Scale, then mode, then the lower number (§32.7.4, filter priority rules).
-    best = min(found, key=lambda one: (one.rank, one.index))
-    return Match(best.fifo, best.index)
+    best = min(found, key=lambda one: (one.rank, one.number))
+    return Match(best.fifo, best.number)
 
 
 def filters(states: Mapping[str, Register], first: int, stop: int) -> Iterator[Filter]:
