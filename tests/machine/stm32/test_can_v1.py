@@ -165,6 +165,15 @@ def test_inrq_while_sleep_is_asked_for_changes_nothing() -> None:
     assert soc.read("CAN1", "MSR") & (INAK | SLAK) == SLAK
 
 
+def test_sleep_may_be_left_on_the_way_to_initialisation() -> None:
+    """As ST's libraries do: nothing is configured yet, so nothing is amiss."""
+    soc = fresh()
+    soc.write("CAN1", "MCR", 1 << 16)
+    soc.write("CAN1", "MCR", 1 << 16 | INRQ)
+    assert soc.read("CAN1", "MSR") & (INAK | SLAK) == INAK
+    assert told(soc) == []
+
+
 @pytest.mark.parametrize("pin", ["", "floats", "low"])
 def test_without_a_bus_initialisation_is_never_left(pin: str) -> None:
     soc = fresh()

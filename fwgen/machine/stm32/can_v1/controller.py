@@ -173,9 +173,12 @@ class Controller(Peripheral, registers="stm32.can_v1"):
     def _join(self, t_ps: int) -> None:
         """Wait for recessive bits on CAN_RX; with a bus that is not there it stays so."""
         self._joins = True
-        self._check_rate()
+        configured = self.msr.INAK  # else SLEEP was cleared on the way to initialisation
+        if configured:
+            self._check_rate()
         if not self._internal and self._level(t_ps) != 1:
-            self._no_bus(t_ps)
+            if configured:
+                self._no_bus(t_ps)
             return
         self._count_recessive(t_ps)
 
