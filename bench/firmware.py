@@ -78,7 +78,7 @@ WORDS = {
     "systick": "0xe000e010",
     "reload": "CLK / 4 - 1",
     "icsr": "0xe000ed04",
-    "loops": "CLK / 16",  # four cycles each
+    "loops": "round(CLK / 12)",  # three cycles each, typically
 }
 WAITS = {"delay loop": COUNTING, "polling": POLLING, "WFI": ASLEEP}
 

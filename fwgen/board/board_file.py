@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fwgen.board.devices import DEVICES, take_devices
-from fwgen.board.modules import check_modules, known_modules, take_modules
+from fwgen.board.modules import check_modules, known_modules, outputs_in, take_modules
+from fwgen.board.outputs import PinNames, no_pin
 from fwgen.board.sensors import QUANTITIES, parse_sensed
 from fwgen.board.table import Finding, Table, hertz, microvolts, ohms, suggest
 from fwgen.board.types import Board, Chip, Console, Device, Module, Part, Sensor, fold_words
@@ -71,9 +72,14 @@ def read_board(
     probe = {key: probe_table.text(key, "") for key in ("board_id", "target", "usb_id")}
     probe_table.close()
     parts_table = top.table("parts", {})
-    modules = _modules(parts_table, chip)
-    devices = _devices(parts_table, chip)
-    parts = _parts(parts_table, chip)
+    pins = PinNames(
+        lambda name: name if name in chip.pins else "",
+        lambda pin: chip.pins[pin].five_volt_tolerant,
+        outputs_in(data.get("parts")),
+    )
+    modules = take_modules(parts_table, pins, pins.stands_5v)
+    devices = take_devices(parts_table, pins)
+    parts = _parts(parts_table, pins, chip)
     console_data = top.raw("console", None)
     console = None
     if console_data is not None:
@@ -128,22 +134,22 @@ def _level(t: Table, key: str) -> int:
     return 1 if t.one_of(key, ("high", "low")) == "high" else 0
 
 
-def _pin_name(t: Table, key: str, chip: Chip) -> str:
+def _pin_name(t: Table, key: str, chip: Chip, pins: PinNames | None = None) -> str:
     name = t.text(key)
+    if pins is not None and "." in name:
+        if not pins(name):
+            t.complain(key, *pins.missing(name))
+        return pins(name)
     if name and name not in chip.pins:
         t.complain(key, f"{chip.name} has no pin {name!r}", did_you_mean(name, chip.pins))
     return name
 
 
-def _devices(table: Table, chip: Chip) -> dict[str, Device]:
-    return take_devices(table, lambda name: name if name in chip.pins else "")
-
-
-def _parts(table: Table, chip: Chip) -> dict[str, Part]:
+def _parts(table: Table, pins: PinNames, chip: Chip) -> dict[str, Part]:
     parts: dict[str, Part] = {}
     for name, t in table.tables():
         kind = t.one_of("kind", [*PART_KINDS, *SENSOR_KINDS, *DEVICES, *known_modules()])
-        pin = _pin_name(t, "pin", chip)
+        pin = _pin_name(t, "pin", chip, pins)
         if kind in SENSOR_KINDS:
             parts[name] = _sensor(t, name, kind, pin)
         elif kind in PART_KINDS:
@@ -168,14 +174,6 @@ def _part(t: Table, name: str, kind: str, pin: str) -> Part:
     return Part(name, kind, pin, active, colour, pull, title)
 
 
-def _modules(table: Table, chip: Chip) -> dict[str, Module]:
-    return take_modules(
-        table,
-        lambda name: name if name in chip.pins else "",
-        lambda pin: chip.pins[pin].five_volt_tolerant,
-    )
-
-
 def read_wired(
     data: object,
     where: str,
@@ -197,7 +195,7 @@ def read_wired(
         said = t.text("pin")
         pin = find_pin(said)
         if said and not pin:
-            t.complain("pin", f"the board has no pin {said!r}")
+            t.complain("pin", *no_pin(find_pin, said))
         if kind in SENSOR_KINDS and pin:
             parts[name] = _sensor(t, name, kind, pin)
         elif kind in PART_KINDS and pin:

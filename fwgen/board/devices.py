@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.board.outputs import no_pin
 from fwgen.board.types import Device
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _device(name: str, t: Table, find_pin: Callable[[str], str]) -> Device:
     def pin(key: str, said: str) -> str:
         found = find_pin(said) if said else ""
         if said and not found:
-            t.complain(key, f"the board has no pin {said!r}")
+            t.complain(key, *no_pin(find_pin, said))
         return found
 
     title = t.text("title", "")

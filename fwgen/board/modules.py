@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from fwgen.board.outputs import check_outputs, no_pin, outputs_of
 from fwgen.board.quantities import QUANTITIES
 from fwgen.board.registers import boards_folder
 from fwgen.board.table import Finding, Table, suggest
@@ -77,8 +78,10 @@ class ModuleKind:
     ``five_volts`` are those of its pins that it drives to 5 V; ``keys`` are what can be pressed on
     it; ``turns``: it can be turned; ``shares``: several may hang on one pin. ``buses`` are those
     that it can be on, and ``addresses`` what it answers to on I2C, the first one unless told;
-    ``silent``: it has no output on SPI. ``facts`` are the data sheet's figures: whole numbers,
-    times in picoseconds, rates in hertz.
+    ``silent``: it has no output on SPI. ``drives`` are those of its pins that it drives. To its
+    ``outputs`` other parts can be wired, as many times over as the setting ``outputs_by`` says;
+    ``open_outputs``: it only pulls them low, so that others may, too. ``facts`` are the data
+    sheet's figures: whole numbers, times in picoseconds, rates in hertz.
     """
 
     name: str
@@ -98,6 +101,10 @@ class ModuleKind:
     buses: tuple[str, ...] = ()
     addresses: tuple[int, ...] = ()
     silent: bool = False
+    drives: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    outputs_by: str = ""
+    open_outputs: bool = False
     facts: Mapping[str, int] = field(default_factory=dict)
 
     def bus_pins(self, bus: str) -> tuple[str, ...]:
@@ -149,7 +156,8 @@ def load_module_kind(name: str) -> ModuleKind:
         _measures(t, "shows", ""), t.texts("keys", []), t.take("turns", bool, False) is True,
         t.take("shares", bool, False) is True, t.text("about"), t.texts("buses", []),
         tuple(a for a in t.take("addresses", list, []) or [] if isinstance(a, int)),
-        t.take("silent", bool, False) is True,
+        t.take("silent", bool, False) is True, t.texts("drives", []), t.texts("outputs", []),
+        t.text("outputs_by", ""), t.take("open_outputs", bool, False) is True,
         {key: _fact(facts, key, value) for key, value in facts.items()},
     )  # fmt: skip
     if any(bus not in BUS_PINS for bus in made.buses):
@@ -203,6 +211,19 @@ def _whole(value: int | str | None) -> int | None:
     return value if isinstance(value, int) else None
 
 
+def outputs_in(data: object) -> dict[str, tuple[str, ...]]:
+    """The outputs of each part of a raw table [parts] that has any, by its name."""
+    made: dict[str, tuple[str, ...]] = {}
+    for name, raw in data.items() if isinstance(data, dict) else ():
+        if isinstance(raw, dict) and is_module(raw):
+            kind = load_module_kind(str(raw["kind"]))
+            often = str(raw.get(kind.outputs_by) or kind.settings[kind.outputs_by].rests) if (
+                kind.outputs_by
+            ) else "1"  # fmt: skip
+            made[str(name)] = outputs_of(kind, int(often) if often.isdecimal() else 1)
+    return made
+
+
 def is_module(data: object) -> bool:
     """Whether a table of [parts] is a module, by its kind."""
     return isinstance(data, dict) and data.get("kind") in known_modules()
@@ -239,7 +260,7 @@ def _module(
             continue
         pin = find_pin(said)
         if not pin:
-            t.complain(key, f"the board has no pin {said!r}")
+            t.complain(key, *no_pin(find_pin, said))
         elif pin in pins.values():
             t.complain(key, f"{pin} is wired to two of its pins")
         elif key in kind.five_volts and not five_volts_at(pin):
@@ -254,9 +275,10 @@ def _module(
                 t.complain(key, f"{length} bytes are more than it holds")
     title = t.text("title", "")
     t.close()
-    return Module(name, kind.name, kind.model, pins, settings, title, bus) if (
-        len(t.findings) == before
-    ) else None  # fmt: skip
+    if len(t.findings) > before:
+        return None
+    outputs = outputs_of(kind, int(settings[kind.outputs_by]) if kind.outputs_by else 1)
+    return Module(name, kind.name, kind.model, pins, settings, title, bus, outputs)
 
 
 def _bus(kind: ModuleKind, t: Table) -> str:
@@ -296,6 +318,7 @@ def check_modules(
     }
     if board.console is not None:
         taken |= dict.fromkeys((board.console.tx, board.console.rx), ("the console", "", ""))
+    modules = tuple(modules)
     for module in (*board.modules.values(), *modules):
         kind = load_module_kind(module.kind)
         lines = [pin for pin in kind.bus_pins(module.bus) if pin not in ONE_EACH]
@@ -307,6 +330,10 @@ def check_modules(
                 complain(module.name, f"{pin} is wired to {other}, too", "give it another pin")
             taken[pin] = (module.name, shared, key)
     _check_addresses((*board.modules.values(), *modules), complain)
+    check_outputs(
+        (*board.modules.values(), *modules), board.parts.values(), board.devices.values(),
+        load_module_kind, complain,
+    )  # fmt: skip
 
 
 def _check_addresses(
@@ -327,6 +354,12 @@ def _check_addresses(
                     "give it another one",
                 )  # fmt: skip
                 break
+
+
+def screen(module: Module) -> tuple[int, int]:
+    """Columns and rows of a module that shows a picture: its setting ``size``."""
+    width, _, height = str(module.settings["size"]).partition("x")
+    return int(width), int(height)
 
 
 def suggest_measure(name: str, measures: Mapping[str, Measure]) -> str | None:

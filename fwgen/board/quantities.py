@@ -1,7 +1,7 @@
 """What modules are set to, sense and show: quantities by name, to and from text.
 
 A number is a whole one in a fixed unit (``fwgen.units``); a text is as it stands; a colour is
-"#rrggbb", and several of them stand in a row with spaces between.
+"#rrggbb", and several of them stand in a row with spaces between; a picture is rows of # and .
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from fwgen.errors import UnitError, did_you_mean
+from fwgen.picture import parse_picture
 from fwgen.units import (
     parse_acceleration,
     parse_angle,
@@ -116,6 +117,16 @@ def parse_lines(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n")
 
 
+def parse_rows(text: str) -> str:
+    """A picture's rows of # and ., without what stands about them. Raises UnitError."""
+    return parse_picture(text).text()
+
+
+def _sized(value: int | str) -> str:
+    rows = str(value).split("\n")
+    return f"of {len(rows[0])} x {len(rows)} pixels, {str(value).count('#')} lit"
+
+
 def channels(colours: str) -> list[int]:
     """Every channel of every colour, 0 to 255."""
     return [int(c[i : i + 2], 16) for c in colours.split() for i in (1, 3, 5)]
@@ -142,6 +153,9 @@ def _quoted(value: int | str) -> str:
     return '"' + str(value).encode("unicode_escape").decode("ascii") + '"'
 
 
+TEXTS = frozenset(("text", "word", "colour", "picture"))
+"""Quantities whose values are texts, and not whole numbers."""
+
 QUANTITIES: dict[str, Quantity] = {
     "temperature": _scaled("°C", 1000),
     "distance": _scaled("cm", 10_000),
@@ -158,4 +172,5 @@ QUANTITIES: dict[str, Quantity] = {
     "address": Quantity(parse_address, lambda v: f"{int(v):#04x}", lambda v: f"{int(v):#04x}"),
     "bytes": Quantity(parse_bytes, str, str),
     "colour": Quantity(parse_colours, str, str),
+    "picture": Quantity(parse_rows, _sized, str),
 }

@@ -68,7 +68,7 @@ class RegisterSpec:
     width: int
     fields: Mapping[str, Field]
 
-    @property
+    @cached_property
     def defined(self) -> int:
         """Mask of the bits that belong to a field; the others are reserved."""
         mask = 0

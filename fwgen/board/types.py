@@ -234,6 +234,7 @@ class Module:
     settings: Mapping[str, int | str] = field(default_factory=dict)
     title: str = ""
     bus: str = ""  # the bus that it is on: "i2c", "spi" or ""
+    outputs: tuple[str, ...] = ()  # what others can be wired to, as "<name>.<output>"
 
     @property
     def address(self) -> int | None:
@@ -283,7 +284,30 @@ class Board:
                 if label.casefold() == folded:
                     return self.chip.pins.get(pin_name)
         part = self.find_part(name)
-        return self.chip.pins[part.pin] if part else None
+        if part is not None:
+            return self.chip.pins.get(part.pin) or self._output(part.pin)
+        return self._output(name) if "." in name else None
+
+    def _output(self, name: str) -> Pin | None:
+        """An output of a module that something is wired to ("SR.QA")."""
+        folded = name.casefold()
+        found = next((out for out in self.wired_outputs if out.casefold() == folded), None)
+        return Pin(found, "", -1, {}) if found is not None else None
+
+    @property
+    def wired_outputs(self) -> tuple[str, ...]:
+        """The outputs of modules that something is wired to."""
+        if not any(module.outputs for module in self.modules.values()):
+            return ()
+        used = {part.pin for part in self.parts.values()}
+        used |= {pin for module in self.modules.values() for pin in module.pins.values()}
+        used |= {pin for device in self.devices.values() for pin in device.pins.values()}
+        return tuple(
+            pin
+            for module in self.modules.values()
+            for own in module.outputs
+            if (pin := f"{module.name}.{own}") in used
+        )
 
     def find_module(self, name: str) -> Module | None:
         """The module that a name or one of people's words means."""

@@ -9,8 +9,10 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from fwgen.cli.shown import shown_words
 from fwgen.cli.watched import BEFORE, MIXED, Said, Track, Watched
-from fwgen.trace import Edge, Wave
+from fwgen.trace import Edge, Pictured, Shown, Wave
+from fwgen.trace.excerpt import drawn
 from fwgen.units import PS_PER_S, show_duration, show_frequency, show_ratio
 
 if TYPE_CHECKING:
@@ -42,11 +44,14 @@ class Dashboard:
         room = height - table.row_count - 3 - LEAST_CONSOLE  # for notes
         notes = list(watched.notes)[-room:] if room > 0 else []
         rows += [_cut(f" {note}", "yellow") for note in notes]
+        shown = self._shown(width, height - table.row_count - len(notes) - 3 - LEAST_CONSOLE)
+        rows += shown
         port = watched.board.console
         if port is not None:
             title = f"console, {port.uart}: {watched.received} bytes"
             rows.append(Rule(title, style="dim", align="left"))
-            rows += self._console(max(1, height - table.row_count - len(notes) - 4))
+            taken = table.row_count + len(notes) + len(shown)
+            rows += self._console(max(1, height - taken - 4))
         yield Group(*rows, _cut(f" {self._keys}", "dim"))
 
     def _head(self, width: int) -> Text:
@@ -88,6 +93,16 @@ class Dashboard:
                 row.append("".join(cells[_as_active(one, part)] for one in past))
             table.add_row(*row)
         return table
+
+    def _shown(self, width: int, room: int) -> list[Text]:
+        """What displays and other parts show; a picture where there is room for it."""
+        rows: list[Text] = []
+        for event in self._watched.shown.last.values():
+            rows += [_cut(f" {line}", "") for line in shown_words(event).splitlines()]
+            if isinstance(event, Pictured):
+                picture = drawn(event, width - 2)
+                rows += [_cut(f" {row}", "green") for row in picture[: room - len(rows)]]
+        return rows[: max(0, room)]
 
     def _console(self, room: int) -> list[Text]:
         watched = self._watched
@@ -148,6 +163,11 @@ class Lines:
             (event.t_ps, self._change(event))
             for event in events
             if isinstance(event, Edge | Wave) and event.pin not in self._silent
+        ]
+        found += [
+            (event.t_ps, shown_words(event))
+            for event in events
+            if isinstance(event, Pictured) or (isinstance(event, Shown) and event.what != "lit")
         ]
         found += [(event.t_ps, f"rig {event.text}") for event in events if isinstance(event, Said)]
         lines = list(self._watched.lines)

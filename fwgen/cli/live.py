@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fwgen.cli.shown import ShownParts
 from fwgen.contract import Drive, Press, Send
 from fwgen.interrupt import held
 from fwgen.trace import Edge, Event, Fault, Gap, Hazard, Reset, SerialByte, Sleep, Wake, Wave
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from fwgen.image.types import Image
     from fwgen.machine.armv7m.profile import Profile
     from fwgen.machine.machine import Machine
+    from fwgen.thumb.cycles import Pace
     from fwgen.virtual.gdb import GdbServer
 
 STEP_PS = 20 * PS_PER_MS  # how far time goes before input and output are looked at again
@@ -87,6 +90,7 @@ class Live:
         profile: Profile | None = None,
         keep: bool = False,
         after: Callable[[Machine], None] = lambda _: None,
+        cycles: Pace = "typical",
     ) -> None:
         from fwgen.machine.machine import Machine
 
@@ -97,7 +101,7 @@ class Live:
         self.ended_by = 0  # the signal that told us to end
         self.t_ps = 0
         self._stimuli = stimuli
-        self._machine = Machine(board, profile=profile)
+        self._machine = Machine(board, profile=profile, pace=cycles)
         self._keep, self._after = keep, after
         self.kept_ps: int | None = None  # when it was too much to keep
         self._machine.listen(self._hear)
@@ -106,6 +110,7 @@ class Live:
         self._out = bytearray()
         self._notes: deque[tuple[str, str]] = deque()
         self._told: set[str] = set()
+        self._shown = ShownParts()
         self._in = bytearray()
         self._line_free_ps = self._finger_free_ps = 0
         self._asleep_ps, self._asleep_since = 0, -1
@@ -184,6 +189,7 @@ class Live:
         self.t_ps = self._line_free_ps = self._finger_free_ps = self._asleep_ps = 0
         self._asleep_since = -1
         self._holding.clear()
+        self._shown = ShownParts()
         self._origin = time.monotonic()
 
     def _over(self) -> bool:
@@ -241,6 +247,7 @@ class Live:
     # ------------------------------------------------------------------ what the board does
 
     def _hear(self, event: Event) -> None:
+        self._shown.take(event)
         match event:
             case Edge() | Wave() if event.pin in self._pins:
                 self._pins[event.pin] = self._pins[event.pin].after(event)
@@ -387,6 +394,9 @@ class Live:
             self._out.clear()
         while self._notes:
             self.terminal.note(*self._notes.popleft())
+        columns = max(20, shutil.get_terminal_size().columns - 3)
+        for text in self._shown.due(self.t_ps, columns, last=last):
+            self.terminal.note(text)
         now = time.monotonic()
         if last or now - self._drawn >= REDRAW_S:
             self._drawn = now

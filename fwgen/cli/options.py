@@ -40,6 +40,22 @@ PaceOption = Annotated[
         "virtual: as fast as it goes (default otherwise)."
     ),
 ]
+
+
+class Cycles(StrEnum):
+    """Which of the cycle counts that the manuals allow."""
+
+    LEAST = "least"
+    TYPICAL = "typical"
+    MOST = "most"
+
+
+CyclesOption = Annotated[
+    Cycles | None,
+    typer.Option(
+        "--cycles", help="Where the manuals give a range of cycles: its least, typical or most."
+    ),
+]
 SpanOption = Annotated[
     str, typer.Option("--for", metavar="TIME", help='Stop after this time: "5s", "200 ms".')
 ]

@@ -12,6 +12,7 @@ import typer
 
 from fwgen.cli.options import (
     BoardOption,
+    CyclesOption,
     DriveOption,
     ImageArgument,
     Pace,
@@ -45,6 +46,7 @@ def run(
     *,
     board: BoardOption = "",
     pace: PaceOption = None,
+    cycles: CyclesOption = None,
     span: SpanOption = "",
     press: PressOption = None,
     drive: DriveOption = None,
@@ -102,6 +104,7 @@ def run(
         after.live = Live(
             the, loaded, stimuli, terminal, real_time=real_time, span_ps=span_ps, debug=debug,
             profile=Profile() if profile else None, keep=bool(vcd or trace), after=after,
+            cycles=cycles.value if cycles is not None else "typical",
         )  # fmt: skip
         return after.live
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fwgen.cli.options import BoardOption, ImageArgument, JsonOption, the_board
+from fwgen.cli.options import BoardOption, CyclesOption, ImageArgument, JsonOption, the_board
 from fwgen.cli.output import put_json, screen
 from fwgen.cli.plugged import ProbeOption
 from fwgen.cli.rigs import ForceOption, RigNameOption, check_rig, confirmed_on
@@ -24,6 +24,7 @@ def verify(
     rig: RigNameOption = "",
     probe: ProbeOption = "",
     force: ForceOption = False,
+    cycles: CyclesOption = None,
     as_json: JsonOption = False,
     vcd: Annotated[
         Path | None, typer.Option("--vcd", help="Also write what was seen as a VCD file.")
@@ -34,7 +35,8 @@ def verify(
 ) -> int:
     """Prove a firmware (ours or a compiler's) against a contract.
 
-    With --rig it is flashed and checked there, too, unless it has failed in the machine.
+    With --cycles the machine runs once, with these cycle counts alone. With --rig it is flashed
+    and checked there, too, unless it has failed in the machine.
     Exit codes: 0 pass, 1 fail, 2 error, 3 unsure.
     """
     from fwgen.pipeline import verify as prove_it
@@ -43,7 +45,7 @@ def verify(
     the = the_board(board)
     wanted = bool(rig or probe)
     check_rig(the, rig)
-    proof = prove_it(image, the, contract)
+    proof = prove_it(image, the, contract, cycles=cycles.value if cycles is not None else None)
     _write(proof, vcd, trace)
     on_rig = wanted and proof.verdict.outcome is not Outcome.FAIL
     if as_json:

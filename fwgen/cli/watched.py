@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from fwgen.cli.shown import ShownParts
 from fwgen.trace import Edge, Event, Fault, Gap, Hazard, Reset, SerialByte, Sleep, Wake, Wave
 from fwgen.units import MHZ_PER_HZ, PPM, PS_PER_S, show_duration
 
@@ -185,6 +186,7 @@ class Watched:
         self.lines: deque[tuple[int, str]] = deque(maxlen=MOST_LINES)
         self.received = 0  # bytes
         self.ended = 0  # lines
+        self.shown = ShownParts()
         self._initial = initial
         self._told: set[str] = set()
         self._line = bytearray()
@@ -217,6 +219,7 @@ class Watched:
         return _readable(bytes(self._line))
 
     def _take(self, event: Event) -> None:
+        self.shown.take(event)
         console = self.board.console
         match event:
             case Edge() | Wave():

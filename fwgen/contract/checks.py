@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
-from fwgen.board.modules import load_module_kind
+from fwgen.board.modules import load_module_kind, screen
+from fwgen.board.quantities import TEXTS
 from fwgen.contract.accept import check_accepted
 from fwgen.contract.lines import captures
 from fwgen.contract.sensing import VOLTAGE_UNITS
@@ -284,8 +285,10 @@ class _Checker:
         if module is None or e.what not in load_module_kind(module.kind).shows:
             raise ContractError(f"{e.subject} shows no {e.what}", where=place)
         measure = load_module_kind(module.kind).shows[e.what]
-        if isinstance(e.value, str) != (measure.quantity in ("text", "word", "colour")):
+        if isinstance(e.value, str) != (measure.quantity in TEXTS):
             raise ContractError(f"{e.value!r} is no {measure.quantity}", where=place)
+        if measure.quantity == "picture":
+            _fits_screen(e, screen(module), place)
         stop = self.contract.span_ps if e.window.stop_ps is None else e.window.stop_ps
         if e.within_ps < 0 or e.window.start_ps + e.within_ps >= stop:
             raise ContractError(
@@ -622,6 +625,25 @@ class _Checker:
                             where=place,
                             hint=f'add "{says.port}" to but',
                         )
+
+
+def _fits_screen(e: Shows, size: tuple[int, int], place: str) -> None:
+    """A picture is the whole of the display, or lies within it."""
+    rows = str(e.value).split("\n")
+    wide, high = len(rows[0]), len(rows)
+    if e.corner is None:
+        if (wide, high) != size:
+            raise ContractError(
+                f"the picture is {wide} x {high}, {e.subject} {size[0]} x {size[1]}", where=place,
+                hint="say where in it, such as at = [0, 0], or picture all of it",
+            )  # fmt: skip
+        return
+    x, y = e.corner
+    if x < 0 or y < 0 or x + wide > size[0] or y + high > size[1]:
+        raise ContractError(
+            f"a picture of {wide} x {high} at {x}, {y} goes past the edge of {e.subject}, "
+            f"which is {size[0]} x {size[1]}", where=f"{place}.shows.at",
+        )  # fmt: skip
 
 
 def _short(place: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from fwgen.board.board_file import read_wired
-from fwgen.board.modules import check_modules, load_module_kind
-from fwgen.board.quantities import QUANTITIES, parse_colours, parse_lines
+from fwgen.board.modules import check_modules, load_module_kind, outputs_in
+from fwgen.board.outputs import PinNames
+from fwgen.board.quantities import QUANTITIES, parse_lines
 from fwgen.board.sensors import parse_sensed
 from fwgen.board.table import Finding, suggest
 from fwgen.contract.accept import GAP, HAZARD, RESET, Accepted
@@ -291,10 +292,13 @@ class _Reader:
         def complain(name: str, message: str, hint: str | None) -> None:
             findings.append(Finding(f"{place}.{name}", message, hint))
 
-        parts, devices, modules = read_wired(
-            top.get("parts"), place, find_pin,
-            lambda pin: board.chip.pins[pin].five_volt_tolerant, findings,
+        data = top.get("parts")
+        theirs = {m.name: m.outputs for m in board.modules.values() if m.outputs}
+        pins = PinNames(
+            find_pin, lambda pin: board.chip.pins[pin].five_volt_tolerant,
+            theirs | outputs_in(data),
         )  # fmt: skip
+        parts, devices, modules = read_wired(data, place, pins, pins.stands_5v, findings)
         check_modules(
             modules.values(), wired(board, parts.values(), devices.values(), ()), complain
         )
@@ -774,7 +778,7 @@ class _Reader:
         if found.module is None:
             raise inner.wrong("part", f"{found.name!r} shows nothing of its own")
         known = load_module_kind(found.module.kind).shows
-        given = [key for key in inner.data if key != "part"]
+        given = [key for key in inner.data if key not in ("part", "at")]
         if len(given) != 1 or given[0] not in known:
             raise ContractError(
                 f"say one thing that {found.name} shows", where=inner.where,
@@ -788,14 +792,15 @@ class _Reader:
             value: int | str = parse_lines(text) if measure.quantity == "text" else text
             if measure.choices and text not in measure.choices:
                 raise inner.wrong(what, f"{text!r} is none", suggest(text, measure.choices))
-        elif measure.quantity == "colour":
+        elif measure.quantity in ("colour", "picture"):
             try:
-                value = parse_colours(inner.text(what))
+                value = quantity.parse(inner.text(what))
             except UnitError as error:
                 raise inner.wrong(what, error.message, error.hint) from None
         else:
             counted = measure.quantity == "count" and type(raw) is int
             value = inner.parsed(what, str(raw) if counted else raw, measure.parse, signed=True)
+        corner = self._corner(inner) if measure.quantity == "picture" else None
         inner.close()
         tolerance = measure.tolerance
         if "tolerance" in table:
@@ -808,8 +813,19 @@ class _Reader:
         within = table.duration("within")
         name = found.module.name
         return Shows(
-            name, what, value, tolerance, 10**11 if within is None else within, self.window(table)
-        )
+            name, what, value, tolerance, 10**11 if within is None else within,
+            self.window(table), corner,
+        )  # fmt: skip
+
+    def _corner(self, inner: _Table) -> tuple[int, int] | None:
+        """Where in a display a picture is expected: column and row of its upper left pixel."""
+        given = inner.get("at")
+        if given is None:
+            return None
+        match given:
+            case [int(x), int(y)] if bool not in (type(x), type(y)):
+                return x, y
+        raise inner.wrong("at", "expected a column and a row", hint="such as at = [0, 16]")
 
     def _transfer(self, table: _Table) -> Transfers:
         found = self.subject(table, "transfer")

@@ -48,7 +48,8 @@ class Subject:
     def pins(self) -> tuple[str, ...]:
         """The pins it is on: a module's are many."""
         if self.module is not None:
-            return tuple(self.module.pins.values())
+            own = (f"{self.module.name}.{out}" for out in self.module.outputs)
+            return (*self.module.pins.values(), *own)
         return (self.pin,) if self.pin else ()
 
     def word(self, level: int | None) -> str:

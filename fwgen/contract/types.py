@@ -343,7 +343,8 @@ class Shows:
     """A module shows a value all the time, from ``within_ps`` after the window's start on.
 
     ``what`` is one of the things that its kind shows ("text", "angle", "colour"); ``value`` and
-    ``tolerance`` are in that quantity's unit (a colour's tolerance: levels of 255, per channel).
+    ``tolerance`` are in that quantity's unit (a colour's tolerance: levels of 255, per channel). A
+    picture is one of the display's whole, or of the region whose upper left corner is ``corner``.
     """
 
     subject: str
@@ -352,6 +353,7 @@ class Shows:
     tolerance: int = 0
     within_ps: int = 10**11
     window: Window = ALWAYS
+    corner: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

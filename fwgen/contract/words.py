@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from fwgen.board.modules import load_module_kind
@@ -47,17 +48,59 @@ from fwgen.units import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fwgen.board.types import Board
     from fwgen.contract.types import Bound, Contract, Expectation, Step, Stimulus, Trigger
 
 
+_LETTERS = {kind: kind.upper() for kind in ("led", "ldr", "ntc")}
+
+
 def describe(contract: Contract, board: Board) -> list[str]:
-    """One sentence for each stimulus in order of time, then one for each expectation."""
+    """One sentence for each part wired, each stimulus in order of time, each expectation."""
     board = fitted(board, contract)
     stimuli = sorted(contract.stimuli, key=lambda stimulus: stimulus.at_ps)
-    return [say(item, board) for item in (*stimuli, *contract.expectations)]
+    said = [say(item, board) for item in (*stimuli, *contract.expectations)]
+    return [*describe_wired(contract, board), *said]
+
+
+def describe_wired(contract: Contract, board: Board) -> list[str]:
+    """One sentence for each part that the contract wires to the board."""
+    labels = {
+        pin: label
+        for header in reversed(list(board.headers.values()))
+        for label, pin in header.items()
+    }
+
+    def at(pin: str) -> str:
+        return f"{pin} ({labels[pin]})" if pin in labels else pin
+
+    def roles(pins: Mapping[str, str]) -> str:
+        return ", ".join(f"{role} at {at(pin)}" for role, pin in pins.items())
+
+    said = [
+        f"{part.name} is wired: {_a(part.title or _LETTERS.get(part.kind, part.kind))} "
+        f"at {at(part.pin)}"
+        for part in contract.parts
+    ]
+    for device in contract.devices:
+        if device.kind == "wire":
+            said.append(f"{device.name} joins {' and '.join(map(at, device.pins.values()))}")
+        else:
+            way = "up" if device.pull else "down"
+            said.append(f"{device.name} pulls {at(device.pins['pin'])} {way}")
+    for module in contract.modules:
+        title = module.title or load_module_kind(module.kind).title
+        address = "" if module.address is None else f", address {module.address:#04x}"
+        said.append(f"{module.name} is wired: {_a(title)}, {roles(module.pins)}{address}")
+    return said
+
+
+def _a(thing: str) -> str:
+    """The thing with its article: "an LED" is said so, "an LDR" too."""
+    vowel = thing[:1].lower() in "aeiou" or re.match(r"[AEFHILMNORSX][A-Z]", thing) is not None
+    return f"{'an' if vowel else 'a'} {thing}"
 
 
 def describe_accepted(contract: Contract) -> list[str]:
@@ -216,6 +259,17 @@ def value_words(item: Shows, value: int | str | None, board: Board) -> str:
     return str(value) if measure is None else QUANTITY[measure.quantity].show(value)
 
 
+def shown_words(item: Shows, value: int | str | None, board: Board) -> str:
+    """What a module shows, its value included."""
+    words = value_words(item, value, board)
+    return f"{words} lit pixels" if item.what == "lit" else f"the {item.what} {words}"
+
+
+def corner_words(item: Shows) -> str:
+    """Where in a display a picture is expected."""
+    return "" if item.corner is None else f" with its corner at {item.corner[0]}, {item.corner[1]}"
+
+
 def _shows(item: Shows, board: Board) -> str:
     give = ""
     if item.tolerance:
@@ -224,9 +278,9 @@ def _shows(item: Shows, board: Board) -> str:
             value_words(item, item.tolerance, board)
         )  # fmt: skip
         give = f", give or take {shown}"
-    what = value_words(item, item.value, board)
+    what = shown_words(item, item.value, board)
     return (
-        f"{item.subject} shows the {item.what} {what}{give}, within "
+        f"{item.subject} shows {what}{give}{corner_words(item)}, within "
         f"{show_duration(item.within_ps)}{_window(item.window)}"
     )
 

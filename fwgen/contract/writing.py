@@ -81,12 +81,15 @@ def dump_contract(contract: Contract, board: Board | None = None) -> str:
     for module in contract.modules:
         made += ["", f"[parts.{_key(module.name)}]", *_lines(_module(module))]
     modules = {module.name: module for module in contract.modules}
+    parts = {part.name: part for part in contract.parts}
     if board is not None:
         modules |= board.modules
+        parts |= board.parts
     for stimulus in contract.stimuli:
         made += ["", *_comment(stimulus, board), "[[do]]"]
         made += _lines(
             _sense(stimulus, modules) if isinstance(stimulus, Sense) else
+            _analog(stimulus, parts) if isinstance(stimulus, Analog) else
             _stimulus(stimulus, board)
         )  # fmt: skip
     for expectation in contract.expectations:
@@ -193,15 +196,18 @@ def _shows(e: Shows, modules: Mapping[str, Module]) -> Pairs:
     module, quantity = modules.get(e.subject), ""
     if module is not None:
         quantity = load_module_kind(module.kind).shows[e.what].quantity
-    if isinstance(e.value, str):
+    if quantity == "picture":
+        value, give = f"'''\n{e.value}\n'''", ""
+    elif isinstance(e.value, str):
         value, give = _text(e.value), str(e.tolerance)
     elif quantity in ("", "count"):
         value, give = str(e.value), str(e.tolerance)
     else:
         exact = QUANTITY[quantity].exact
         value, give = _text(exact(e.value)), _text(exact(e.tolerance))
-    made: Pairs = [("shows", _inline([("part", _text(e.subject)), (e.what, value)]))]
-    if quantity not in ("text", "word", "count"):
+    at = [] if e.corner is None else [("at", str(list(e.corner)))]
+    made: Pairs = [("shows", _inline([("part", _text(e.subject)), (e.what, value), *at]))]
+    if quantity not in ("text", "word", "count", "picture"):
         made.append(("tolerance", give))
     return [*made, ("within", _duration(e.within_ps)), *_window(e.window)]
 
@@ -274,9 +280,7 @@ def _stimulus(item: Stimulus, board: Board | None) -> Pairs:
         case Drive():
             to = '"floating"' if item.level is None else _level(item.subject, item.level, board)
             return [("drive", _text(item.subject)), at, ("to", to)]
-        case Analog():
-            return _analog(item, board)
-        case Sense():
+        case Analog() | Sense():
             raise AssertionError(item)
         case Turn():
             bounce = _if("bounce", item.bounce_ps, 0, _duration(item.bounce_ps))
@@ -287,7 +291,7 @@ def _stimulus(item: Stimulus, board: Board | None) -> Pairs:
             return [_sent(item.data), ("to", _text(item.subject)), at, *baud]
 
 
-def _analog(item: Analog, board: Board | None) -> Pairs:
+def _analog(item: Analog, parts: Mapping[str, Part]) -> Pairs:
     at, name = ("at", _duration(item.at_ps)), _text(item.subject)
     noise = _if("noise", item.noise_uv, 0, _voltage(item.noise_uv)) + _seeded(item)
     ohm = _if("impedance", item.ohm, 0, f'"{item.ohm} ohm"')
@@ -296,11 +300,10 @@ def _analog(item: Analog, board: Board | None) -> Pairs:
     over, last = item.points[-1]
     first, stop = _voltage(item.points[0][1]), _voltage(last)
     sensed = item.sensed
-    found = find(sensed.part, board) if sensed is not None and board is not None else None
-    if sensed is not None and found is not None and found.part is not None:
+    part = parts.get(sensed.part) if sensed is not None else None
+    if sensed is not None and part is not None:
         name, ohm = _text(sensed.part), []
-        first = _quantity(found.part.kind, sensed.value)
-        stop = _quantity(found.part.kind, sensed.to)
+        first, stop = _quantity(part.kind, sensed.value), _quantity(part.kind, sensed.to)
     if item.period_ps:
         shape = [("offset", stop), ("amplitude", _voltage(item.amplitude_uv))]
         rate = frequency_mhz(item.period_ps)

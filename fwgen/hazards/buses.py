@@ -22,6 +22,12 @@ SPI = (
         "set I2SDIV to 2 or more",
     ),
     Kind(
+        "i2s-extension-master", ERROR, "an I2S extension as a master", "RM0368 §20.4.2",
+        "I2S2ext and I2S3ext have no clock of their own: they send or receive as slaves of I2S2 "
+        "and I2S3.",
+        "set I2SCFG of the extension to slave transmit or slave receive",
+    ),
+    Kind(
         "i2s-no-clock", ERROR, "I2S without its clock", "RM0368 §20.4.4",
         "I2S is clocked by the PLLI2S. While that is off, nothing moves.",
         "set PLLI2SCFGR, then PLLI2SON in RCC_CR, and wait for PLLI2SRDY",
@@ -43,8 +49,9 @@ SPI = (
     ),
     Kind(
         "spi-reconfigured", ERROR, "SPI set up anew within a frame", "RM0368 §20.5.1",
-        "Rate, mode and frame format must not change while a frame is on its way.",
-        "wait until BSY is 0, and clear SPE first",
+        "Rate, mode and frame format must not change while a frame is on its way, nor those of I2S "
+        "while it is on.",
+        "wait until BSY is 0, and clear SPE (or I2SE) first",
     ),
     Kind(
         "spi-slave-empty", NOTE, "a slave clocked with nothing to send", "RM0368 §20.3.5",

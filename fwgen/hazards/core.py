@@ -17,8 +17,17 @@ KINDS = (
         "Arm Cortex-M4 TRM 100166 §3.3.1; RM0368 §3.4",
         "The time between two changes of a pin was passed by executing instructions alone: no "
         "timer, no SysTick, no flag was asked. Wait states, caches and interrupts change what an "
-        "instruction takes, so silicon may be some per cent off.",
+        "instruction takes. A contract that passes is therefore also run with the fewest and the "
+        "most cycles that the manuals allow, and is UNSURE where it does not hold with them.",
         "let a timer or the SysTick keep the time",
+    ),
+    Kind(
+        "flag-cleared-last", NOTE, "an interrupt's flag read first and cleared last",
+        "Arm Cortex-M4 TRM 100166 §2.3.3 (write buffer); PM0214 §2.2.4",
+        "The store that clears the flag may still be under way when the handler returns, so that "
+        "it is entered once more. It reads its flags first, which waits for the store, and should "
+        "find nothing to do: what passes is run again, and entered twice there.",
+        "clear the flag first thing in the handler, or put DSB before the return",
     ),
     Kind(
         "flag-cleared-late", WARNING, "an interrupt's flag cleared at the end of its handler",

@@ -49,7 +49,7 @@ KINDS = (
     Kind(
         "dma-no-request", WARNING, "a stream that nothing asks to transfer",
         "RM0368 §9.3.3, §9.3.17",
-        "No peripheral requests on the chosen channel, or its clock is off: the stream waits.",
+        "No peripheral requests on the chosen channel, or its clock never comes: the stream waits.",
         "look up stream and channel of the request in Tables 27 and 28, and enable its clock",
     ),
     Kind(

@@ -43,6 +43,27 @@ KINDS = (
         "slow the PWM down",
     ),
     Kind(
+        "oled-command", WARNING, "a command that a display does not have", SHEET,
+        "What its command table does not have is reserved: it may be ignored, or set something.",
+        "send only what the command table has, in its order",
+    ),
+    Kind(
+        "oled-dc", ERROR, "data or command changes within a byte", SHEET,
+        "D/C is taken with the last bit of a byte: data become commands, or commands data.",
+        "move D/C while nothing is sent: wait until BSY is 0",
+    ),
+    Kind(
+        "oled-no-pump", ERROR, "a display switched on without its charge pump", SHEET,
+        "The panel has no voltage, and stays dark.",
+        "send 8Dh 14h before AFh",
+    ),
+    Kind(
+        "oled-reset", ERROR, "a display spoken to without a proper reset", SHEET,
+        "RES# must be low for 3 us once the supply is there, and high for 3 us before the first "
+        "byte; until then its registers hold chance.",
+        "pull RES# low for 10 us, raise it, and wait 10 us",
+    ),
+    Kind(
         "onewire-recovery", ERROR, "1-Wire slots without a pause", SHEET,
         "The line must be high for 1 us between two slots.",
         "let go of the line for longer",

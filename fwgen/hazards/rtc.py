@@ -67,8 +67,8 @@ KINDS = (
     ),
     Kind(
         "rtc-undated", NOTE, "a clock that counts without a date", "RM0368 §17.6.2",
-        "A day of the week of 0 is forbidden, and there is no day or month 0. The time counts (on "
-        "which ST's own time base from the RTC rests); what midnight makes of the date nobody tells.",
+        "A day of the week of 0 is forbidden, and there is no day or month 0. The time counts "
+        "(ST's own time base rests on it); what midnight makes of the date nobody tells.",
         "write a date to DR",
     ),
     Kind(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import Board
     from fwgen.contract import Stimulus
     from fwgen.image.types import Image
+    from fwgen.thumb.cycles import Pace
     from fwgen.trace import Trace
 
 MEMORY_BYTES = 2 << 30
@@ -69,14 +70,22 @@ class ConfinedMachine:
         return self.run_by_chance(0, image, stimuli, span_ps)
 
     def run_by_chance(
-        self, chance: int, image: Image, stimuli: Sequence[Stimulus], span_ps: int
+        self,
+        chance: int,
+        image: Image,
+        stimuli: Sequence[Stimulus],
+        span_ps: int,
+        pace: Pace = "typical",
     ) -> Trace:
-        """A run in which what nothing defines is as ``chance`` has it (see Machine)."""
+        """A run in which what nothing defines is as ``chance`` and ``pace`` have it.
+
+        See Machine.
+        """
         from fwgen.trace import load_trace
 
         answer = self._ask({
-            "job": "run", "chance": chance, "image": image, "stimuli": tuple(stimuli),
-            "span_ps": span_ps,
+            "job": "run", "chance": chance, "pace": pace, "image": image,
+            "stimuli": tuple(stimuli), "span_ps": span_ps,
         })  # fmt: skip
         return load_trace(answer, "the worker's trace")
 
@@ -210,7 +219,12 @@ def _work(job: Mapping[str, object], patience_s: float) -> str:
     if job["job"] == "look":
         machine = Machine(board)  # type: ignore[arg-type]
         return json.dumps(asdict(machine.look(image, stimuli, job["t_ps"])))  # type: ignore[arg-type]
-    machine = Machine(board, patience_s=patience_s, chance=job["chance"])  # type: ignore[arg-type]
+    machine = Machine(
+        board,  # type: ignore[arg-type]
+        patience_s=patience_s,
+        chance=job["chance"],  # type: ignore[arg-type]
+        pace=job["pace"],  # type: ignore[arg-type]
+    )
     return dump_trace(machine.run(image, stimuli, job["span_ps"]))  # type: ignore[arg-type]
 
 

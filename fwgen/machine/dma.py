@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fwgen.board.types import PeripheralSpec
+    from fwgen.board.types import DmaLine, PeripheralSpec
+    from fwgen.machine.leap import Carrier
     from fwgen.machine.peripheral import Peripheral
 
+    Source = tuple[Peripheral, str]
     Raised = Callable[[int, int, int], None]  # stream, channel, t_ps
+    Carriers = Callable[[int, int, int], Carrier | None]  # stream, channel, register
 
 
 class DmaRequests:
@@ -24,20 +27,42 @@ class DmaRequests:
 
     def __init__(self) -> None:
         # By line (controller, stream, channel): who requests, by name and request; last or not.
-        self._active: dict[tuple[str, int, int], dict[tuple[Peripheral, str], bool]] = {}
+        self._active: dict[tuple[str, int, int], dict[Source, bool]] = {}
+        self._lines: dict[Source, list[tuple[DmaLine, dict[Source, bool]]]] = {}
         self._controllers: dict[str, Raised] = {}
+        self._carriers: dict[str, Carriers] = {}
 
-    def connect(self, controller: str, raised: Raised) -> None:
-        """A controller hears when a line of its own rises: ``raised(stream, channel, t_ps)``."""
+    def connect(self, controller: str, raised: Raised, carriers: Carriers | None = None) -> None:
+        """A controller hears when a line of its own rises: ``raised(stream, channel, t_ps)``.
+
+        ``carriers(stream, channel, register)`` gives who would serve a line for many rounds.
+        """
         self._controllers[controller] = raised
+        if carriers is not None:
+            self._carriers[controller] = carriers
+
+    def carrier(self, peripheral: Peripheral, request: str, register: int) -> Carrier | None:
+        """Who serves a request, where that is one stream and all its rounds are alike."""
+        found = [
+            carrier
+            for line in peripheral.spec.dma.get(request, ())
+            if line.controller in self._carriers
+            and (carrier := self._carriers[line.controller](line.stream, line.channel, register))
+        ]
+        return found[0] if len(found) == 1 else None
 
     def set(
         self, peripheral: Peripheral, request: str, level: bool, t_ps: int, *, last: bool = False
     ) -> None:
         """A peripheral raises or lowers a request. One that the chip does not wire goes nowhere."""
         source = (peripheral, request)
-        for line in peripheral.spec.dma.get(request, ()):
-            active = self._active.setdefault((line.controller, line.stream, line.channel), {})
+        lines = self._lines.get(source)
+        if lines is None:
+            lines = self._lines[source] = [
+                (line, self._active.setdefault((line.controller, line.stream, line.channel), {}))
+                for line in peripheral.spec.dma.get(request, ())
+            ]
+        for line, active in lines:
             if not level:
                 active.pop(source, None)
                 continue
@@ -57,6 +82,10 @@ class DmaRequests:
     def level(self, controller: str, stream: int, channel: int) -> bool:
         """Whether anybody requests on a line."""
         return bool(self._active.get((controller, stream, channel)))
+
+    def line(self, controller: str, stream: int, channel: int) -> Mapping[Source, bool]:
+        """Who requests on a line, now and later: a view."""
+        return self._active.setdefault((controller, stream, channel), {})
 
     def is_last(self, controller: str, stream: int, channel: int) -> bool:
         """Whether the request on a line is the last of its transfer."""

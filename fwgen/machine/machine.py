@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fwgen.contract import Stimulus
     from fwgen.image.types import Image
     from fwgen.machine.armv7m.profile import Profile
+    from fwgen.thumb.cycles import Pace
     from fwgen.trace import Event
 
 PATIENCE_S = 60.0
@@ -42,9 +43,12 @@ class Machine:
 
     ``accelerate`` False runs waiting loops step by step, ``native`` False without the compiled
     block hook (None: use it when it was built): the same trace, later. ``chance`` (0 or 1) picks
-    what nothing defines: RAM at power-on, floating inputs, the chatter of contacts. After
+    what nothing defines: RAM at power-on, floating inputs, the chatter of contacts; ``pace``
+    which end of the manuals' ranges instructions and flash take ("least", "typical", "most";
+    fwgen.thumb.cycles, fwgen.machine.armv7m.fetch). After
     ``patience_s`` seconds of wall time in one ``run`` (firmware that computes without end) the
-    run ends early, with a Gap that says so: nobody knows what would have followed. A ``profile``
+    run ends early, with a Gap that says so: nobody knows what would have followed. So does a run
+    of more events than are kept (``MOST_EVENTS``). A ``profile``
     counts where cycles go (``core.profile``); with it every loop runs step by step.
 
     Every ``run`` starts from power-on. The same image and stimuli give the same trace.
@@ -58,11 +62,13 @@ class Machine:
         native: bool | None = None,
         patience_s: float | None = PATIENCE_S,
         chance: int = 0,
+        pace: Pace = "typical",
         profile: Profile | None = None,
     ) -> None:
         self.board = board
         self._profile = profile
         self._chance = chance
+        self._pace = pace
         self._patience_s = patience_s
         self._native = native
         self._accelerate = accelerate
@@ -70,6 +76,7 @@ class Machine:
         self._core: Core | None = None
         self._memory: MemoryMap | None = None
         self._image: Image | None = None
+        self._ran_out = ""  # what ended the run early
         self._listeners: list[Callable[[Event], None]] = []
 
     # ------------------------------------------------------------------ the bench
@@ -84,10 +91,7 @@ class Machine:
         try:
             for stimulus in stimuli:
                 self.stimulate(stimulus)
-            if self._patience_s is not None:
-                give_up_at = monotonic() + self._patience_s
-                events = self.soc.recorder.events
-                self.core.patience = lambda: monotonic() < give_up_at and len(events) < MOST_EVENTS
+            self.core.patience = self._patience(self._patience_s)
             # In steps short enough, on the wall, for a Ctrl-C to be heard between two of them.
             until_ps, step_ps = 0, FIRST_STEP_PS
             while until_ps < span_ps and not self.core.gave_up:
@@ -106,9 +110,7 @@ class Machine:
         try:
             for stimulus in stimuli:
                 self.stimulate(stimulus)
-            if self._patience_s is not None:
-                give_up_at = monotonic() + self._patience_s
-                self.core.patience = lambda: monotonic() < give_up_at
+            self.core.patience = self._patience(self._patience_s)
             self.advance(t_ps)
             *general, pc = self.core.engine.read_many(GENERAL)
             names = (*(f"r{n}" for n in range(13)), "sp", "lr")
@@ -123,6 +125,20 @@ class Machine:
             return Look(t_ps, pc, asleep, dict(zip(names, general, strict=True)), changed)
         finally:
             self.close()
+
+    def _patience(self, wall_s: float | None) -> Callable[[], bool]:
+        """Whether to go on; what ran out, once something did, is in ``_ran_out``."""
+        give_up_at = None if wall_s is None else monotonic() + wall_s
+        events = self.soc.recorder.events
+
+        def lasts() -> bool:
+            if len(events) >= MOST_EVENTS:
+                self._ran_out = f"more than {MOST_EVENTS:,} events were seen, and no more are kept"
+            elif give_up_at is not None and monotonic() >= give_up_at:
+                self._ran_out = f"the run took more than {wall_s:g} s of wall time"
+            return not self._ran_out
+
+        return lasts
 
     # ------------------------------------------------------------------ a live board
 
@@ -140,6 +156,7 @@ class Machine:
         none of them, and a board that runs for days does not fill the memory.
         """
         self.close()
+        self._ran_out = ""
         soc = Soc(self.board, chance=self._chance)
         controller = soc.peripherals.get("FLASH")
         shared = getattr(controller, "memory", None)
@@ -155,8 +172,9 @@ class Machine:
                 )
         self._soc, self._memory, self._image = soc, memory, image
         self._core = Core(
-            soc, memory, accelerate=self._accelerate, native=self._native, profile=self._profile
-        )
+            soc, memory, accelerate=self._accelerate, native=self._native, pace=self._pace,
+            profile=self._profile,
+        )  # fmt: skip
         self._core.image = image
         soc.recorder.keeps = keep_events
         soc.recorder.listeners.extend(self._listeners)
@@ -181,8 +199,10 @@ class Machine:
     def power_cycle(self) -> None:
         """Take the supply away and give it back, now: what is programmed survives, RAM does not."""
         self.core.power_cycle()
+        self.soc.powering = True
         for module in self.soc.modules.values():
             module.power_on(self.soc.now_ps)
+        self.soc.powering = False
 
     def advance(self, until_ps: int) -> None:
         """Let time pass up to ``until_ps`` since reset release."""
@@ -196,8 +216,8 @@ class Machine:
         told = [*recorder.events, *left_open]
         events = sorted((e for e in told if e.t_ps < span), key=lambda e: e.t_ps)
         if core.gave_up:
-            detail = f"the run took more than {self._patience_s:g} s of wall time"
-            events.append(Gap(span, "machine", "patience", "ran out", 0, core.pc, detail))
+            gap = Gap(span, "machine", "patience", "ran out", 0, core.pc, self._ran_out)
+            events.append(gap)
         return Trace(
             bench="machine",
             board=self.board.name,
@@ -205,6 +225,7 @@ class Machine:
             events=tuple(events),
             initial=dict(recorder.initial),
             awake_cycles=core.awake_cycles,
+            cycles="" if self._pace == "typical" else self._pace,
         )
 
     def stimulate(self, stimulus: Stimulus) -> None:

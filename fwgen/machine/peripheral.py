@@ -18,6 +18,7 @@ The module of a kind ("stm32.iwdg_v1" is ``fwgen.machine.stm32.iwdg_v1``) names 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from fwgen.board.registers import RegisterMap, RegisterSpec, load_register_map
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.leap import Flow
     from fwgen.machine.soc import Soc
     from fwgen.trace import Event
 
@@ -155,6 +157,9 @@ class Reg:
         return method
 
 
+_FLAGS = re.compile(r"[A-Z]*SR\d?|PR")  # registers that say what an interrupt is for
+
+
 class Peripheral:
     """Base of all peripherals. Subclasses name their register map and declare registers.
 
@@ -204,6 +209,9 @@ class Peripheral:
         for name, state in self.states.items():
             for lane in range(state.spec.width // 8):
                 self._by_offset[state.spec.offset + lane] = (state, self.DECLARED[name], lane)
+        self.flags_at = frozenset(
+            state.spec.offset for name, state in self.states.items() if _FLAGS.fullmatch(name)
+        )
 
     def has(self, register: str, field: str | None = None) -> bool:
         """Whether this chip's instance has a register that is modelled, and in it a field."""
@@ -247,6 +255,13 @@ class Peripheral:
         The data register was accessed before, with all that an access does. A request that is no
         flag of its own (a timer's) is lowered here; I2C looks at ``left`` for its NACK.
         """
+
+    def flows(self) -> Iterable[Flow]:
+        """Rows of bytes that go by DMA and are known ahead (``fwgen.machine.leap``).
+
+        Who has any now is in ``soc.flowing``.
+        """
+        return ()
 
     # ------------------------------------------------------------------ for the bus
 

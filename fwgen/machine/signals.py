@@ -311,11 +311,14 @@ class Pad:
     level is then that of the input stage:
     0 up to VIL, 1 from VIH on, and None between them, where nothing is certain (DS10086, I/O static
     characteristics). ``scheduler`` and ``supply_uv`` (VDD, microvolts) are needed for that.
+
+    An output of a part to which others are wired is one, too: ``owner`` is then that part, and what
+    is said here of the chip is said of it.
     """
 
     __slots__ = (
         "_analog", "_crossing", "_detach", "_following", "_inside", "_level", "_listeners", "_net",
-        "_open_drain", "_outside", "_played", "_player", "_pull", "_recorder", "_rejoin",
+        "_open_drain", "_outside", "_owner", "_played", "_player", "_pull", "_recorder", "_rejoin",
         "_repeats", "_resistor", "_scheduler", "_source", "_supply_uv", "_voltage", "_watchers",
         "clients", "digital", "name",
     )  # fmt: skip
@@ -326,8 +329,9 @@ class Pad:
         recorder: PinRecorder,
         scheduler: Scheduler | None = None,
         supply_uv: int = 0,
+        owner: str = "the chip",
     ) -> None:
-        self.name = name
+        self.name, self._owner = name, owner
         self._scheduler = scheduler
         self._supply_uv = supply_uv
         self._voltage: Voltage | None = None  # what holds it from outside
@@ -603,6 +607,10 @@ class Pad:
         self._inside, self._pull = level, pull
         self._resolve(t_ps)
 
+    def ready(self, level: int | None, pull: int | None) -> None:
+        """Its owner is about to ``drive`` it so, at the same moment as other pins of its own."""
+        self._inside, self._pull = level, pull
+
     def connect(self, t_ps: int, source: Signal, *, open_drain: bool, pull: int | None) -> None:
         """Let a peripheral's line drive the output stage; an open drain only ever drives 0."""
         if source is self._source and open_drain == self._open_drain:
@@ -809,7 +817,7 @@ class Pad:
         if self._outside:
             strong = dict(self._outside)
             if self._inside is not None:
-                strong["the chip"] = self._inside
+                strong[self._owner] = self._inside
             level = self._strongest(t_ps, strong)
             agree = all(other == level for other in strong.values())
             if agree and self._voltage is not None:
@@ -817,7 +825,7 @@ class Pad:
         elif self._inside is not None:
             level = self._inside
             if self._voltage is not None:
-                self._against(t_ps, self._voltage, level, "the chip")
+                self._against(t_ps, self._voltage, level, self._owner)
         elif self._voltage is not None:
             level = self._level_of(self._voltage, t_ps) if self.digital else None
         elif self._resistor is not None:
@@ -837,7 +845,7 @@ class Pad:
         strong: dict[str, int] = {}
         for pad in self._net:
             strong |= pad._outside
-        strong |= {f"{p.name} of the chip": p._inside for p in self._net if p._inside is not None}
+        strong |= {f"{p.name} of {p._owner}": p._inside for p in self._net if p._inside is not None}
         rests = [p._resistor for p in self._net] + [p._pull for p in self._net]
         level = (
             self._strongest(t_ps, strong) if strong

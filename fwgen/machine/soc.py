@@ -209,6 +209,7 @@ class Soc:
         self.fabric = Fabric(self.scheduler)
         self.interrupts = Interrupts()
         self.dma = DmaRequests()
+        self.flowing: list[Peripheral] = []  # that send or receive by DMA (``flows``)
         self.exceptions = Exceptions(
             self.chip.nvic_lines, self.chip.priority_bits, self.chip.interrupts
         )
@@ -219,6 +220,7 @@ class Soc:
         self.core: Core | None = None
         self.memory: MemoryMap | None = None  # what masters other than the core reach
         self.on_system_reset: Callable[[int, str], None] | None = None  # t_ps, cause
+        self.flags_read: dict[str, int] = {}  # peripheral -> when the core last read its flags
         self.asked_ps = 0  # when the firmware last learned anything of time or the world outside
         self.acting = False  # what happens now is the core's own store
         self.by_debugger = False  # what happens on the bus now is not the firmware's doing
@@ -228,6 +230,12 @@ class Soc:
         self.on_trace: Callable[[bytes, int, int], None] | None = None  # SWO: data, t_ps, baud
         for name in self.chip.pins:
             self.fabric.pads[name] = Pad(name, self.recorder, self.scheduler, board.supply_uv)
+        for name in board.wired_outputs:
+            owner = name.partition(".")[0]
+            self.fabric.pads[name] = Pad(
+                name, self.recorder, self.scheduler, board.supply_uv, owner
+            )
+        self.powering = False  # the supply comes back: levels settle, and nobody is to blame
         self.modules: dict[str, ModuleModel] = {}  # parts with a behaviour, by name
         self.peripherals: dict[str, Peripheral] = {}
         for spec in self.chip.peripherals.values():
@@ -334,8 +342,11 @@ class Soc:
         """A core's read of a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
         peripheral = self.peripherals.get(spec.name)
-        if peripheral is not None and peripheral.tells(offset):
-            self.asked_ps = t_ps
+        if peripheral is not None:
+            if peripheral.tells(offset):
+                self.asked_ps = t_ps
+            if offset in peripheral.flags_at:
+                self.flags_read[spec.name] = t_ps
         return self.master_read(spec, offset, size, t_ps)
 
     def master_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:

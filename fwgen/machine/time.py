@@ -134,6 +134,11 @@ class Scheduler:
         others = (t for t, _, one in self._heap if one.call is not None and one is not timer)
         return min(others, default=NEVER)
 
+    def next_but_all(self, timers: Sequence[Timer]) -> int:
+        """When the next call other than those of ``timers`` is due; NEVER when none is."""
+        others = (t for t, _, one in self._heap if one.call is not None and one not in timers)
+        return min(others, default=NEVER)
+
     def catch_up(self, t_ps: int) -> None:
         """Make every call due up to and including ``t_ps``; then it is ``t_ps``."""
         heap = self._heap

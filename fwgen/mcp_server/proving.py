@@ -266,6 +266,7 @@ async def proof_of(
         return known, shop.evidence.find(key) or ""
 
     def work(machine: ConfinedMachine, phase: Phase) -> tuple[Proof, str]:
+        from fwgen.contract.subjects import fitted
         from fwgen.model.remote.evidence import evidence
         from fwgen.pipeline import feedback_on, prove
 
@@ -274,7 +275,8 @@ async def proof_of(
         if proof.passed:
             return proof, ""
         phase("looking at the first departure")
-        return proof, evidence(feedback_on(emission or firmware.emission, proof, machine), board)
+        feedback = feedback_on(emission or firmware.emission, proof, machine)
+        return proof, evidence(feedback, fitted(board, contract))
 
     proof, said = await in_machine(ctx, board, shop.settings.run_s, server.slots, work)
     shop.proofs.put(key, proof, len(proof.trace.events))
@@ -291,6 +293,7 @@ async def _proved(
     emission: Emission | None = None,
 ) -> Verified:
     from fwgen.contract import dump_contract
+    from fwgen.contract.subjects import fitted
     from fwgen.trace import Hazard
 
     proof, said = await proof_of(ctx, firmware, board, contract, emission)
@@ -303,7 +306,7 @@ async def _proved(
         outcome=verdict.outcome.value,
         image=firmware.id,
         emission=name,
-        trace=shop_of(ctx).keep_trace(trace, board, key),
+        trace=shop_of(ctx).keep_trace(trace, fitted(board, contract), key),
         claims=[
             Claim(outcome=f.outcome.value, claim=f.claim, seen=f.text)
             for f in verdict.all[:MOST_FINDINGS]
@@ -391,17 +394,27 @@ async def run(
     image: ImageText,
     span: Annotated[str, Field(description='how long, in the board\'s time: "2 s"')] = "1 s",
     do: Annotated[
-        list[dict[str, str]],
+        list[dict[str, str | int]],
         Field(
             description='what is done to the board, as a contract has it: {"press": "B1", "at": '
             '"1 s", "for": "200 ms"}, {"drive": "D2", "at": "1 s", "to": "high"}, '
-            '{"send": "hi\\n", "at": "1 s", "to": "console"}'
+            '{"send": "hi\\n", "at": "1 s", "to": "console"}, {"set": "A0", "at": "0 s", '
+            '"to": "1 V"}'
         ),
     ] = [],  # noqa: B006
+    parts: Annotated[
+        dict[str, dict[str, Any]],
+        Field(
+            description="what is wired to the board, as [parts] of a contract has it (resource "
+            'fwgen://docs/parts): {"ARM": {"kind": "servo", "signal": "D9"}}'
+        ),
+    ] = {},  # noqa: B006
     limit: Annotated[int, Field(description="how many lines of events, at most 400")] = 60,
     roots: ImageRoots = None,
 ) -> Annotated[CallToolResult, Ran]:
     """Run a firmware on the emulated board without a contract, and see what it does."""
+    from fwgen.contract.subjects import fitted, on_bench
+
     server, shop = server_of(ctx), shop_of(ctx)
     the, _, firmware = await given(ctx, board, roots, image=image)
     if firmware is None:
@@ -409,27 +422,32 @@ async def run(
     span_ps = parse_duration(span)
     if not 0 < span_ps <= LONGEST_RUN_PS:
         raise InputError(f"{span!r} is no time to run", hint='more than nothing, at most "1 h"')
-    stimuli = _stimuli(do, the, span)
-    key = f"run {firmware.id} {fingerprint(the)} {span_ps} {stimuli!r}"
+    given_to = _given_to(do, parts, the, span)
+    stimuli, wired = given_to.stimuli, fitted(the, given_to)
+    key = f"run {firmware.id} {fingerprint(the)} {span_ps} {stimuli!r} {parts!r}"
 
     def work(machine: ConfinedMachine, phase: Phase) -> Trace:
         phase(f"running {show_duration(span_ps)} of the board's time in the machine")
         return machine.run(firmware.image, stimuli, span_ps)
 
-    trace = await in_machine(ctx, the, shop.settings.run_s, server.slots, work)
-    return reply(_ran(trace, the, shop.keep_trace(trace, the, key), limit))
+    bench = on_bench(the, given_to)
+    trace = await in_machine(ctx, bench, shop.settings.run_s, server.slots, work)
+    return reply(_ran(trace, wired, shop.keep_trace(trace, wired, key), limit))
 
 
-def _stimuli(do: list[dict[str, str]], board: Board, span: str) -> Any:
-    """Stimuli as a contract has them. Raises ContractError that names the entry."""
+def _given_to(
+    do: list[dict[str, str | int]], parts: dict[str, dict[str, Any]], board: Board, span: str
+) -> Contract:
+    """Parts and stimuli as a contract has them. Raises ContractError that names the entry."""
     from fwgen.contract import read_contract
 
     data: dict[str, object] = {
         "span": span,
         "do": [dict(entry) for entry in do],
         "expect": [{"asleep": "0 %"}],  # a contract asks for something
+        **({"parts": parts} if parts else {}),
     }
-    return read_contract(data, board, where="run").stimuli
+    return read_contract(data, board, where="run")
 
 
 def _ran(trace: Trace, board: Board, name: str, limit: int) -> Ran:
@@ -477,7 +495,7 @@ def read_trace(
     start: Annotated[str, Field(description='from this time on: "1.5 s"')] = "",
     stop: Annotated[str, Field(description="up to this time")] = "",
     subjects: Annotated[
-        list[str], Field(description='only of these: "LD2", "PA5", "D7", "console"')
+        list[str], Field(description='only of these: "LD2", "PA5", "D7", "console", "I2C1"')
     ] = [],  # noqa: B006
     offset: Annotated[int, Field(description="first line")] = 0,
     limit: Annotated[int, Field(description="how many lines, at most 400")] = 80,
@@ -489,7 +507,8 @@ def read_trace(
     only = []
     for name in subjects[:16]:
         subject = resolve(name, board)
-        only += [text for text in (subject.pin, subject.port, name) if text]
+        module = subject.module.name if subject.module is not None else ""
+        only += [text for text in (subject.pin, subject.port, subject.bus, module, name) if text]
     lines = excerpt(
         found, board,
         start_ps=parse_duration(start) if start.strip() else 0,

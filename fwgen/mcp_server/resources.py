@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TOML, MARKDOWN, PLAIN = "application/toml", "text/markdown", "text/plain"
 PAGES = {
     "contracts": "What a contract may ask for, and how it is written.",
+    "parts": "Parts that can be wired to a board: their pins, what they sense and show.",
     "trust": "What a PASS is worth, and how that is tested.",
     "limits": "What is not modelled and not understood.",
 }

@@ -9,7 +9,9 @@ from rich.text import Text
 from fwgen.contract import describe, describe_accepted
 from fwgen.report.data import asleep_ppm, awake_per_second
 from fwgen.report.layout import Paragraph, folded
+from fwgen.report.pictures import last_pictures
 from fwgen.trace import Fault
+from fwgen.trace.excerpt import drawn, picture_words
 from fwgen.units import show_duration
 from fwgen.verdict import Outcome
 
@@ -32,6 +34,7 @@ MARKS = {
     Outcome.FAIL: ("✘", "bold red"),
     Outcome.UNSURE: ("?", "bold yellow"),
 }
+SEEN = 12  # columns before what a display shows
 MOST_CLAIMS = 12  # of a contract, in the terminal; the file holds them all
 
 
@@ -134,8 +137,19 @@ def show_verdict(console: Console, proof: Proof) -> None:
         console.print(_marked(Outcome.PASS, "; ".join(quiet)))
     for fault in list(proof.trace.of(Fault))[:1]:
         show_fault(console, fault)
+    first = verdict.first_departure
+    _show_pictures(console, proof.trace, first.t_ps if first is not None else None)
     console.print()
     console.print(_whole(proof))
+
+
+def _show_pictures(console: Console, trace: Trace, until_ps: int | None) -> None:
+    """What each display shows, in block characters."""
+    for event in last_pictures(trace, until_ps):
+        said = Text(f"{picture_words(event)}, from {show_duration(event.t_ps)} on")
+        console.print(section("seen", said))
+        for row in drawn(event, max(20, console.width - SEEN - 1)):
+            console.print(Text(" " * SEEN + row), soft_wrap=True)
 
 
 def show_fault(console: Console, fault: Fault) -> None:

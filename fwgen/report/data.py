@@ -63,6 +63,7 @@ def proof_data(proof: Proof) -> Data:
         "image": image_data(proof.image),
         "run": {
             "span_ps": trace.span_ps,
+            "cycles": trace.cycles or "typical",
             "awake_cycles": trace.awake_cycles,
             "awake_cycles_per_second": awake_per_second(trace),
             "asleep_ppm": asleep_ppm(trace),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import tempfile
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 from fwgen.errors import ImageError, OutputError
 from fwgen.interrupt import held
 from fwgen.report.data import result_data, to_json
+from fwgen.report.pictures import PICTURE, picture_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from fwgen.pipeline import Confirmed, Result
     from fwgen.trace import Hazard
@@ -62,7 +64,7 @@ def contents(result: Result, confirmed: Confirmed | None = None) -> dict[str, by
         dump_trace(proof.trace).encode(),
         dump_vcd(proof.trace, proof.board).encode(),
     )
-    files = dict(zip(NAMES, made, strict=False))
+    files = dict(zip(NAMES, made, strict=False)) | picture_files(proof.trace)
     if result.transcript:
         files[TRANSCRIPT] = result.transcript
     if not result.passed:
@@ -115,8 +117,8 @@ def refuse_failed(image: Path) -> None:
             )  # fmt: skip
 
 
-def check_folder(folder: Path) -> None:
-    """Whether a result may be written here, as far as can be told without writing.
+def check_folder(folder: Path, files: Iterable[str] = ()) -> None:
+    """Whether a result, of these files too, may be written here, as far as can be told before.
 
     Raises OutputError for what is no folder, and for a folder that holds files of our names
     which no result of ours put there.
@@ -124,7 +126,7 @@ def check_folder(folder: Path) -> None:
     try:
         if folder.exists() and not folder.is_dir():
             raise OutputError("the output folder is a file", where=str(folder), hint=_ELSEWHERE)
-        known = (*NAMES, *SOMETIMES, *RIG_NAMES)
+        known = tuple(dict.fromkeys((*NAMES, *SOMETIMES, *RIG_NAMES, *files)))
         theirs = [name for name in known if os.path.lexists(folder / name)]
         odd = [name for name in theirs if not (folder / name).is_file()]
     except (OSError, ValueError) as error:
@@ -144,14 +146,15 @@ def save(files: Mapping[str, bytes], folder: Path) -> Path:
     wins whole. A Ctrl-C waits. Raises OutputError, also for what ``check_folder`` refuses.
     """
     with held():
-        check_folder(folder)
+        check_folder(folder, files)
         made = _missing(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with _alone_in(folder):
-                check_folder(folder)
+                check_folder(folder, files)
+                before = _pictures_of(folder)
                 _replace(files, folder)
-                for name in (*SOMETIMES, *RIG_NAMES):  # of an earlier run
+                for name in (*SOMETIMES, *RIG_NAMES, *before):  # of an earlier run
                     if name not in files:
                         (folder / name).unlink(missing_ok=True)
         except (OSError, ValueError) as error:
@@ -219,6 +222,15 @@ def _is_ours(folder: Path) -> bool:
         return _MARK in (folder / REPORT).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def _pictures_of(folder: Path) -> list[str]:
+    """The pictures that the report in a folder lists as its own."""
+    try:
+        listed = json.loads((folder / REPORT).read_text(encoding="utf-8"))["files"]
+        return [name for name in listed if PICTURE.fullmatch(name)]
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _missing(folder: Path) -> list[Path]:

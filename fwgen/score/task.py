@@ -8,7 +8,7 @@ and ``task.toml``:
     tags = ["gpio", "time"]
     origin = "Arduino built-in examples: 01.Basics, Blink"
     url = "https://docs.arduino.cc/built-in-examples/"
-    needs = []                         # what the contract cannot tell the use of yet: "adc"
+    needs = []                         # what the contract cannot tell the use of yet: "rtc"
 """
 
 from __future__ import annotations

@@ -7,10 +7,13 @@ from math import pi, sin
 from typing import TYPE_CHECKING, ClassVar
 
 from fwgen.hazards import find_hazard
+from fwgen.picture import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from fractions import Fraction
+
+    from fwgen.picture import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,31 @@ class Shown(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Pictured(Event):
+    """From ``t_ps`` a part shows a picture, until its next one.
+
+    ``bits`` are its pixels in base64: rows from the top, each in whole bytes, the leftmost pixel
+    in the most significant bit, 1 lit (``fwgen.picture``).
+    """
+
+    KIND: ClassVar[str] = "picture"
+    part: str
+    width: int
+    height: int
+    bits: str
+
+    @classmethod
+    def of(cls, t_ps: int, part: str, picture: Picture) -> Pictured:
+        """The event that a part begins to show a picture."""
+        return cls(t_ps, part, picture.width, picture.height, picture.packed())
+
+    @property
+    def picture(self) -> Picture:
+        """The picture. Raises ValueError where the bits are none of its size."""
+        return unpack(self.width, self.height, self.bits)
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep(Event):
     """The core stopped executing: ``mode`` "sleep", "stop" or "standby"."""
 
@@ -384,7 +412,7 @@ class Gap(Event):
 EVENTS: Mapping[str, type[Event]] = {
     cls.KIND: cls
     for cls in (
-        Edge, Wave, Burst, Voltage, SpiFrame, I2cTransfer, SerialByte, Shown, Sleep, Wake, Reset,
-        Clock, Stimulated, NotDone, ByHand, Looked, Fault, Hazard, Gap,
+        Edge, Wave, Burst, Voltage, SpiFrame, I2cTransfer, SerialByte, Shown, Pictured, Sleep, Wake,
+        Reset, Clock, Stimulated, NotDone, ByHand, Looked, Fault, Hazard, Gap,
     )
 }  # fmt: skip

@@ -9,7 +9,19 @@ from math import lcm
 from typing import TYPE_CHECKING, TypeVar
 
 from fwgen.errors import InputError
-from fwgen.trace.events import EVENTS, Burst, Edge, Event, Reset, Sleep, Voltage, Wake, Wave
+from fwgen.picture import unpack
+from fwgen.trace.events import (
+    EVENTS,
+    Burst,
+    Edge,
+    Event,
+    Pictured,
+    Reset,
+    Sleep,
+    Voltage,
+    Wake,
+    Wave,
+)
 from fwgen.trace.watched import Heard, Sampled, Watched
 
 if TYPE_CHECKING:
@@ -39,7 +51,9 @@ class Trace:
     ``initial`` holds the level of each pin at reset; pins not named float (None).
     ``awake_cycles`` is the number of core cycles not spent asleep, over the whole span.
     ``resolution_ps`` is how well the bench can tell times apart: 0 for the machine.
-    ``watched`` says what it could see and how well; None: everything, which only the machine can.
+    ``cycles`` says which end of the manuals' cycle counts a machine took ("least" or "most"; "" is
+    the typical). ``watched`` says what it could see and how well; None: everything, which only the
+    machine can.
     """
 
     bench: str
@@ -50,6 +64,7 @@ class Trace:
     awake_cycles: int = 0
     resolution_ps: int = 0
     watched: Watched | None = None
+    cycles: str = ""
     # Each pin's events and life, sorted out once: a trace of many events is asked many questions.
     _moves: dict[str, list[Edge | Wave]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -198,6 +213,8 @@ def dump_trace(trace: Trace) -> str:
         "resolution_ps": trace.resolution_ps,
         "initial": dict(sorted(trace.initial.items())),
     }
+    if trace.cycles:
+        header["cycles"] = trace.cycles
     if trace.watched is not None:
         header["watched"] = asdict(trace.watched)
     encode = json.JSONEncoder(default=_plain).encode
@@ -274,4 +291,6 @@ def _event(data: dict[str, object]) -> Event:
         data["after_ps"] = tuple(int(after) for after in data["after_ps"])  # type: ignore[attr-defined]
     if cls is Wave:
         data |= {key: Fraction(str(data[key])) for key in ("first_ps", "second_ps")}
+    if cls is Pictured:
+        unpack(**{key: data[key] for key in ("width", "height")}, packed=data["bits"])  # type: ignore[arg-type]
     return cls(**data)  # type: ignore[arg-type]

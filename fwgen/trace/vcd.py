@@ -15,6 +15,7 @@ from fwgen.trace.events import (
     Hazard,
     I2cTransfer,
     NotDone,
+    Pictured,
     Reset,
     SerialByte,
     Shown,
@@ -63,7 +64,7 @@ def dump_vcd(trace: Trace, board: _Board) -> str:
 
     Scopes: ``pins`` (z where nothing drives), ``parts`` (1 is lit or pressed), ``volts`` (what
     holds a pin at a voltage from outside; NaN where nothing does), ``shown`` (what parts
-    show), ``ports`` (each byte when its
+    show; of a picture how many pixels are lit), ``ports`` (each byte when its
     frame ends, as a number and as text; SPI frames out and in; I2C transfers), ``core`` (asleep,
     clock, what happened).
     """
@@ -181,6 +182,11 @@ def _shown(trace: Trace, declare: _Declare, put: _Put) -> None:
         if key not in variables:
             variables[key] = declare(f"shown.{_word(event.part)}", event.what, "string", None, "")
         put(event.t_ps, variables[key], "" if event.value is None else _line(str(event.value)))
+    for picture in trace.of(Pictured):
+        key = picture.part, "picture"
+        if key not in variables:
+            variables[key] = declare(f"shown.{_word(key[0])}", key[1], "string", None, "")
+        put(picture.t_ps, variables[key], f"{picture.picture.lit}_lit")
 
 
 def _buses(trace: Trace, declare: _Declare, put: _Put) -> None:

@@ -35,7 +35,7 @@ def test_what_triggers_the_adcs() -> None:
 
 def test_where_the_internal_sources_are() -> None:
     options = CHIP.peripherals["ADC1"].options
-    assert options["internal"] == {"sensor": 16, "reference": 17, "vbat": 18}
+    assert options["internal"] == {"sensor": [16], "reference": [17], "vbat": [18]}
     assert options["vbat_ratio"] == 2
 
 

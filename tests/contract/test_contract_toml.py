@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -51,6 +51,9 @@ from fwgen.contract.lines import compile_line
 from fwgen.contract.reading import _Reader
 from fwgen.errors import ContractError
 from fwgen.hazards import REGISTER
+
+if TYPE_CHECKING:
+    from fwgen.board.types import Board
 
 BOARD = load_board("nucleo-f401")
 US, MS, S = 10**6, 10**9, 10**12
@@ -237,6 +240,16 @@ KINDS = {
         ),
         st.builds(
             Shows,
+            st.just("OLED"),
+            st.just("picture"),
+            st.lists(st.text("#.", min_size=5, max_size=5), min_size=1, max_size=4).map("\n".join),
+            st.just(0),
+            st.integers(0, S // 4),
+            windows,
+            st.tuples(st.integers(0, 123), st.integers(0, 60)),
+        ),
+        st.builds(
+            Shows,
             st.just("RGB"),
             st.just("colour"),
             st.integers(0, 0xFFFFFF).map(lambda rgb: f"#{rgb:06x}"),
@@ -307,6 +320,10 @@ MODULES = load_contract(
     kind = "servo"
     signal = "PB7"
     min_pulse = "600 us"
+    [parts.OLED]
+    kind = "ssd1306"
+    scl = "PB8"
+    sda = "PB9"
     [parts.RGB]
     kind = "rgb-led"
     red = "PC11"
@@ -391,7 +408,7 @@ def test_what_is_written_is_read_back(kind, data) -> None:
         text = dump_contract(made, board)
         assert load_contract(text, BOARD) == made
         assert dump_contract(load_contract(text, BOARD), board) == text
-    assert len(describe(made, BOARD)) == 10
+    assert len(describe(made, BOARD)) == 10 + len(MODULES)
 
 
 def test_what_is_wired_for_a_contract_is_written_and_read_back() -> None:
@@ -866,3 +883,17 @@ def test_a_voltage_that_makes_no_sense_is_refused(text: str, where: str, message
     with pytest.raises(ContractError, match=message) as raised:
         load_contract('span = "3 s"\n' + text, BOARD)
     assert raised.value.where == f"contract: {where}"
+
+
+@pytest.mark.parametrize("board", [None, BOARD])
+def test_what_a_part_of_the_contract_senses_is_written_as_it_was_said(board: Board | None) -> None:
+    # As voltages a ramp of a thermistor would come back as a straight line between its ends.
+    ramp = 'ramp = "NTC"\nat = "1 s"\nfrom = "10 °C"\nto = "60 °C"\nover = "1 s"\n'
+    contract = load_contract(
+        '[parts.NTC]\nkind = "ntc"\npin = "A0"\nohm_25c = "10 kohm"\nbeta = 3950\n'
+        f'fixed = "10 kohm"\nto = "ground"\n[[do]]\n{ramp}'
+        '[[expect]]\nlevel = "LD2"\nis = "on"\nfrom = "3 s"\n', BOARD
+    )  # fmt: skip
+    written = dump_contract(contract, board)
+    assert ramp in written
+    assert load_contract(written, BOARD) == contract

@@ -183,6 +183,11 @@ PAIRS: dict[str, Pair] = {
            stream(DMA1, 5, 4 << 25 | MINC, 4, USART2 + 4, TARGET)),
         "while stream 5 is enabled",
     ),
+    "flag-cleared-last": Pair(
+        LATE.format(clear="ldr r2, [r0, #0]", more="str r1, [r0, #0]"),
+        LATE.format(clear="ldr r2, [r0, #0]\nstr r1, [r0, #0]", more="nop\n" * 12),
+        "clears its flag", vectors={16 + 28: "tick"},
+    ),
     "flag-cleared-late": Pair(
         LATE.format(clear="", more="str r1, [r0, #0]"),
         LATE.format(clear="str r1, [r0, #0]", more="nop\n" * 12),

@@ -7,6 +7,7 @@ from tests.machine.hazard_pairs import MODER, MS, NUMBERS, RCC, SWD, Pair, wait
 from tests.machine.stm32.buses import board_with
 
 GPIOB, SPI1, SPI2, I2C1 = 0x4002_0400, 0x4001_3000, 0x4000_3800, 0x4000_5400
+EXTENSION = 0x4000_341C  # I2S2ext's I2SCFGR
 SR1, SR2, DR = I2C1 + 0x14, I2C1 + 0x18, I2C1 + 0x10
 MASTER = 0x344  # MSTR, SPE, SSM, SSI
 PINS = {"sck": "PA5", "miso": "PA6", "mosi": "PA7", "cs": "PB6"}
@@ -154,6 +155,9 @@ PAIRS: dict[str, Pair] = {
         "I2SE cleared",
     ),
     "i2s-divider": pair(i2s(1), i2s(2), "forbidden"),
+    "i2s-extension-master": pair(
+        lines(ON, poke((EXTENSION, 0xE00))), lines(ON, poke((EXTENSION, 0xC00))), "always a slave"
+    ),
     "i2s-no-clock": pair(i2s(pll="nop"), i2s(), "PLLI2S"),
     "spi-cut": pair(
         spi(poke((SPI1 + 12, 1)), poke((SPI1, MASTER & ~0x40 | 5 << 3)), cr1=MASTER | 5 << 3),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fwgen.machine.signals import Fabric, Pad, Signal, SquareWave
+from fwgen.machine.signals import Fabric, Pad, Signal, SquareWave, join
 from fwgen.machine.soc import Recorder
 from fwgen.machine.time import Scheduler
 from fwgen.trace import Hazard, Trace, Voltage, Wave
@@ -217,6 +217,21 @@ def test_an_open_drain_pad_is_pulled_up_while_its_line_is_high() -> None:
     bench.pad.drive_outside(2, "wire", 0)
     assert bench.pad.level == 0
     assert not [e for e in bench.recorder.events if isinstance(e, Hazard)]
+
+
+def test_whoever_hears_of_a_wire_first_sees_the_new_level_on_all_of_it() -> None:
+    """A slave lets go of SDA as SCL falls: the master's own pin of SCL must be low by then."""
+    recorder = Recorder()
+    near, far = Pad("PB6", recorder), Pad("PB10", recorder)
+    for pad in (near, far):
+        pad.set_resistor(0, 1)
+    join(0, (near, far))
+    seen: list[tuple[int | None, int | None]] = []
+    near.listen(lambda _t, level: seen.append((level, far.level)))
+    far.listen(lambda _t, level: seen.append((level, near.level)))
+    far.drive(10, 0, None)
+    far.drive(20, None, None)
+    assert seen == [(0, 0), (0, 0), (1, 1), (1, 1)]
 
 
 def test_an_input_line_takes_the_level_of_its_pad_and_gives_up_its_waves_only_when_heard() -> None:

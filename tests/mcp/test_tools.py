@@ -67,7 +67,7 @@ async def test_a_board_is_told_in_short(tmp_path: Path) -> None:
     assert "LD2: led on PA5" in facts["facts"]
     assert "USART2" in facts["modelled"]
     assert "I2C1" in facts["modelled"]
-    assert "I2S2ext" in facts["not_modelled"]
+    assert "ETM" in facts["not_modelled"]
     assert facts["headers"]["Arduino"]["D7"] == "PA8"
     assert [pin["name"] for pin in facts["pins"]] == ["PA8"]
     assert "TIM1_CH1 (AF1)" in facts["pins"][0]["functions"]
@@ -292,6 +292,64 @@ async def test_a_run_shows_what_happens_when_something_is_done(tmp_path: Path) -
     assert wrong.is_error
     assert "do[1].press" in text_of(wrong)
     assert long.is_error
+
+
+ARM = {"kind": "servo", "signal": "D9"}
+POINTS = """
+[parts.ARM]
+kind = "servo"
+signal = "D9"
+[[expect]]
+shows = { part = "ARM", angle = "90°" }
+until = "300 ms"
+[[expect]]
+quiet = true
+but = ["ARM"]
+"""
+
+
+async def test_firmware_is_judged_with_the_parts_of_its_contract(tmp_path: Path) -> None:
+    asked = {"board": BOARD, "contract": POINTS}
+    right, wrong = (emission_of(f"pulse D9 for {us} us every 20 ms") for us in (1500, 1800))
+    async with here(tmp_path) as client:
+        says = data_of(await client.call_tool("check_contract", asked))
+        guide = text_of(await client.call_tool("emission_guide", asked))
+        passed = data_of(await client.call_tool("verify", {**asked, "emission": right}))
+        failed = data_of(await client.call_tool("verify", {**asked, "emission": wrong}))
+        seen = data_of(
+            await client.call_tool("read_trace", {"trace": failed["trace"], "subjects": ["ARM"]})
+        )
+        nowhere = {**asked, "contract": POINTS.replace("D9", "D99"), "emission": right}
+        refused = await client.call_tool("verify", nowhere)
+    assert says["says"][0] == "ARM is wired: a servo motor, signal at PC7 (D9)"
+    assert "ARM: servo, servo motor: signal PC7;" in guide
+    assert passed["outcome"] == "pass"
+    assert failed["outcome"] == "fail"
+    assert "ARM shows angle 144.0" in failed["evidence"]
+    assert any("ARM shows angle 144.0" in line for line in seen["lines"])
+    assert any("PC7 (ARM.signal)" in line for line in seen["lines"])
+    assert refused.is_error
+    assert "parts.ARM.signal" in text_of(refused)
+
+
+async def test_a_run_has_the_parts_that_it_is_given(tmp_path: Path) -> None:
+    made = emission_of("pulse D9 for 1500 us every 20 ms")
+    async with here(tmp_path) as client:
+        proof = data_of(
+            await client.call_tool(
+                "verify", {"board": BOARD, "contract": QUIET, "emission": made}
+            )
+        )  # fmt: skip
+        asked = {"board": BOARD, "image": proof["image"], "span": "50 ms"}
+        bare = data_of(await client.call_tool("run", asked))
+        told = data_of(await client.call_tool("run", {**asked, "parts": {"ARM": ARM}}))
+        kind = {**ARM, "kind": "servos"}
+        wrong = await client.call_tool("run", {**asked, "parts": {"ARM": kind}})
+    assert not any("ARM" in line for line in bare["lines"])
+    assert any("ARM shows angle 90" in line for line in told["lines"])
+    assert told["trace"] != bare["trace"]
+    assert wrong.is_error
+    assert "did you mean servo" in text_of(wrong)
 
 
 async def test_a_long_trace_comes_in_pages(tmp_path: Path) -> None:

@@ -14,8 +14,11 @@ import pytest
 
 import fwgen
 from fwgen.errors import OutputError
+from fwgen.picture import parse_picture
 from fwgen.report import folder as folders
 from fwgen.report.folder import NAMES, check_folder, contents, folder_name, save
+from fwgen.report.pictures import picture_files
+from fwgen.trace import Pictured, Trace
 
 if TYPE_CHECKING:
     from fwgen import Result
@@ -55,6 +58,34 @@ def test_a_second_run_changes_no_byte(tmp_path: Path) -> None:
     before = state(out)
     fwgen.save_result(fwgen.generate("blink LED at 2Hz", "nucleo-f401"), out)
     assert state(out) == before
+
+
+def test_pictures_come_and_go_with_the_result_that_shows_them(
+    files: dict[str, bytes], tmp_path: Path
+) -> None:
+    lit = Pictured.of(0, "MY OLED", parse_picture("#."))
+    trace = Trace("machine", "nucleo-f401", 1, (lit, Pictured.of(1, "B", parse_picture("##"))))
+    pictures = picture_files(trace)
+    assert sorted(pictures) == ["picture-B.png", "picture-MY-OLED.png"]
+    assert all(content.startswith(b"\x89PNG") for content in pictures.values())
+    report = json.loads(files["report.json"])
+    report["files"] |= {name: {} for name in pictures}
+    theirs = tmp_path / "picture-of-mine.png"
+    theirs.write_bytes(b"mine")
+    with_pictures = {**files, **pictures, "report.json": json.dumps(report).encode()}
+    save(with_pictures, tmp_path)
+    assert {*with_pictures, theirs.name} == {p.name for p in tmp_path.iterdir()}
+    save(files, tmp_path)
+    assert {*files, theirs.name} == {p.name for p in tmp_path.iterdir()}
+    assert theirs.read_bytes() == b"mine"
+
+
+def test_a_picture_of_somebody_else_is_not_written_over(
+    files: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "picture-OLED.png").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"picture-OLED\.png, which fwgen did not write"):
+        save({**files, "picture-OLED.png": b"ours"}, tmp_path)
 
 
 def test_another_result_replaces_the_first(files: dict[str, bytes], tmp_path: Path) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fwgen.board import load_board
+from fwgen.contract import load_contract
+from fwgen.contract.subjects import fitted
+from fwgen.errors import InputError
+from fwgen.picture import from_pixels, parse_picture
 from fwgen.trace import (
     Burst,
     Edge,
     Event,
     Hazard,
     I2cTransfer,
+    Pictured,
     SerialByte,
     Shown,
     Sleep,
@@ -16,6 +23,9 @@ from fwgen.trace import (
     Trace,
     Voltage,
     Wake,
+    dump_trace,
+    dump_vcd,
+    load_trace,
 )
 from fwgen.trace.excerpt import excerpt
 
@@ -75,6 +85,34 @@ def test_voltages_and_what_parts_show_are_told() -> None:
     ]
 
 
+def test_the_last_picture_of_a_part_is_drawn_under_its_line() -> None:
+    first, last = (parse_picture(text) for text in ("#...\n....", "....\n..##"))
+    seen = trace(
+        Pictured.of(0, "A", parse_picture("....\n....")), Pictured.of(MS, "A", first),
+        Pictured.of(2 * MS, "B", first), Pictured.of(3 * MS, "A", last),
+    )  # fmt: skip
+    assert excerpt(seen, BOARD) == [
+        "0 s A shows a picture of 4 x 2, all dark",
+        "1 ms A shows a picture of 4 x 2, 1 lit, within 1 x 1 at (0, 0)",
+        "2 ms B shows a picture of 4 x 2, 1 lit, within 1 x 1 at (0, 0)\n  ▀",
+        "3 ms A shows a picture of 4 x 2, 2 lit, within 2 x 1 at (2, 1)\n  ▀▀",
+    ]
+    assert len(excerpt(seen, BOARD, subjects=("B",))) == 1
+
+
+def test_a_picture_is_kept_in_the_trace_and_a_torn_one_is_refused() -> None:
+    picture = from_pixels([[(x * y) % 3 == 1 for x in range(13)] for y in range(5)])
+    seen = trace(Pictured.of(MS, "A", picture))
+    text = dump_trace(seen)
+    (event,) = load_trace(text).of(Pictured)
+    assert event.picture == picture
+    assert f"{picture.lit}_lit" in dump_vcd(seen, BOARD)
+    with pytest.raises(InputError, match="not a trace"):
+        load_trace(text.replace('"width": 13', '"width": 30'))
+    with pytest.raises(InputError, match="not a trace"):
+        load_trace(text.replace(picture.packed(), "?"))
+
+
 def test_only_what_was_asked_for() -> None:
     seen = trace(
         Edge(MS, "PA5", 1), Burst(2 * MS, "PA6", 1, (10, 20)), Edge(3 * MS, "PA8", 1),
@@ -85,3 +123,24 @@ def test_only_what_was_asked_for() -> None:
     only = excerpt(seen, BOARD, subjects=("PA6",))
     assert only[0] == "2 ms PA6 changes 3 times at once"
     assert "HAZARD" in only[1]  # what went wrong matters to every pin
+
+
+def test_what_the_pins_of_a_part_do_is_folded_and_what_it_shows_is_in_its_units() -> None:
+    contract = load_contract(
+        '[parts.ARM]\nkind = "servo"\nsignal = "D9"\n[parts.SW]\nkind = "switch"\npin = "D3"\n'
+        'closed = "low"\n[[expect]]\nshows = { part = "ARM", angle = "90°" }\n', BOARD
+    )  # fmt: skip
+    board = fitted(BOARD, contract)
+    seen = trace(
+        Shown(0, "ARM", "angle", None), Edge(MS, "PC7", 1), Edge(2 * MS, "PC7", 0),
+        Edge(21 * MS, "PC7", 1), Shown(22 * MS, "ARM", "angle", 90_000), Edge(23 * MS, "PC7", 0),
+        Edge(24 * MS, "PB3", 0),
+    )  # fmt: skip
+    assert excerpt(seen, board) == [
+        "0 s ARM shows angle nothing",
+        "1 ms PC7 (ARM.signal) moves 3 times in 20 ms, last high",
+        "22 ms ARM shows angle 90°",
+        "23 ms PC7 (ARM.signal) low",
+        "24 ms PB3 (SW) on",
+    ]
+    assert len(excerpt(seen, board, subjects=["PC7"])) == 4  # asked for, each edge is told

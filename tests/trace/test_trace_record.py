@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fwgen.errors import InputError
+from fwgen.picture import from_pixels
 from fwgen.trace import (
     EVENTS,
     Burst,
@@ -23,6 +24,7 @@ from fwgen.trace import (
     I2cTransfer,
     Looked,
     NotDone,
+    Pictured,
     Reset,
     Run,
     Sampled,
@@ -137,7 +139,17 @@ MADE = {
     "Mapping[str, int]": st.dictionaries(texts, ints, max_size=2),
 }
 any_event = st.one_of(
-    *(st.builds(cls, **{f.name: MADE[str(f.type)] for f in fields(cls)}) for cls in EVENTS.values())
+    *(
+        st.builds(cls, **{f.name: MADE[str(f.type)] for f in fields(cls)})
+        for cls in EVENTS.values()
+        if cls is not Pictured
+    ),
+    st.builds(
+        lambda t, part, rows: Pictured.of(t, part, from_pixels(rows)),
+        st.integers(0, S),
+        st.text(),
+        st.lists(st.lists(st.booleans(), min_size=9, max_size=9), min_size=1, max_size=4),
+    ),
 )
 
 

@@ -41,6 +41,7 @@ from fwgen.contract import (
     Window,
     check_contract,
 )
+from fwgen.picture import Picture, from_pixels
 from fwgen.verdict import Outcome
 from tests.verdict.trace_painter import BOARD, MS, SETUP, US, Painter, S, found
 
@@ -134,6 +135,13 @@ def ping(reply, t=ASKED + 5 * MS):
 def asleep(ms):
     return Painter(span_ps=S).sleeps(0, ms * MS)
 
+
+def spots(*lit: tuple[int, int]) -> Picture:
+    """A picture of 128 x 32 with these pixels lit."""
+    return from_pixels([[(x, y) in lit for x in range(128)] for y in range(32)])
+
+
+BLANK = spots()
 
 CASES = [
     Case(
@@ -815,6 +823,63 @@ CASES = [
                 "the one too many",
             ),
         ),
+    ),
+    Case(
+        "a display shows a picture",
+        Shows(
+            "OLED", "picture", "#.\n.#", within_ps=100 * MS, window=Window(S, 2 * S), corner=(8, 4)
+        ),
+        Painter().pictures("OLED", (0, BLANK), (S + 100 * MS, spots((8, 4), (9, 5)))),
+        {"corner": (9, 4), "value": "#.\n##", "within_ps": 100 * MS - 1},
+        (
+            Bad(
+                "a picosecond late",
+                Painter().pictures("OLED", (0, BLANK), (S + 100 * MS + 1, spots((8, 4), (9, 5)))),
+                S + 100 * MS,
+                "all is dark there, 2 pixels should be lit",
+            ),
+            Bad(
+                "one pixel more for a moment",
+                Painter().pictures(
+                    "OLED",
+                    (S, spots((8, 4), (9, 5))),
+                    (1500 * MS, spots((8, 4), (9, 4), (9, 5))),
+                    (1500 * MS + 1, spots((8, 4), (9, 5))),
+                ),
+                1500 * MS,
+                "1 of 4 pixels differ (3 lit of 2), the first at (9, 4) is lit instead of dark",
+            ),
+            Bad(
+                "what cannot be told",
+                Painter()
+                .pictures("OLED", (S, spots((8, 4), (9, 5))))
+                .shows("OLED", "picture", (1500 * MS, None)),
+                1500 * MS,
+                "nothing that can be told",
+            ),
+            Bad("nothing", Painter(), S + 100 * MS, "nothing that can be told"),
+        ),
+    ),
+    Case(
+        "a display shows a picture on all of it",
+        Shows("OLED", "picture", spots((127, 31)).text(), window=Window(0, S)),
+        Painter().pictures("OLED", (0, spots((127, 31)))),
+        {"value": BLANK.text()},
+        (
+            Bad(
+                "a pixel elsewhere",
+                Painter().pictures("OLED", (0, spots((127, 31), (0, 0)))),
+                100 * MS,
+                "the first at (0, 0) is lit instead of dark",
+            ),
+        ),
+    ),
+    Case(
+        "so many pixels are lit",
+        Shows("OLED", "lit", 12, within_ps=0, window=Window(0, S)),
+        Painter().shows("OLED", "lit", (0, 12)),
+        {"value": 13},
+        (Bad("one less", Painter().shows("OLED", "lit", (0, 11)), 0, "shows 11 lit pixels"),),
     ),
     Case(
         "a servo shows",

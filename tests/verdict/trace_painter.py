@@ -9,6 +9,7 @@ from fwgen.contract import Contract, load_contract
 from fwgen.trace import (
     Edge,
     I2cTransfer,
+    Pictured,
     SerialByte,
     Shown,
     Sleep,
@@ -35,6 +36,11 @@ MODULES = load_contract(
     d5 = "PC3"
     d6 = "PC4"
     d7 = "PC5"
+    [parts.OLED]
+    kind = "ssd1306"
+    scl = "PB8"
+    sda = "PB9"
+    size = "128x32"
     [parts.SERVO]
     kind = "servo"
     signal = "PB0"
@@ -104,6 +110,10 @@ class Painter:
     def shows(self, part, what, *values):
         """What a part shows, as (t_ps, value)."""
         return self.at(*(Shown(t, part, what, value) for t, value in values))
+
+    def pictures(self, part, *values):
+        """What part shows which picture, as (t_ps, picture)."""
+        return self.at(*(Pictured.of(t, part, picture) for t, picture in values))
 
     def does(self, t, subject, what="done"):
         return self.at(Stimulated(t, subject, what))

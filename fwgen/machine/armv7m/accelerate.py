@@ -3,7 +3,8 @@
 The block hook counts backward entries. At a loop that has been entered often the path of one
 iteration is recorded, then read symbolically (``symbolic``): if every register, flag and memory
 cell grows by a constant, all conditions keep their outcome for n iterations, nothing is written
-outside RAM and every peripheral read can be foreseen, then n iterations are their closed form.
+outside RAM (but a pin may be set to what it is) and every peripheral read can be foreseen, then n
+iterations are their closed form.
 The state afterwards is exactly that of running them, cycles included; the iteration that changes
 something is always run by the engine.
 
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m.itstate import is_it, it_left, stepped
 from fwgen.machine.armv7m.steps import NOTHING, compares, compile_one
-from fwgen.machine.armv7m.symbolic import AL, ENDLESS, EQ, PC, M, NotLinear, Walk, at
+from fwgen.machine.armv7m.symbolic import AL, ENDLESS, EQ, PC, M, NotLinear, Still, Walk, at
 from fwgen.thumb.forms import is_wide
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Loop:
         "_parts", "_rests", "_slopes", "cycles", "live", "marks", "steps", "whole", "written",
     )  # fmt: skip
 
-    def __init__(self, items: Sequence[Block | Inner], refill: int) -> None:
+    def __init__(self, items: Sequence[Block | Inner]) -> None:
         blocks = [item for item in items if not isinstance(item, Inner)]
         targets = iter([*(block.address for block in blocks[1:]), blocks[0].address])
         self.cycles = 0
@@ -70,7 +71,7 @@ class Loop:
         # All of it is blocks that end in a branch: what goes on within one ends where it does.
         self.whole = len(blocks) == len(items)
         steps: list[Step] = []
-        end = blocks[-1].address + blocks[-1].size
+        before: Block | None = None
         for item in items:
             if isinstance(item, Inner):
                 self.cycles += item.times * item.loop.cycles
@@ -78,13 +79,12 @@ class Loop:
                 steps.append(_repeat(item))
                 self._note(item.loop.live, item.loop.written)
                 continue
-            if item.address != end and steps:
-                self.cycles += refill
-            end = item.address + item.size
+            if before is not None:
+                self.cycles += before.branch(item)
+            before = item
             self._compile(item, next(targets), steps)
             self.cycles += item.cost
-        if blocks[0].address != end:
-            self.cycles += refill
+        self.cycles += blocks[-1].branch(blocks[0])
         self.steps = tuple(steps)
 
     def _note(self, reads: int, writes: int) -> None:
@@ -177,7 +177,7 @@ class Loop:
         cycles, address, count = found
         k = times - 1
         registers = [(v + s * k) & M for v, s in zip(walk.r, walk.s, strict=True)]
-        rest = Walk(registers, [0] * 16, {}, walk.fetch)
+        rest = Walk(registers, [0] * 16, {}, walk.fetch, walk.moves)
         rest.owner = walk.owner
         for cell, (size, value, slope) in walk.cells.items():
             rest.cells[cell] = size, (value + slope * k) & ((1 << (8 * size)) - 1), 0
@@ -200,7 +200,8 @@ class Loop:
         slopes: list[int],
         cells: dict[int, int],
     ) -> Walk:
-        walk = Walk(list(registers), list(slopes), cells, core.foresee(cycle))
+        still = Still(core.latch_at)
+        walk = Walk(list(registers), list(slopes), cells, core.foresee(cycle), still)
         for step in self.steps:
             step(walk)
         return walk

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fwgen.machine.armv7m.fetch import LINE
 from fwgen.machine.armv7m.opcodes import (
     is_exclusive,
     is_fp,
@@ -17,13 +18,14 @@ from fwgen.machine.armv7m.opcodes import (
 from fwgen.thumb import cycles, isa
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from fwgen.machine.armv7m.fetch import Fetch
+    from fwgen.thumb.cycles import Pace
 
 LONGEST_REST = 1 << 14  # backward entries
 NEVER_AGAIN = -(1 << 62)
 PATIENCE = 4  # failures of a plan before another path is recorded
 WFE, WFI = 2, 3  # hints, by number
-SYSTEM, FP = 1, 2  # flags of a block, for the hooks
+SYSTEM, FP, UNALIGNED = 1, 2, 4  # flags of a block, for the hooks
 SEV = 0xBF40
 SEV_WIDE = b"\xaf\xf3\x04\x80"
 
@@ -33,48 +35,39 @@ class Block:
 
     ``stops`` are the offsets at which the core may pause, with the cycles before each: every
     instruction but those within an IT block. ``flags``: SYSTEM says that the block ends in
-    something that may change what interrupts may do, FP that it has floating-point instructions.
+    something that may change what interrupts may do, FP that it has floating-point instructions,
+    UNALIGNED that a branch to it takes a cycle more.
     ``problem`` is the first instruction that the core does not have, ``first`` the size of the
     first of all. ``fp``, ``control``, ``barrier`` are the offsets of the first floating-point
     instruction, the first that reads CONTROL, and the first that must not be left to the engine
     within an IT block; -1 where there is none. ``in_it`` instructions at its start belong to an IT
-    block that began before. ``writes`` is the special register that the last instruction, an MSR,
-    writes, or -1. ``exclusive``: it opens the exclusive monitor.
+    block that began before. ``refill`` is what a taken branch at its end costs, ``landing`` what a
+    branch to it from another line of the flash waits. ``writes`` is the special register that the
+    last instruction, an MSR, writes, or -1. ``exclusive``: it opens the exclusive monitor.
     """
 
     __slots__ = (
-        "address",
-        "barrier",
-        "begins_in_it",
-        "code",
-        "control",
-        "cost",
-        "entries",
-        "exclusive",
-        "first",
-        "flags",
-        "fp",
-        "has_it",
-        "last",
-        "plan",
-        "prefix",
-        "problem",
-        "refused",
-        "sends_event",
-        "size",
-        "stops",
-        "watched",
-        "writes",
+        "address", "barrier", "begins_in_it", "code", "control", "cost", "entries", "exclusive",
+        "first", "flags", "fp", "has_it", "landing", "last", "plan", "prefix", "problem", "refill",
+        "refused", "sends_event", "size", "stops", "watched", "writes",
     )  # fmt: skip
 
     def __init__(
-        self, address: int, code: bytes, core: str, wait: Callable[[int, int], int], in_it: int = 0
+        self,
+        address: int,
+        code: bytes,
+        core: str,
+        pace: Pace,
+        fetch: Fetch,
+        in_it: int = 0,
+        following: bytes = b"",
     ) -> None:
         self.address, self.size, self.code = address, len(code), code
         self.entries = 0  # backward entries, counted towards acceleration
         self.plan: Any = None  # the accelerator's Loop that starts here
         self.refused = 0  # times that the accelerator could do nothing
-        made = cycles.cost(code, core)
+        made = cycles.cost(code, core, pace, in_it, following)
+        self.refill, self.landing = made.refill, fetch.landing(address)
         self.prefix = [0] * (len(code) // 2 + 1)
         stops: list[tuple[int, int]] = []
         self.fp = self.control = self.barrier = self.writes = -1
@@ -84,10 +77,12 @@ class Block:
         waited, last = 0, 0
         for index, (offset, before) in enumerate(made.prefix):
             end = made.prefix[index + 1][0] if index + 1 < len(made.prefix) else len(code)
-            waited += wait(address + offset, before + waited)
-            self.prefix[offset >> 1] = before + waited
+            waited += fetch.line(address + offset, before + waited)
+            into = self.prefix[offset >> 1] = before + waited
+            if offset in made.literals:
+                waited += fetch.literal(address + offset)
             if offset and not in_it:
-                stops.append((offset, before + waited))
+                stops.append((offset, into))
             conditional, in_it = in_it > 0, max(0, in_it - 1)
             first = code[offset] | code[offset + 1] << 8
             if first == SEV or code[offset:end] == SEV_WIDE:
@@ -118,6 +113,8 @@ class Block:
         # CPS; MSR and the barriers (0xF38x, 0xF3Bx).
         system = low & 0xFFE8 == 0xB660 or low & 0xFFE0 in (0xF380, 0xF3A0)
         self.flags = (SYSTEM if system else 0) | (FP if self.fp >= 0 else 0)
+        if cycles.unaligned(address, int.from_bytes(code[:2], "little"), core, pace):
+            self.flags |= UNALIGNED
 
     def rest(self, *, for_good: bool = False, keep: bool = False) -> None:
         """The accelerator could do nothing: let the loop run, longer each time.
@@ -128,6 +125,14 @@ class Block:
         if not keep or self.refused > PATIENCE:
             self.plan = None
         self.entries = NEVER_AGAIN if for_good else -min(2 << self.refused, LONGEST_REST)
+
+    def branch(self, to: Block) -> int:
+        """Cycles that going on at ``to`` costs: none where it is what comes next."""
+        end = self.address + self.size
+        if to.address == end:
+            return 0
+        more = bool(to.flags & UNALIGNED) and self.refill < cycles.MOST_REFILL
+        return self.refill + more + (to.landing if (to.address ^ end - 1) >> LINE else 0)
 
     def before(self, pc: int) -> int:
         """Cycles from the start of the block to the instruction at ``pc``."""

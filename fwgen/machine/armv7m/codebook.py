@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m.blocks import Block
+from fwgen.machine.armv7m.fetch import LINE, Fetch
 from fwgen.machine.armv7m.itstate import it_left, it_of
+from fwgen.thumb import cycles
 
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.rounds import Rounds
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.state import CoreState
 
 _PAGE = 8  # bits
-_LINE_CYCLES = 4  # a line of eight 16-bit or four 32-bit instructions runs at least so long
 
 
 class Codebook:
@@ -27,13 +28,16 @@ class Codebook:
         self._memory = core.memory
         self._soc = core.soc
         self._rounds, self._stack = rounds, stack
+        self.fetch = Fetch(core)
         self.blocks: dict[int, Block] = {}
         self._pages: set[int] = set()  # that code was run from
+        self._in_ram: list[Block] = []  # blocks that the core itself may change
 
     def forget(self) -> None:
         """What blocks cost changed (flash wait states), or what they must watch."""
         core = self._core
         self.blocks.clear()
+        self._in_ram.clear()
         self._rounds.forget()
         if core.native is not None:
             core.native.fwgen_clear(self._at)
@@ -42,7 +46,9 @@ class Codebook:
         """Let the quick hook know a block."""
         self.blocks[key] = block
         if self._core.native is not None:
-            self._core.native.fwgen_put(self._at, key, block.cost, block.entries, block.flags)
+            self._core.native.fwgen_put(
+                self._at, key, block.cost, block.refill, block.landing, block.entries, block.flags
+            )
 
     def entered_again(self, block: Block) -> None:
         """Count a backward entry that the block hook did not, as every block is looked at."""
@@ -60,11 +66,18 @@ class Codebook:
         if first not in pages and (first == last or pages.isdisjoint(range(first, last + 1))):
             return  # no code of it was run
         self._engine.drop_code(start, end)
-        self._rounds.forget()
-        for key in [
-            k for k, b in self.blocks.items() if b.address < end and start < b.address + b.size
-        ]:
-            del self.blocks[key]
+        if any(b.address < end and start < b.address + b.size for b in self.blocks.values()):
+            self.forget()  # loops that run through it, too
+        else:
+            self._rounds.forget()
+
+    def synchronised(self) -> None:
+        """An ISB ran: what the core itself stored as code holds from here on (A3.7.3).
+
+        The engine sees such stores; what is known of the blocks does not.
+        """
+        if any(self._memory.read(b.address, b.size) != b.code for b in self._in_ram):
+            self.forget()
 
     def running(self) -> Block | None:
         """The block that runs, also when what was known of blocks was just forgotten."""
@@ -72,7 +85,7 @@ class Codebook:
         block = self.blocks.get(at.start << 12 | at.end - at.start)
         if block is None and 0 <= at.start < at.end:
             code = self._memory.read(at.start, at.end - at.start)
-            block = Block(at.start, code, self._core.kind, self._wait_states) if code else None
+            block = self._block(at.start, code) if code else None
         return block
 
     def must_stop(self, block: Block) -> int:
@@ -92,11 +105,19 @@ class Codebook:
     def look_at(self, address: int, size: int, in_it: int = 0) -> Block:
         """What the code there is, without learning it."""
         code = self._memory.read(address, size) or b""
-        return Block(address, code, self._core.kind, self._wait_states, in_it)
+        return self._block(address, code, in_it)
+
+    def _block(self, address: int, code: bytes, in_it: int = 0) -> Block:
+        core, end = self._core, address + len(code)
+        following = self._memory.read(end, 4) or self._memory.read(end, 2) or b""
+        return Block(address, code, core.kind, core.pace, self.fetch, in_it, following)
 
     def learn(self, address: int, size: int) -> Block:
         """Look at code that is about to run for the first time."""
         in_it = it_left(it_of(self._engine.read(eng.XPSR)))
+        if self.fetch.ran(address, size):
+            self.forget()  # what was known of costs
+            self._core.attend()
         block = self.look_at(address, size, in_it)
         self._pages.update(range(address >> _PAGE, (address + size - 1 >> _PAGE) + 1))
         if not self._engine.read(eng.CONTROL) & 2:
@@ -111,24 +132,22 @@ class Codebook:
         # A block that must not run whole is never found by the quick hook.
         if self.must_stop(block) == block.size and not block.sends_event:
             self.publish(address << 12 | size, block)
+            if not self._core.in_flash(address):
+                self._in_ram.append(block)
         return block
 
-    def _wait_states(self, address: int, cycles_in: int) -> int:
-        """Cycles that fetching the instruction at ``address`` waits for the flash.
-
-        The first instruction of each 128-bit line waits for the line, unless the instruction
-        cache has it (always, once it is on: 64 lines hold any waiting loop) or the prefetch
-        buffer got it while the line before was running. RM0368 §3.4.2.
-        """
-        flash = self._core.flash
-        latency = getattr(flash, "latency", 0)
-        if not latency or address & 15 or not self._core.in_flash(address) or flash.icache:
-            return 0
-        if flash.prefetch:
-            return max(0, latency - min(cycles_in, _LINE_CYCLES))
-        return int(latency)
+    def landing(self, address: int) -> int:
+        """What a branch from the block that ran takes beyond its refill."""
+        core, at = self._core, self._at
+        more = 0
+        if at.refill < cycles.MOST_REFILL:
+            first = int.from_bytes(self._memory.read(address, 2) or b"", "little")
+            more += cycles.unaligned(address, first, core.kind, core.pace)
+        if (address ^ at.end - 1) >> LINE:
+            more += self.fetch.landing(address)
+        return more
 
     def cost_from(self, block: Block, address: int) -> int:
         """Cycles of the rest of a block when the core goes on within it."""
         code = block.code[address - block.address :]
-        return Block(address, code, self._core.kind, self._wait_states).cost
+        return self._block(address, code).cost

@@ -89,7 +89,7 @@ class Conditional:
         core, at = self._core, self._at
         size = 4 if is_wide(first) else 2
         code = (first | second << 16).to_bytes(4, "little")[:size]
-        at.cost += cycles.cost(code, core.kind).total
+        at.cost += cycles.cost(code, core.kind, core.pace).total
         core.next_pc += size
         at.start, at.end = NOWHERE_YET, core.next_pc
         if xpsr & IT_BITS:

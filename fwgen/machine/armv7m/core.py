@@ -27,7 +27,7 @@ from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m import skippable
 from fwgen.machine.armv7m.accelerate import HOT
-from fwgen.machine.armv7m.blocks import SYSTEM, WFI
+from fwgen.machine.armv7m.blocks import SYSTEM, UNALIGNED, WFI
 from fwgen.machine.armv7m.breakpoints import Breakpoints
 from fwgen.machine.armv7m.bus import Bus
 from fwgen.machine.armv7m.codebook import Codebook
@@ -36,6 +36,7 @@ from fwgen.machine.armv7m.debug import Debug
 from fwgen.machine.armv7m.debugger import Debugger
 from fwgen.machine.armv7m.entry import Entry
 from fwgen.machine.armv7m.escalation import Escalation
+from fwgen.machine.armv7m.fetch import LINE
 from fwgen.machine.armv7m.fpcontext import FpContext
 from fwgen.machine.armv7m.guard import Guard
 from fwgen.machine.armv7m.itstate import IT_BITS
@@ -60,6 +61,7 @@ from fwgen.machine.armv7m.traps import Traps
 from fwgen.machine.armv7m.watch import Watches
 from fwgen.machine.native import SLOW
 from fwgen.machine.time import NEVER
+from fwgen.thumb.cycles import MOST_REFILL
 from fwgen.trace import Reset
 
 if TYPE_CHECKING:
@@ -70,9 +72,12 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.symbolic import Outcome
     from fwgen.machine.memory import MemoryMap
     from fwgen.machine.soc import Soc
+    from fwgen.thumb.cycles import Pace
 
 
+TURNS = 2048  # of the run loop, between two looks at the wall clock
 MSP, PSP, CONTROL = 8, 9, 20  # as MSR numbers them
+ISB = 0x8F6F_F3BF  # ISB SY, as it lies in memory
 
 
 class Core(skippable.Core):
@@ -85,12 +90,14 @@ class Core(skippable.Core):
         *,
         accelerate: bool = True,
         native: bool | None = None,
+        pace: Pace = "typical",
         profile: Profile | None = None,
     ) -> None:
-        super().__init__(soc, memory, native=native if profile is None else False)
+        super().__init__(soc, memory, native=native if profile is None else False, pace=pace)
         self._profile = profile  # with one, every block must be seen
         self._may_accelerate = accelerate and profile is None
         self._one_ran = False  # the instruction that a debugger steps
+        self._turns = 0  # of the run loop
         self.steps = 0  # times the engine was entered: what a runaway costs
         self.patience: Callable[[], bool] | None = None  # asked now and then: go on?
         self.gave_up = False
@@ -98,14 +105,15 @@ class Core(skippable.Core):
         self._stack = StackGuard(self)
         self._book = Codebook(self, self.rounds, self._stack)
         self._skipper = Skipper(self, self.rounds, self._book)
-        self._sleeper = Sleeper(self, self.rounds, self._skipper)
+        self._sleeper = Sleeper(self, self.rounds, self._skipper, leaps=self._may_accelerate)
         self.debug = Debug(self, self._sleeper)
         escalation = Escalation(self, self.debug)
         self._guard = Guard(self)
         self._context = FpContext(self, self._guard)
         self._entry = Entry(
-            self, self.rounds, escalation, self._stack, self._sleeper, self._context, self._guard
-        )
+            self, self.rounds, escalation, self._stack, self._sleeper, self._context, self._guard,
+            self._book.fetch,
+        )  # fmt: skip
         self._traps = Traps(self, self._book, self._entry, escalation, self._sleeper, self.debug)
         self.breakpoints = Breakpoints(self, self._traps, self.debug, self._run_one, self._let_skip)
         self._conditional = Conditional(self, self._traps, self._context, self._run_one)
@@ -129,7 +137,7 @@ class Core(skippable.Core):
         self.exceptions.changed = self.wake_up
         memory.code_changed = self._book.changed
         if flash is not None:
-            flash.on_timing(lambda _t_ps: self._book.forget())
+            flash.on_timing(self._flash_timing)
             flash.on_changed(lambda address, size: memory.changed(address, address + size))
         exti: Any = soc.peripherals.get("EXTI")
         if exti is not None:
@@ -206,6 +214,11 @@ class Core(skippable.Core):
             self.reset_cause = cause
         self.attend()
 
+    def _flash_timing(self, t_ps: int) -> None:
+        """What the flash makes code wait changed."""
+        self._book.fetch.forget()
+        self._book.forget()
+
     def _clock_changed(self, t_ps: int) -> None:
         """What is due comes after another number of cycles now."""
         self.deadline = -1
@@ -217,18 +230,25 @@ class Core(skippable.Core):
 
         def on_block(_uc: Any, address: int, size: int, _user: Any) -> None:
             cycle = at.cycle + at.cost
-            if address != at.end:
-                cycle += at.refill
+            before = cycle
             block = blocks.get(address << 12 | size)
+            if address != at.end:
+                before = cycle = cycle + at.refill
+                if block is not None:
+                    if block.flags & UNALIGNED and at.refill < MOST_REFILL:
+                        cycle += 1
+                    if (address ^ at.end - 1) >> LINE:
+                        cycle += block.landing
             if block is None or block.flags & at.look or cycle + block.cost > at.limit:
-                slow(cycle, address, size)
+                slow(before, address, size)
                 return
             if address <= at.start:
                 block.entries += 1
                 if block.entries > at.hot:
-                    slow(cycle, address, size)
+                    slow(before, address, size)
                     return
             at.cycle, at.cost, at.start, at.end = cycle, block.cost, address, address + size
+            at.refill = block.refill
             if block.flags & SYSTEM:
                 at.attention, at.limit = 1, ATTENTION
 
@@ -262,9 +282,13 @@ class Core(skippable.Core):
                 self.stop(lambda: self._traps.fetch_fault(address))
                 return
             backward = address <= at.start
+            if address != at.end:
+                cycle += book.landing(address)
             if at.attention:
                 ran = book.blocks.get(at.start << 12 | at.end - at.start & 0xFFF)
                 self._ran = ran if ran is not None and ran.writes >= 0 else None
+                if ran is not None and ran.last == ISB:
+                    book.synchronised()
             at.cycle, at.cost, at.start, at.end = cycle, 0, NOWHERE_YET, address
             self.next_pc = address
             if at.attention or cycle >= self.due:
@@ -312,6 +336,7 @@ class Core(skippable.Core):
                 self.stop(lambda: self.engine.drop_code(address, address + size))
                 return
             at.cost, at.start, at.end = block.cost, address, address + size
+            at.refill = block.refill
             if self._skipper.recording is not None:
                 self._skipper.record(block)
             self.rounds.ran(block)
@@ -343,9 +368,14 @@ class Core(skippable.Core):
         """Whether to go on: firmware that computes for ever must not hold the bench for ever."""
         self.ask_at = cycle + GUARD_CYCLES
         self.arm()
+        if not self.lasts():
+            self.pause()
+
+    def lasts(self) -> bool:
+        """Whether there is patience left; once there is none, the core has given up."""
         if self.patience is not None and not self.patience():
             self.gave_up = True
-            self.pause()
+        return not self.gave_up
 
     def _on_interrupt(self, _uc: Any, number: int, _user: Any) -> None:
         """The engine met an exception of its own: it becomes one of ours."""
@@ -377,6 +407,9 @@ class Core(skippable.Core):
         self.until_ps = until_ps
         scheduler, at = self.soc.scheduler, self.at
         while not self.gave_up:
+            self._turns += 1
+            if not self._turns % TURNS and not self.lasts():
+                return
             scheduler.catch_up(self.now_ps)
             if self.reset_cause is not None:
                 self._reset_now()

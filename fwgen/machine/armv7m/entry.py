@@ -14,6 +14,7 @@ from fwgen.machine.armv7m.fpcontext import FP_REGISTERS, FP_STACK_CYCLES, WORDS
 
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.escalation import Escalation
+    from fwgen.machine.armv7m.fetch import Fetch
     from fwgen.machine.armv7m.fpcontext import FpContext
     from fwgen.machine.armv7m.guard import Guard
     from fwgen.machine.armv7m.rounds import Rounds
@@ -53,6 +54,7 @@ class Entry:
         sleeper: Sleeper,
         context: FpContext,
         guard: Guard,
+        fetch: Fetch,
     ) -> None:
         self._core = core
         self._engine = core.engine
@@ -62,7 +64,8 @@ class Entry:
         self._exceptions = core.exceptions
         self._rounds = rounds
         self._escalation, self._stack, self._sleeper = escalation, stack, sleeper
-        self._context, self._guard = context, guard
+        self._context, self._guard, self._fetch = context, guard, fetch
+        self._entered: dict[int, int] = {}  # exception -> when its handler was last entered
         context.fault = self.fault
 
     def enter(self, number: int, priority: int, *, synchronous: bool = False) -> None:
@@ -81,7 +84,7 @@ class Entry:
         link = 0xFFFFFFE1 if fp else 0xFFFFFFF1
         if thread:
             link |= 0xC if control & 2 else 0x8
-        at.cost += ENTRY_CYCLES
+        at.cost += ENTRY_CYCLES + self._fetch.vector()
         if not control & 2:
             self._stack.check(frame)
         if self._guard.refused_now(frame, len(data), write=True) is not None:
@@ -111,7 +114,8 @@ class Entry:
     def stacking_cycles(self, *, fp: bool) -> tuple[int, int]:
         """What entry to and return from an exception cost."""
         moved = FP_STACK_CYCLES if fp and self._fp_moves else 0
-        return ENTRY_CYCLES + moved, RETURN_CYCLES + moved
+        waits = self._fetch.vector()
+        return ENTRY_CYCLES + moved + waits, RETURN_CYCLES + moved + waits
 
     def _begin(self, number: int, sp: int, xpsr: int, control: int, link: int) -> None:
         """Enter a handler whose frame is in place."""
@@ -121,6 +125,7 @@ class Entry:
         core.event = True
         self._soc.asked_ps = core.now_ps
         self._exceptions.activate(number)
+        self._entered[number] = core.now_ps
         self._engine.write_many(
             _ENTER,
             (sp, xpsr & 0xF80F0000 | 1 << 24 | number, control & ~4, xpsr & 0xF0000000, link),
@@ -162,7 +167,7 @@ class Entry:
         self._soc.scheduler.catch_up(core.now_ps)
         following = state.preempting(state.execution_priority(primask, basepri, faultmask))
         if following is not None:
-            at.cost += TAIL_CHAIN_CYCLES
+            at.cost += TAIL_CHAIN_CYCLES + self._fetch.vector()
             self._begin(following, main, xpsr, control, link)
             return
         to_process = bool(link & 4)
@@ -182,7 +187,7 @@ class Entry:
         if to_handler != bool(stacked & 0x1FF):
             self._chain_fault(exc.USAGE_FAULT, "INVPC", link)
             return
-        at.cost += RETURN_CYCLES
+        at.cost += RETURN_CYCLES + self._fetch.vector()
         if self._context.returned(fp=fp):
             at.cost += FP_STACK_CYCLES
             words = WORDS.unpack_from(data, 32)
@@ -225,17 +230,41 @@ class Entry:
         return self._core.fpu is not None and not self._core.fpu.fpccr.LSPEN
 
     def _late_clear(self, number: int) -> None:
-        """A request that fell just before the return would still be seen by silicon's NVIC."""
+        """A request that fell just before the return would still be seen by silicon's NVIC.
+
+        A handler that looks at its flags first should bear that: with another ``chance`` it has to.
+        """
         fell = self._exceptions.fell.pop(number, None)
         if fell is None:
             return
         if self._at.cycle + self._at.cost - self._core.cycle_of(fell) <= LATE_CYCLES:
             name = self._exceptions.name(number)
+            if self._looked_first(number):
+                self._soc.hazard(
+                    "flag-cleared-last",
+                    f"the handler of {name} clears its flag with its last store: silicon may "
+                    "enter it again, to find the flag clear",
+                )
+                if self._soc.chance:
+                    self._exceptions.pend(number, self._core.now_ps)
+                return
             self._soc.hazard(
                 "flag-cleared-late",
                 f"the handler of {name} clears its flag with its last store: silicon may enter "
                 "it again, as the store is still under way at the return",
             )
+
+    def _looked_first(self, number: int) -> bool:
+        """Whether a handler read the flags of who requests before it cleared them.
+
+        A second entry would read them again, which waits for the store: it finds them clear.
+        """
+        since, irq = self._entered[number], number - exc.FIRST_IRQ
+        return any(
+            self._soc.flags_read.get(spec.name, -1) >= since
+            for spec in self._soc.chip.peripherals.values()
+            if irq in spec.irqs.values()
+        )
 
     def fault(
         self,
@@ -257,7 +286,7 @@ class Entry:
         taken = self._escalation.escalate(number, bit, address)
         if taken is not None:
             xpsr, control, sp = engine.read_many((eng.XPSR, eng.CONTROL, eng.SP))
-            self._at.cost += TAIL_CHAIN_CYCLES
+            self._at.cost += TAIL_CHAIN_CYCLES + self._fetch.vector()
             self._begin(taken, sp, xpsr, control, link)
 
     def _vector_failed(self, number: int) -> None:

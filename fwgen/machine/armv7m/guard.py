@@ -79,10 +79,11 @@ class Guard:
         return self.refused(address, size, write=write, privileged=self.privileged())
 
     def open(self, address: int, size: int, *, write: bool) -> bool:
-        """Whether all code may access data."""
-        return self._rules is None or all(
-            self.allows(address, size, write=write, privileged=who) for who in (False, True)
-        )
+        """Whether all code that may run before CONTROL is written again may access data."""
+        if self._rules is None:
+            return True
+        levels = (False, True) if self._engine.read(eng.CONTROL) & 1 else (True,)
+        return all(self.allows(address, size, write=write, privileged=who) for who in levels)
 
     def privileged(self) -> bool:
         """Whether the code that runs is."""

@@ -17,7 +17,7 @@ alike: a few that take turns, and leave the pins as they were, are read as one.
 from __future__ import annotations
 
 from collections import deque
-from itertools import chain, islice, repeat
+from itertools import chain, islice, pairwise, repeat
 from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import exceptions as exc
@@ -130,7 +130,7 @@ class Rounds:
             return
         tour.link, tour.overhead, tour.vector = link, cycles, tour.blocks[0].address | 1
         tour.spent = sum(cycles) + self._cost(tour.blocks)
-        handler = _compile(tour.blocks, link & ~1, cycles[0], core.at.refill)
+        handler = _compile(tour.blocks, link & ~1, cycles[0])
         if handler is None or core.at.cycle + core.at.cost - tour.since != tour.spent:
             self._fail()
             return
@@ -145,7 +145,7 @@ class Rounds:
         if tour is None or not tour.link or core.pc != tour.pc or not tour.blocks:
             return
         tour.asleep = tour.spent + self._cost(tour.blocks)
-        steps = _compile(tour.blocks, None, tour.spent, core.at.refill)
+        steps = _compile(tour.blocks, None, tour.spent)
         if steps is None or core.at.cycle + core.at.cost - tour.since != tour.asleep:
             self._fail()
             return
@@ -158,13 +158,8 @@ class Rounds:
 
     def _cost(self, blocks: Sequence[Block]) -> int:
         """Cycles that a path costs from its first instruction on."""
-        total, end = 0, blocks[0].address
-        for block in blocks:
-            if block.address != end:
-                total += self._core.at.refill
-            total += block.cost
-            end = block.address + block.size
-        return total
+        jumps = sum(block.branch(to) for block, to in pairwise(blocks))
+        return jumps + sum(block.cost for block in blocks)
 
     def _refuse(self) -> None:
         """A round cannot be skipped: this one may be another than the others."""
@@ -549,24 +544,24 @@ def _run(path: Path, walk: Walk, base: int) -> None:
         step(walk)
 
 
-def _compile(blocks: Sequence[Block], target: int | None, begin: int, refill: int) -> Path | None:
+def _compile(blocks: Sequence[Block], target: int | None, begin: int) -> Path | None:
     """A path from cycle ``begin`` on that goes on at ``target``, or ends in WFI.
 
     None when it holds an instruction that has no step.
     """
     path: list[tuple[Step, int]] = []
     targets = [*(block.address for block in blocks[1:]), target]
-    cycle, end = begin, blocks[0].address
+    cycle, before = begin, None
     try:
         for block, following in zip(blocks, targets, strict=True):
-            if block.address != end:
-                cycle += refill
+            if before is not None:
+                cycle += before.branch(block)
+            before = block
             size = block.size if following is not None else block.size - 2
             for offset, _, made in instructions(block, following or 0, size):
                 into = cycle + block.before(block.address + offset)
                 path += [(step, into) for step in made]
             cycle += block.cost
-            end = block.address + block.size
     except NotLinear:
         return None
     return tuple(path)

@@ -110,7 +110,7 @@ class Skipper:
         if not items:
             return
         try:
-            head.plan = Loop(items, self._at.refill)
+            head.plan = Loop(items)
         except NotLinear as why:
             self._rest(head, for_good=why.for_good)
 

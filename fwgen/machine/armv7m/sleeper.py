@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fwgen.machine.armv7m.exceptions import NMI
 from fwgen.machine.armv7m.state import FREE, LOCKUP_PC
+from fwgen.machine.leap import Leaper
 from fwgen.trace import Sleep, Wake
 
 if TYPE_CHECKING:
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.state import CoreState
 
 
+EVENTS = 2048  # while asleep, between two looks at the wall clock
+
+
 class Sleeper:
     """Puts the core to sleep and wakes it.
 
     ``woken``: by an exception, and it has not run since.
     """
 
-    def __init__(self, core: CoreState, rounds: Rounds, skipper: Skipper) -> None:
+    def __init__(self, core: CoreState, rounds: Rounds, skipper: Skipper, *, leaps: bool) -> None:
         self._core = core
         self._at = core.at
         self._soc = core.soc
@@ -32,6 +36,9 @@ class Sleeper:
         self._rounds, self._skipper = rounds, skipper
         self.woken = False
         self._standby = self._waits_for_event = False
+        self._leaps = leaps
+        self._leaper = Leaper(core.soc)
+        self._events = 0  # that came while it slept
 
     def wait(self, *, event: bool) -> None:
         """WFI or WFE: sleep unless something waits already."""
@@ -81,6 +88,10 @@ class Sleeper:
         core = self._core
         scheduler, until = self._soc.scheduler, core.until_ps
         while True:
+            self._events += 1
+            if not self._events % EVENTS and not core.lasts():
+                self._move_to(scheduler.now_ps)
+                return False
             if core.reset_cause is not None:
                 self._move_to(scheduler.now_ps)
                 return True
@@ -97,12 +108,20 @@ class Sleeper:
                 self.end_idle()
                 core.next_pc = LOCKUP_PC
                 return True
+            if self._may_leap and self._leaper.leap(until):
+                continue
             due = scheduler.next_ps
             if due > until:
                 scheduler.catch_up(until)
                 self._move_to(until)
                 return False
             scheduler.catch_up(due)
+
+    @property
+    def _may_leap(self) -> bool:
+        """Whether nothing that a byte by DMA brings is looked at: plain sleep, with clocks."""
+        core = self._core
+        return self._leaps and core.asleep and core.hold == FREE and not self._standby
 
     def _nmi_comes(self) -> bool:
         """NMI preempts a lockup, unless it is what locked up (B1.5.15)."""

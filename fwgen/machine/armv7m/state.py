@@ -17,7 +17,6 @@ from fwgen.machine.armv7m.blocks import FP
 from fwgen.machine.armv7m.engine import Engine
 from fwgen.machine.native import NativeClockwork, library
 from fwgen.machine.time import NEVER
-from fwgen.thumb.cycles import REFILL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.comparators import Break
     from fwgen.machine.memory import MemoryMap
     from fwgen.machine.soc import Soc
+    from fwgen.thumb.cycles import Pace
 
 NOWHERE = 1  # an ``until`` that no instruction has: odd
 NOWHERE_YET = -1  # a ``start`` from which no entry is backward
@@ -44,8 +44,8 @@ class Clockwork:
     The block that runs began at ``cycle`` and costs ``cost``; it is [start, end). ``limit`` is
     the cycle by which the block that is about to run must have ended, else the core looks;
     with ``attention`` it stops; it looks at blocks that have a flag of ``look``, too. ``refill`` is
-    what a taken branch costs, ``hot`` how many backward entries make a loop worth a look.
-    ``NativeClockwork`` has the same names.
+    what a taken branch out of the block that runs costs, ``hot`` how many backward entries make a
+    loop worth a look. ``NativeClockwork`` has the same names.
     """
 
     __slots__ = ("attention", "cost", "cycle", "end", "hot", "limit", "look", "refill", "start")
@@ -69,10 +69,13 @@ class CoreState(ABC):
     address of a store that failed after the core had gone on, and the store's PC.
     """
 
-    def __init__(self, soc: Soc, memory: MemoryMap, *, native: bool | None) -> None:
+    def __init__(
+        self, soc: Soc, memory: MemoryMap, *, native: bool | None, pace: Pace = "typical"
+    ) -> None:
         self.soc, self.memory = soc, memory
         soc.memory = memory
         self.kind = soc.chip.core
+        self.pace = pace
         self.exceptions = soc.exceptions
         self.hclk = soc.clock("HCLK")
         self.engine = Engine(self.kind)
@@ -83,7 +86,6 @@ class CoreState(ABC):
                 hint="install a C compiler and reinstall, or let it be chosen by itself",
             )
         self.at: Any = Clockwork() if self.native is None else NativeClockwork()
-        self.at.refill = REFILL[self.kind]
         self.at.limit, self.at.attention = ATTENTION, 1
         self.image: Image | None = None  # for fault reports
         self.asleep = self.locked = self.event = False
@@ -225,6 +227,10 @@ class CoreState(ABC):
     @abstractmethod
     def code_matters_anew(self) -> None:
         """What the engine must stop before changed: what is known of code is not true any more."""
+
+    @abstractmethod
+    def lasts(self) -> bool:
+        """Whether the run may go on: firmware must not hold the bench for ever."""
 
     @abstractmethod
     def arm(self) -> None:

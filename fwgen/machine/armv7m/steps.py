@@ -431,6 +431,11 @@ def _wide(address: int, first: int, second: int) -> Compiled | None:
         return _modified_immediate(first, second)
     if first & 0xFE00 == 0xEA00:
         return _shifted_register(first, second)
+    if first & 0xFE40 == 0xE800 and first >> 7 & 3 in (1, 2):  # LDM, LDMDB, STM, STMDB
+        n, back = first & 15, bool(first >> 5 & 1)
+        return _multiple(
+            n, second, load=bool(first >> 4 & 1), before=first >> 7 & 3 == 2, back=back
+        )
     if first & 0xFE00 == 0xF800:
         return _wide_memory(address, first, second)
     if first & 0xFFF0 == 0xFB00 and second & 0xF0F0 == 0xF000:

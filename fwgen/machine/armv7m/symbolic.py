@@ -103,8 +103,8 @@ class Moves:
             return value
         return self._held.get(address, value)
 
-    def write(self, address: int, size: int, pair: Pair, fetch: Fetch) -> None:
-        """Raises NotLinear where a write does more than move pins."""
+    def write(self, address: int, size: int, pair: Pair, fetch: Fetch) -> int:
+        """Until when (ps) what it found holds. Raises NotLinear where more than pins moves."""
         found = self._latch(address)
         value, slope = pair
         if found is None or slope or size != 4:
@@ -119,6 +119,7 @@ class Moves:
             raise NotLinear("a store that does more than move pins")
         self._held[home], moves = after
         self.made += [(self.cycle, pin, level) for pin, level in moves]
+        return ENDLESS
 
     @property
     def settled(self) -> bool:
@@ -131,10 +132,36 @@ class Moves:
         return any(home >> 10 in self._looked for home in self._held)
 
 
+class Still(Moves):
+    """A path whose writes to latches change nothing: a pin is set each time round, and is set."""
+
+    __slots__ = ()
+
+    def copy(self) -> Moves:
+        """Itself: it remembers nothing."""
+        return self
+
+    def read(self, address: int, size: int, value: int) -> int:
+        """What a read gives: nothing on the path changes it."""
+        return value
+
+    def write(self, address: int, size: int, pair: Pair, fetch: Fetch) -> int:
+        """As for ``Moves``. Raises NotLinear where a write changes anything, too."""
+        found = self._latch(address)
+        if found is None:
+            raise NotLinear("a store outside RAM", for_good=True)
+        home, outcome = found
+        now = fetch(home, 4)
+        value, slope = pair
+        if now is None or slope or size != 4 or outcome(now[0], value) != (now[0], []):
+            raise NotLinear("a store that changes something")
+        return ENDLESS if now[1] is None else now[1]
+
+
 class Walk:
     """The state during one iteration. ``r`` and ``s`` are the registers' values and slopes.
 
-    With ``moves`` the path may write to latches; without, only to RAM.
+    With ``moves`` the path may write to latches (``Still``: as they are); without, only to RAM.
     """
 
     __slots__ = (
@@ -212,7 +239,8 @@ class Walk:
             if found is None or found[1] is not None:
                 if self.moves is None:
                     raise NotLinear("a store outside RAM", for_good=True)
-                self.moves.write(address, size, pair, self.fetch)
+                until = self.moves.write(address, size, pair, self.fetch)
+                self.stable_ps = min(self.stable_ps, until)
                 return
             self._claim(address, size)
         elif cell[0] != size and (cell[0] != OPAQUE or size != 4):

@@ -72,6 +72,11 @@ class SpiPort:
         """Whether a whole byte can begin."""
         return self._bits == 0
 
+    @property
+    def under_way(self) -> bool:
+        """Whether some of a byte was heard, and not all of it."""
+        return self._frame is not None or self._bits != 0
+
     def begin(self, start_ps: int, times: Sequence[int], sent: int | None, hz: int) -> int | None:
         """A frame begins: ``times`` are the beginnings of its bits and its end.
 
@@ -130,13 +135,17 @@ class SpiPort:
             start, end, count, _ = self._frame
             # Sampled in the middle of each bit: so many were there.
             bits = (2 * (t_ps - start) * count // (end - start) + 1) // 2 if end > start else 0
-            bits, self._frame = bits % 8 if bits < count else 0, None
-            self._soc.hazard(
-                "cs-within-frame",
-                f"{self.name} is deselected while a frame is still on its way",
-                section="RM0368 §20.3.8",
-                cure="wait until BSY is 0 before raising the chip select",
-            )
+            if bits < count:
+                bits, self._frame = bits % 8, None
+                self._soc.hazard(
+                    "cs-within-frame",
+                    f"{self.name} is deselected while a frame is still on its way",
+                    section="RM0368 §20.3.8",
+                    cure="wait until BSY is 0 before raising the chip select",
+                )
+            else:  # the last edge is still to come, but the part has all it needs
+                bits = 0
+                self.end(t_ps)
         self.selected = False
         self._listen()
         self._device.deselect(t_ps, bits)

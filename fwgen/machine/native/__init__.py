@@ -11,7 +11,7 @@ from typing import Any
 
 SWITCH = "FWGEN_NATIVE"  # "0" in the environment: as if it had not been built
 
-LAYOUT = 2  # of the structures, as the library was built with
+LAYOUT = 3  # of the structures, as the library was built with
 
 SLOW = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint32)
 
@@ -48,7 +48,7 @@ def library() -> Any:
 def _declare(lib: Any) -> Any:
     state, u64, i64 = ctypes.POINTER(NativeClockwork), ctypes.c_uint64, ctypes.c_int64
     lib.fwgen_clear.argtypes, lib.fwgen_clear.restype = (state,), None
-    lib.fwgen_put.argtypes = (state, u64, i64, i64, i64)
+    lib.fwgen_put.argtypes = (state, u64, i64, i64, i64, i64, i64)
     lib.fwgen_put.restype = ctypes.c_int
     lib.fwgen_entries.argtypes, lib.fwgen_entries.restype = (state, u64), i64
     lib.fwgen_on_block  # noqa: B018 - AttributeError when it is another library

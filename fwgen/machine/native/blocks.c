@@ -15,8 +15,10 @@
 typedef struct {
     uint64_t key; /* address << 12 | size; 0 is free: no block has size 0 */
     int64_t cost;
+    int64_t refill;  /* what a taken branch at its end costs */
+    int64_t landing; /* what a branch to it from another line of the flash waits */
     int64_t entries;
-    int64_t flags; /* SYSTEM, FP: armv7m/state.py */
+    int64_t flags; /* SYSTEM, FP, UNALIGNED: armv7m/state.py */
 } Entry;
 
 typedef struct {
@@ -26,7 +28,7 @@ typedef struct {
     int64_t capacity, used;
 } Clockwork;
 
-enum { LAYOUT = 2, SYSTEM = 1 };
+enum { LAYOUT = 3, SYSTEM = 1, UNALIGNED = 4, LINE = 4, MOST_REFILL = 3 };
 
 static Entry *find(const Clockwork *at, uint64_t key) {
     uint64_t mask = (uint64_t)at->capacity - 1;
@@ -38,16 +40,23 @@ static Entry *find(const Clockwork *at, uint64_t key) {
 
 PUBLIC void fwgen_on_block(void *uc, uint64_t address, uint32_t size, void *user) {
     Clockwork *at = user;
-    int64_t cycle = at->cycle + at->cost;
+    int64_t cycle = at->cycle + at->cost, before;
     (void)uc;
     if ((int64_t)address != at->end)
         cycle += at->refill;
+    before = cycle;
     if (at->table) {
         Entry *block = find(at, address << 12 | size);
+        if ((int64_t)address != at->end) { /* all is 0 where there is no such block */
+            cycle += block->flags & UNALIGNED && at->refill < MOST_REFILL;
+            if (((int64_t)address ^ (at->end - 1)) >> LINE)
+                cycle += block->landing;
+        }
         if (block->key && !(block->flags & at->look) && cycle + block->cost <= at->limit &&
             !((int64_t)address <= at->start && ++block->entries > at->hot)) {
             at->cycle = cycle;
             at->cost = block->cost;
+            at->refill = block->refill;
             at->start = (int64_t)address;
             at->end = (int64_t)(address + size);
             if (block->flags & SYSTEM) {
@@ -57,7 +66,7 @@ PUBLIC void fwgen_on_block(void *uc, uint64_t address, uint32_t size, void *user
             return;
         }
     }
-    at->slow(cycle, address, size);
+    at->slow(before, address, size);
 }
 
 PUBLIC void fwgen_clear(Clockwork *at) {
@@ -67,7 +76,8 @@ PUBLIC void fwgen_clear(Clockwork *at) {
 }
 
 /* Returns 0 when there is no memory: the block then stays unknown here, and slow. */
-PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t entries, int64_t flags) {
+PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t refill, int64_t landing,
+                     int64_t entries, int64_t flags) {
     Entry *block;
     if (at->used * 2 >= at->capacity) {
         Clockwork bigger = *at;
@@ -87,6 +97,8 @@ PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t entries,
     at->used += !block->key;
     block->key = key;
     block->cost = cost;
+    block->refill = refill;
+    block->landing = landing;
     block->entries = entries;
     block->flags = flags;
     return 1;

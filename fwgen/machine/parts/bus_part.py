@@ -37,12 +37,14 @@ class BusPart(ModuleModel):
             for role in ("scl", "sda"):
                 self.pads[role].set_resistor(0, 1)
 
+        self.port: I2cPort | SpiPort | None = None
+
     def attach(self) -> None:
         """Begin to listen to the bus."""
         if self.spec.bus == "i2c":
-            I2cPort(self.soc, self.spec, self)
+            self.port = I2cPort(self.soc, self.spec, self)
         else:
-            SpiPort(self.soc, self.spec, self)
+            self.port = SpiPort(self.soc, self.spec, self)
 
     @property
     def address(self) -> int:

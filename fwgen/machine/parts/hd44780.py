@@ -47,9 +47,9 @@ class Hd44780(ModuleModel):
         super().__init__(soc, spec)
         self._times = TIMES[self.word("supply")]
         self.controller = Controller(self.setting("columns"), self.setting("rows"), self.hazard)
-        self._text = Settled(self, "text", self.controller.text, SETTLED_PS)
+        self._text = Settled(self, self._tell, SETTLED_PS)
         self._enable_rise = self._enable_fall = self._address_ps = self._data_ps = -(10**12)
-        self._reading = False
+        self._reading = self._enabled = False
         self.hear("e", self._enable)
         for role in ("rs", "rw"):
             if role in self.pads:
@@ -60,7 +60,13 @@ class Hd44780(ModuleModel):
     def power_on(self, t_ps: int) -> None:
         """Blank."""
         self.controller.power_on(t_ps)
+        if self._reading:
+            self._put(t_ps, None)
+        self._enabled = False
         self.show(t_ps, "text", "")
+
+    def _tell(self, t_ps: int) -> None:
+        self.show(t_ps, "text", self.controller.text())
 
     def _reads(self) -> bool:
         return "rw" in self.pads and bool(self.level("rw"))
@@ -69,6 +75,8 @@ class Hd44780(ModuleModel):
         self._address_ps = t_ps
         if t_ps - self._enable_fall < self._times.address_hold:
             self._slow(t_ps, "RS or R/W changes as E falls", self._times.address_hold, "tAH")
+        elif t_ps == self._enable_rise:
+            self._slow(t_ps, "RS or R/W changes as E rises", self._times.address, "tAS")
 
     def _data(self, t_ps: int, _level: int) -> None:
         if self._reading:
@@ -82,11 +90,13 @@ class Hd44780(ModuleModel):
         if level:
             self._late(t_ps, t_ps - self._address_ps, times.address, "RS and R/W stand", "tAS")
             self._late(t_ps, t_ps - self._enable_rise, times.cycle, "E rises again after", "tcycE")
-            self._enable_rise = t_ps
+            self._enable_rise, self._enabled = t_ps, True
             if self._reads():
                 self._put(t_ps, self.controller.read(t_ps, self.level("rs")))
             return
-        self._enable_fall = t_ps
+        if not self._enabled:
+            return  # it stood high from power-on, as an expander's pins do: nothing began with it
+        self._enable_fall, self._enabled = t_ps, False
         self._late(t_ps, t_ps - self._enable_rise, times.width, "E is high for", "PWEH")
         if self._reading:
             self._put(t_ps, None)

@@ -8,18 +8,20 @@ from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
 from fwgen.board.modules import load_module_kind
+from fwgen.board.outputs import in_order
 from fwgen.contract.subjects import find
 from fwgen.contract.types import Press, Sense, Turn
 from fwgen.contract.words import say
 from fwgen.errors import BenchError, BoardError
-from fwgen.trace import Hazard, Shown, Stimulated
+from fwgen.trace import Hazard, Pictured, Shown, Stimulated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fwgen.board.types import Module
     from fwgen.machine.soc import Soc
     from fwgen.machine.time import Timer
+    from fwgen.picture import Picture
 
 
 class ModuleModel:
@@ -34,8 +36,14 @@ class ModuleModel:
         self.soc, self.spec, self.name = soc, spec, spec.name
         self.pads = {role: soc.fabric.pads[pin] for role, pin in spec.pins.items()}
         self._levels = {role: pad.level or 0 for role, pad in self.pads.items()}
+        self.outs = {
+            own: soc.fabric.pads[pin]
+            for own in spec.outputs
+            if (pin := f"{spec.name}.{own}") in soc.fabric.pads
+        }
+        self._outputs_at: dict[str, tuple[int | None, int | None]] = {}
         self.source = self.SOURCE  # the data sheet
-        self._shown: dict[str, int | str | None] = {}
+        self._shown: dict[str, int | str | Picture | None] = {}
         self._senses: dict[str, Sense] = {}
 
     # ------------------------------------------------------------------ for the models
@@ -81,6 +89,20 @@ class ModuleModel:
         """Drive one of its pins, or let go of it."""
         self.pads[role].drive_outside(t_ps, self.name, level)
 
+    def put_out(self, t_ps: int, levels: Mapping[str, tuple[int | None, int | None]]) -> None:
+        """Drive or pull its outputs, all at one moment: each to a level, or None, and a pull."""
+        moved = {
+            self.outs[own]: how
+            for own, how in levels.items()
+            if own in self.outs and self._outputs_at.get(own) != how
+        }
+        self._outputs_at.update(levels)
+        # Whoever hears one of them and answers must not find another one as it was before.
+        for pad, how in moved.items():
+            pad.ready(*how)
+        for pad, how in moved.items():
+            pad.drive(t_ps, *how)
+
     def later(self, t_ps: int, call: Callable[[int], None]) -> Timer:
         """Do something at a time."""
         return self.soc.scheduler.at(t_ps, call)
@@ -113,8 +135,18 @@ class ModuleModel:
             self._shown[what] = value
             self.soc.recorder.add(Shown(t_ps, self.name, what, value))
 
+    def show_picture(self, t_ps: int, picture: Picture | None) -> None:
+        """It shows a picture from now on, or one that cannot be told."""
+        if picture is None:
+            self.show(t_ps, "picture", None)
+        elif self._shown.get("picture") != picture:
+            self._shown["picture"] = picture
+            self.soc.recorder.add(Pictured.of(t_ps, self.name, picture))
+
     def hazard(self, t_ps: int, code: str, message: str, section: str, cure: str) -> None:
         """It would misbehave; the same at the same place in the firmware is told once."""
+        if self.soc.powering:
+            return
         event = Hazard.of(
             code, f"{self.name}: {message}", t_ps, self.soc.pc,
             section=f"{self.source}, {section}", cure=cure,
@@ -123,12 +155,10 @@ class ModuleModel:
 
 
 class Settled:
-    """A value that is shown once it has kept still for a while, as an eye takes it in."""
+    """What is shown (by ``tell``) once it has kept still for a while, as an eye takes it in."""
 
-    def __init__(
-        self, module: ModuleModel, what: str, read: Callable[[], int | str | None], quiet_ps: int
-    ) -> None:
-        self._module, self._what, self._read, self._quiet = module, what, read, quiet_ps
+    def __init__(self, module: ModuleModel, tell: Callable[[int], None], quiet_ps: int) -> None:
+        self._module, self._tell, self._quiet = module, tell, quiet_ps
         self._last = self._first = -1
         self._timer: Timer | None = None
 
@@ -146,13 +176,13 @@ class Settled:
             self._timer = self._module.later(due, self._look)
             return
         self._timer = None
-        self._module.show(t_ps, self._what, self._read())
+        self._tell(t_ps)
 
 
 def fit(soc: Soc) -> dict[str, ModuleModel]:
     """Put the board's modules onto the chip's pads. Raises BoardError for one without a model."""
     made: dict[str, ModuleModel] = {}
-    for spec in soc.board.modules.values():
+    for spec in in_order(soc.board.modules):
         try:
             module = import_module(f"fwgen.machine.parts.{spec.model}")
         except ModuleNotFoundError as error:

@@ -37,13 +37,18 @@ class Shift595(ModuleModel):
         supply = soc.board.supply_uv
         self._width, self._setup = at_supply(WIDTH, supply), at_supply(SETUP, supply)
         self._to_latch = at_supply(CLOCK_TO_LATCH, supply)
+        self._begin()
+        self._drive(0)  # whoever is wired to it finds the level that it comes up with
         for role in self.pads:
             self.hear(role, lambda t, level, role=role: self._moved(t, role, level))  # type: ignore[misc]
 
-    def power_on(self, t_ps: int) -> None:
-        """What the registers hold is chance: each run draws another."""
+    def _begin(self) -> None:
         self._shift = self._latch = (1 << self._bits) - 1 if self.soc.chance else 0
         self._edges = dict.fromkeys(self.pads, -(10**12))
+
+    def power_on(self, t_ps: int) -> None:
+        """What the registers hold is chance: each run draws another."""
+        self._begin()
         self._tell(t_ps)
 
     def _moved(self, t_ps: int, role: str, level: int) -> None:
@@ -78,8 +83,19 @@ class Shift595(ModuleModel):
         )  # fmt: skip
 
     def _tell(self, t_ps: int) -> None:
-        off = "enable" in self.pads and self.level("enable")
-        self.show(t_ps, "outputs", "off" if off else f"{self._latch:0{self._bits}b}")
+        self.show(t_ps, "outputs", "off" if self._off() else f"{self._latch:0{self._bits}b}")
+        self._drive(t_ps)
+
+    def _off(self) -> bool:
+        return "enable" in self.pads and bool(self.level("enable"))
+
+    def _drive(self, t_ps: int) -> None:
+        """QA is the bit that was shifted in last."""
+        off = self._off()
+        self.put_out(t_ps, {
+            own: (None if off else self._latch >> n & 1, None)
+            for n, own in enumerate(self.spec.outputs)
+        })  # fmt: skip
 
 
 MODEL = Shift595

@@ -46,7 +46,7 @@ def send(stimulus: Send, soc: Soc) -> None:
     usual = console.baud if console is not None and console.uart == uart else DEFAULT_BAUD
     baud = stimulus.baud or usual
     model: Any = soc.peripherals.get(uart)
-    receive = getattr(model, "receive", None)
+    receive = getattr(model, "receive_all", None)
     name = stimulus.subject
 
     def begin(t_ps: int) -> None:
@@ -55,8 +55,7 @@ def send(stimulus: Send, soc: Soc) -> None:
         if receive is None:  # no such model: the pin moves all the same
             _Line(soc, uart, baud).begin(t_ps, stimulus.data)
             return
-        for byte in stimulus.data:
-            t_ps = receive(t_ps, byte, baud * MHZ_PER_HZ)
+        receive(t_ps, stimulus.data, baud * MHZ_PER_HZ)
 
     soc.scheduler.at(stimulus.at_ps, begin)
 

@@ -12,6 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from fwgen.contract import dump_contract
+from fwgen.contract.subjects import fitted
 from fwgen.errors import ModelError
 from fwgen.image.problems import Problem, UnsoundEmissionError
 from fwgen.image.wire import SCHEMA, parse_emission
@@ -52,7 +53,8 @@ def task(reading: Reading) -> str:
 def prompt_of(reading: Reading, *, pure: bool = False) -> tuple[str, str]:
     """The system prompt and the task of a request; ``pure`` offers no proven blocks."""
     needs = needs_of(reading.prompt, reading.contract, reading.board)
-    return system_prompt(reading.board, needs, blocks=not pure), task(reading)
+    system = system_prompt(reading.board, needs, reading.contract, blocks=not pure)
+    return system, task(reading)
 
 
 class Emitting:
@@ -74,7 +76,8 @@ class Emitting:
         Raises UnsoundEmissionError for an answer that is none, ModelError when the model refuses,
         or does nothing but repeat itself.
         """
-        wrong = evidence(feedback, reading.board) if feedback is not None else ""
+        board = fitted(reading.board, reading.contract)
+        wrong = evidence(feedback, board) if feedback is not None else ""
         for _ in range(2):
             merged = self._next(reading, wrong)
             text = json.dumps(merged, sort_keys=True)

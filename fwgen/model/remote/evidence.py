@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from fwgen.trace import Fault, Gap, Hazard
-from fwgen.trace.excerpt import excerpt
-from fwgen.units import show_duration
+from fwgen.board.modules import load_module_kind
+from fwgen.trace import Fault, Gap, Hazard, Pictured, Shown, Stimulated, Voltage
+from fwgen.trace.excerpt import excerpt, picture_words, shown_value
+from fwgen.units import show_duration, show_voltage
 from fwgen.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ _LONGEST: Final = 400  # characters of one line of evidence
 
 
 def evidence(feedback: Feedback, board: Board) -> str:
-    """What was wrong with an emission, for the model that made it."""
+    """What was wrong with an emission, for the model that made it.
+
+    ``board`` has the parts of the contract wired to it.
+    """
     parts: list[str] = []
     if feedback.unsound:
         parts.append(_unsound(feedback))
@@ -114,7 +118,42 @@ def _around(trace: Trace, board: Board, t_ps: int, text: str) -> str:
     after = excerpt(trace, board, start_ps=t_ps + 1, without=_TOLD_APART)
     shown = [*before[-MOST_EVENTS:], *after[: MOST_EVENTS // 2]]
     lines += [f" {line}" for line in shown] or [" nothing moved at all"]
-    return "\n".join(lines)
+    held = _held(trace, board, t_ps)
+    return "\n".join([*lines, _cut(f"By then: {'; '.join(held)}")] if held else lines)
+
+
+def _held(trace: Trace, board: Board, t_ps: int) -> list[str]:
+    """What parts showed and sensed at a moment, and the voltages that stood at pins."""
+    last: dict[tuple[str, str], Shown | Pictured] = {}
+    volts: dict[str, Voltage] = {}
+    done: dict[str, str] = {}
+    for event in trace.events:
+        if event.t_ps > t_ps:
+            break
+        if isinstance(event, Shown):
+            last[event.part, event.what] = event
+        elif isinstance(event, Pictured):
+            last[event.part, "picture"] = event
+        elif isinstance(event, Voltage):
+            volts[event.pin] = event
+        elif isinstance(event, Stimulated) and event.subject.partition(".")[0] in board.modules:
+            done[event.subject] = event.what
+    told = []
+    for module in board.modules.values():
+        for what in load_module_kind(module.kind).shows:
+            shown = last.get((module.name, what))
+            if isinstance(shown, Pictured):
+                told.append(f"{picture_words(shown)} (since {show_duration(shown.t_ps)})")
+                continue
+            said = "nothing yet" if shown is None else shown_value(shown, module.kind)
+            since = "" if shown is None else f" (since {show_duration(shown.t_ps)})"
+            told.append(f"{module.name} shows {what} {said}{since}")
+    told += [
+        f"{pin} is held at {show_voltage(volt.at(t_ps))}"
+        for pin, volt in volts.items()
+        if volt.uv is not None
+    ]
+    return [*told, *done.values()]
 
 
 def _state(look: Look, image: Image | None) -> str:

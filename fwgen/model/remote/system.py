@@ -22,6 +22,7 @@ from fwgen.image.facts import register_map
 from fwgen.image.wire import dump_emission
 from fwgen.model.remote.blocks import offer
 from fwgen.model.remote.card import card
+from fwgen.model.remote.parts import bus_ports, part_line, title_of, wired_told, with_pins
 from fwgen.units import show_frequency
 
 if TYPE_CHECKING:
@@ -60,8 +61,17 @@ def text_of(name: str) -> str:
     return path.read_text(encoding="utf-8").rstrip("\n")
 
 
-def system_prompt(board: Board, needs: Needs, *, blocks: bool = False) -> str:
-    """All that a model is told before the request. ``blocks`` offers those there are."""
+def system_prompt(
+    board: Board, needs: Needs, contract: Contract | None = None, *, blocks: bool = False
+) -> str:
+    """All that a model is told before the request. ``blocks`` offers those there are.
+
+    What the contract wires to the board stands last, with what else the request needs.
+    """
+    from fwgen.contract.subjects import fitted
+
+    wired = board if contract is None else fitted(board, contract)
+    simple = () if contract is None else contract.parts
     sentences = (SENTENCES[0], SPEAKING) if needs.speaks else SENTENCES
     parts = [
         text_of("format"),
@@ -70,16 +80,18 @@ def system_prompt(board: Board, needs: Needs, *, blocks: bool = False) -> str:
         board_facts(board),
         *(example(board, sentence) for sentence in sentences),
         offer(board) if blocks and needs.speaks else "",
-        peripherals(board, needs),
+        peripherals(wired, needs),
+        wired_told(wired, simple),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
 def needs_of(prompt: str, contract: Contract, board: Board) -> Needs:
-    """What a request is about: from its words, and from what its contract names."""
-    from fwgen.contract import dump_contract
+    """What a request is about: from its words, and from what its contract names and wires."""
+    from fwgen.contract.subjects import fitted
 
-    text = f"{prompt}\n{dump_contract(contract)}"
+    board = fitted(board, contract)
+    text = f"{prompt}\n{_named(contract, board)}"
     pins: dict[str, None] = {}
     found: dict[str, None] = {}
     speaks = False
@@ -96,19 +108,54 @@ def needs_of(prompt: str, contract: Contract, board: Board) -> Needs:
     if speaks and console is not None:
         found[console.uart] = None
         pins |= dict.fromkeys((console.tx, console.rx))
-    wanted = {
+    wanted = _wired_needs(contract, board, pins, found)
+    wanted |= {
         kind
         for kind, words in _needed()["words"].items()
         if any(re.search(rf"\b{re.escape(w)}\b", text.casefold()) for w in _list(words))
     }
     for kind in sorted(wanted):
-        found |= dict.fromkeys(_instances(board, kind, tuple(pins))[:1])
+        if not any(_is_kind(board.chip.peripherals[name], kind) for name in found):
+            found |= dict.fromkeys(_instances(board, kind, tuple(pins))[:1])
     if any(part.kind == "button" and part.pin in pins for part in board.parts.values()):
         found |= dict.fromkeys(n for n in ("EXTI", "SYSCFG") if n in board.chip.peripherals)
     ports = sorted(
         {f"GPIO{board.chip.pins[name].port}" for name in pins if name in board.chip.pins}
     )
     return Needs(tuple(pins), (*ports, "SYSTICK", *(n for n in found if n not in ports)), speaks)
+
+
+def _named(contract: Contract, board: Board) -> str:
+    """What a contract does and expects, as text.
+
+    The tables of its parts are left out: a display's "d4" is no pin of the board's.
+    """
+    from fwgen.contract import dump_contract
+
+    tables = re.split(r"^(?=\[)", dump_contract(contract, board), flags=re.M)
+    lines = (line for t in tables if not t.startswith("[parts.") for line in t.splitlines())
+    return "\n".join(line for line in lines if not line.startswith("#"))
+
+
+def _wired_needs(
+    contract: Contract, board: Board, pins: dict[str, None], found: dict[str, None]
+) -> set[str]:
+    """The register maps that parts and voltages call for; their pins and ports are added."""
+    from fwgen.contract import Analog
+
+    wanted: set[str] = set()
+    for several in with_pins(board):
+        pins |= dict.fromkeys(several.pins.values())
+        ports = bus_ports(several.pins, board)
+        found |= dict.fromkeys(ports[:1])
+        if not ports and several.name in board.modules:
+            wanted.add("stm32.tim_v1")  # their protocols are a matter of microseconds
+    if any(isinstance(stimulus, Analog) for stimulus in contract.stimuli) or any(
+        part.sensor is not None for part in contract.parts
+    ):
+        wanted |= {"stm32.adc_v2", "stm32.adccommon_v2"}
+    pins |= dict.fromkeys(part.pin for part in contract.parts)
+    return wanted
 
 
 def _list(value: object) -> list[str]:
@@ -122,9 +169,26 @@ def _phrases(text: str) -> set[str]:
     }
 
 
+def _is_kind(spec: PeripheralSpec, kind: str) -> bool:
+    """Whether a peripheral is of a kind of ``needed.toml``: chips have versions of their own."""
+    return spec.registers is not None and _stem(spec.registers) == _stem(kind)
+
+
+def _stem(kind: str) -> str:
+    """What versions share: of "stm32.i2c_v1" and "stm32.i2c_f407" it is "stm32.i2c"."""
+    return kind.rpartition("_")[0] or kind
+
+
+def _told(table: str, kind: str) -> object:
+    """What a table of ``needed.toml`` says of a register map, or of another version of it."""
+    entries = _needed()[table]
+    alike = (entries[known] for known in entries if _stem(known) == _stem(kind))
+    return entries.get(kind) or next(alike, None)
+
+
 def _instances(board: Board, kind: str, pins: tuple[str, ...]) -> list[str]:
     """The peripherals of a kind, those first that a pin of the request is wired to."""
-    named = [p.name for p in board.chip.peripherals.values() if p.registers == kind]
+    named = [p.name for p in board.chip.peripherals.values() if _is_kind(p, kind)]
     signals = [
         signal.split("_")[0]
         for pin in pins
@@ -146,11 +210,8 @@ def board_facts(board: Board) -> str:
         f"After reset the clock is the internal oscillator: CLK = {clock} on every bus. Keep it "
         "unless the task needs more.",
     ]
-    for part in board.parts.values():
-        level = "high" if part.active else "low"
-        what = "lit" if part.kind == "led" else "pressed"
-        pull = "" if part.pull is None else f", pulled {'up' if part.pull else 'down'} on the board"
-        lines.append(f"{part.name}: {part.kind} on {part.pin}, {what} when {level}{pull}.")
+    lines += [part_line(part) for part in board.parts.values()]
+    lines += [f"{m.name}: {title_of(m.kind)} ({m.kind})." for m in board.modules.values()]
     if board.console is not None:
         c = board.console
         tx = chip.pins[c.tx].af(f"{c.uart}_TX")
@@ -212,14 +273,14 @@ def peripherals(board: Board, needs: Needs) -> str:
             lines[-1] += " (registers as above)"
             continue
         said.add(kind)
-        wanted = _list(_needed()["registers"].get(kind)) or list(mapped.registers)
+        wanted = _list(_told("registers", kind)) or list(mapped.registers)
         shown = []
         for entry in wanted:
             register, *fields = entry.split()
             if register in mapped.registers:
                 shown.append(_register(mapped.registers[register], fields))
         lines.append(" " + "; ".join(shown))
-        note = _needed()["notes"].get(kind)
+        note = _told("notes", kind)
         if note:
             lines.append(f" {note}")
     lines += _pins(board, needs)

@@ -1,4 +1,4 @@
-/* Waiting in a loop of known length, and pins by name of port and bit. */
+/* Waiting by the cycle counter, and pins by name of port and bit. */
 #ifndef PAUSE_H
 #define PAUSE_H
 
@@ -14,18 +14,27 @@ typedef struct {
 
 enum { CORE_HZ = 16000000 }; /* the HSI, as after reset: no wait states */
 
-/* Four cycles a round on a Cortex-M4 without wait states. */
+/* By CYCCNT: what a round of a loop takes is a range. ports_begin sets it going. */
 static inline void pause_us(uint32_t us)
 {
-    uint32_t rounds = us * (CORE_HZ / 1000000) / 4 + 1;
+    const uint32_t since = *(volatile uint32_t *)0xE0001004;
 
-    __asm volatile("1: subs %0, #1\n bne 1b" : "+r"(rounds) : : "cc");
+    while (*(volatile uint32_t *)0xE0001004 - since < us * (CORE_HZ / 1000000))
+        ;
 }
 
+/* By the SysTick: long waits are flag polls. */
 __attribute__((unused)) static void pause_ms(uint32_t ms)
 {
-    while (ms--)
-        pause_us(1000);
+    volatile uint32_t *const systick = (volatile uint32_t *)0xE000E010;
+
+    systick[1] = CORE_HZ / 1000 - 1;
+    systick[2] = 0;
+    systick[0] = 5;
+    while (ms)
+        if (*systick & BIT(16))
+            --ms;
+    systick[0] = 0;
 }
 
 static inline void set(line l, bool high) { l.port->bsrr = BIT(l.pin) << (high ? 0 : 16); }
@@ -53,6 +62,8 @@ __attribute__((unused)) static void open_drain(line l)
 
 static void ports_begin(void)
 {
+    *(volatile uint32_t *)0xE000EDFC |= BIT(24); /* DEMCR.TRCENA */
+    *(volatile uint32_t *)0xE0001000 |= 1;       /* DWT_CTRL.CYCCNTENA */
     RCC_AHB1ENR |= AHB1_GPIOA | AHB1_GPIOB | AHB1_GPIOC;
     dsb();
 }

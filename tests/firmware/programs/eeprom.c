@@ -103,7 +103,6 @@ static void read(uint8_t at, unsigned count)
             ;
         I2C1->cr1 |= I2C_STOP;
         *to++ = I2C1->dr;
-        I2C1->cr1 &= ~(uint32_t)I2C_POS;
     } else {
         while (count-- > 3) {
             while (!(I2C1->sr1 & I2C_RXNE))
@@ -122,6 +121,7 @@ static void read(uint8_t at, unsigned count)
     *to = I2C1->dr;
     while (I2C1->sr2 & I2C_BUSY)
         ;
+    I2C1->cr1 &= ~(uint32_t)I2C_POS; /* not before STOP went out */
 }
 
 /* Eight bytes by DMA1 stream 0, channel 1; LAST makes the port refuse the last one. */

@@ -172,6 +172,56 @@ def any_access(rng: Random, places: Sequence[int]) -> Access:
     return Access(address, size, None if rng.random() < 0.3 else any_value(rng))
 
 
+def any_masters(board: Board, rng: Random) -> Image:
+    """Firmware that sets up masters of the bus and those whom they serve, and lets them run.
+
+    Streams get addresses that exist, short counts and enables; pads their alternate functions;
+    the served peripherals any values, most often with their enables.
+    """
+    chip = board.chip
+    served = [spec for spec in chip.peripherals.values() if spec.dma and spec.kind is not None]
+    made = [*clocks_on(board)]
+    for spec in chip.peripherals.values():
+        if spec.name.startswith("GPIO") and rng.random() < 0.7:
+            made.append(Access(spec.base, 4, _DEBUG_PADS if spec.name == "GPIOA" else 0xAAAA_AAAA))
+            function = rng.randrange(16)
+            made += [Access(spec.base + lane, 4, 0x1111_1111 * function) for lane in (0x20, 0x24)]
+    if rng.random() < 0.8:
+        made += [Access(0xE000_E100 + 4 * bank, 4, 0xFFFF_FFFF) for bank in range(3)]
+    for spec in rng.sample(served, min(len(served), rng.randint(1, 4))):
+        places = registers(board)[spec.name]
+        for place in places[:-2]:
+            if rng.random() < 0.5:
+                made.append(Access(place, 4, any_value(rng)))
+        for request in rng.choice(tuple(spec.dma.values())):
+            if rng.random() < 0.9:
+                made += _stream(board, rng, str(request), rng.choice(places))
+        made += [any_access(rng, places) for _ in range(rng.randrange(6))]
+    for _ in range(rng.randrange(3)):  # from memory to memory
+        made += _stream(board, rng, f"DMA2.{rng.randrange(8)}.0", rng.choice(_MEMORY), 2)
+    return touching(made, waits=rng.random() < 0.5)
+
+
+_DEBUG_PADS = 0xAAAA_AAAA  # PA13 and PA14 keep their function: AF0 of the others is as good
+_MEMORY = (0x2000_0000, 0x2000_8000, 0x2000_FFF0, 0x2001_7FF8, FLASH, 0x0800_7FF0, 0x1FFF_7A10)
+
+
+def _stream(
+    board: Board, rng: Random, request: str, other: int, direction: int | None = None
+) -> Iterator[Access]:
+    """Writes that set up and enable the stream of a request ("DMA1.5.4")."""
+    name, stream, channel = request.split(".")
+    base = board.chip.peripherals[name].base + 0x10 + 0x18 * int(stream)
+    way = rng.randrange(3) if direction is None else direction
+    control = int(channel) << 25 | rng.getrandbits(25) & ~0xC1 | way << 6 | 1
+    for offset in (0x10, 0x0C):
+        yield Access(base + offset, 4, rng.choice(_MEMORY) + rng.choice((0, 0, 4, 1)))
+    yield Access(base + 0x08, 4, other)
+    yield Access(base + 0x04, 4, rng.choice((1, 2, 7, 16, 100, 65535)))
+    yield Access(base + 0x14, 4, rng.choice((0x21, rng.getrandbits(8), 7, 4)))
+    yield Access(base, 4, control)
+
+
 _PEOPLED = (0x2000_0000, 0x2001_0000, 0x4002_0000, 0x4002_3800, 0x4000_0000, 0xE000_E000, FLASH)
 
 

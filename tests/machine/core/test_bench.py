@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fwgen.contract import Drive, Press, Send
+from fwgen.contract import Contract, Drive, Press, Quiet, Send
 from fwgen.errors import BenchError
 from fwgen.machine import Machine
 from fwgen.trace import Edge, Gap, SerialByte, Stimulated, dump_trace
+from fwgen.verdict import Outcome, judge
 from tests.machine.core.firmware import GPIOA, firmware
 
 MS = 10**9
@@ -147,6 +148,60 @@ def test_firmware_that_computes_for_ever_is_given_up_with_evidence(board):
     assert gap.peripheral == "machine"
     assert "wall time" in gap.detail
     assert trace.span_ps < 10**15
+
+
+CHATTERS = """
+    start: ldr r0, =0x40023830
+        ldr r1, =0x200001
+        str r1, [r0, #0]
+        ldr r1, =0x20000
+        str r1, [r0, #16]
+        ldr r0, =0x40020000
+        ldr r1, =0xa80000a0
+        str r1, [r0, #0]
+        ldr r1, =0x7700
+        str r1, [r0, #32]
+        ldr r2, =0x40004400
+        movs r1, #139
+        str r1, [r2, #8]
+        ldr r0, =0x400260a0
+        adds r3, r2, #4
+        str r3, [r0, #8]
+        ldr r1, =0x20000000
+        str r1, [r0, #12]
+        movs r1, #100
+        str r1, [r0, #4]
+        ldr r1, =0x8000541
+        str r1, [r0, #0]
+        movs r1, #0x80
+        str r1, [r2, #20]
+        ldr r1, =0x2008
+        str r1, [r2, #12]
+    asleep: wfi
+        b asleep
+"""
+"""Sends for ever by DMA, and never wakes."""
+
+
+def test_firmware_that_sleeps_and_chatters_for_ever_is_given_up_too(board):
+    trace = Machine(board, patience_s=0.3, accelerate=False).run(firmware(CHATTERS), [], 10**16)
+    gap = trace.events[-1]
+    assert isinstance(gap, Gap)
+    assert "wall time" in gap.detail
+    assert trace.span_ps < 10**16
+
+
+def test_no_more_events_are_kept_than_memory_is_given_for(board, monkeypatch):
+    monkeypatch.setattr("fwgen.machine.machine.MOST_EVENTS", 5000)
+    trace = Machine(board, patience_s=None).run(firmware(CHATTERS), [], 3600 * 10**12)
+    gap = trace.events[-1]
+    assert isinstance(gap, Gap)
+    assert "5,000 events" in gap.detail
+    assert 5000 <= len(trace.events) < 60_000
+    # The port was heard up to the end that is told, and no verdict goes beyond it.
+    assert trace.span_ps - 10**9 < trace.events[-2].t_ps < trace.span_ps
+    contract = Contract("quiet", board.name, 3600 * 10**12, (), (Quiet(("PA2",)),))
+    assert judge(contract, trace, board).findings[0].outcome is Outcome.UNSURE
 
 
 def test_machines_do_not_share_anything(board):

@@ -52,6 +52,9 @@ def plain(draw) -> str:
                 f"movw r{d}, #{i * 251}", f"movt r{d}, #{i}", f"mul r{d}, r{n}, r{m}",
                 f"ubfx r{d}, r{n}, #{j}, #5", f"and r{d}, r{n}, #{i}", f"rsb r{d}, r{n}, #{i}",
                 f"push {{r{d}}}\n pop {{r{n}}}", "nop",
+                f"push.w {{r{d}, lr}}\n pop.w {{r{n}, lr}}",
+                f"stm.w r0, {{r{d}, r0}}\n ldm.w r0, {{r{n}, r0}}",
+                f"stmdb.w sp, {{r{d}, r0}}\n ldmdb.w sp, {{r{n}, r0}}",
             ]
         )
     )  # fmt: skip
@@ -249,6 +252,44 @@ WAITS = {
         bcc wait
         ldr r5, =0x40020800
     """,
+    "a pin that is set each time round": """
+        movs r1, #0
+    wait:
+        movs r2, #0x20
+        str r2, [r0, #0x18]
+        adds r1, #1
+        cmp.w r1, #1000
+        blo wait
+    """,
+    "a pin that is set anew in one round of many": """
+        movs r1, #0
+        movs r3, #0x20
+        mov.w r4, #0x200000
+    wait:
+        cmp.w r1, #500
+        ite lo
+        movlo r2, r3
+        movhs r2, r4
+        str r2, [r0, #0x18]
+        ldr r5, [r0, #0x14]
+        adds r1, #1
+        cmp.w r1, #1000
+        blo wait
+        ldr r4, =0x20000600
+        str r5, [r4, #0]
+    """,
+    "a latch that is written as it stands": """
+        movs r1, #0
+    wait:
+        ldr r2, [r0, #0x14]
+        str r2, [r0, #0x14]
+        push.w {r1, lr}
+        bl nothing
+        pop.w {r1, lr}
+        adds r1, #1
+        cmp.w r1, #1000
+        blo wait
+    """,
     "a call that reads a counter": """
         ldr r5, =0x20000500
         movs r1, #0
@@ -332,6 +373,8 @@ def test_a_blink_that_waits_for_something_is_the_same_run(wait) -> None:
         adds r1, #1
         str r1, [r5, #0]
         pop {{r4, pc}}
+    nothing:
+        bx lr
     read:
         ldr r1, [r0, #0x10]
         tst.w r1, #0x2000

@@ -213,7 +213,7 @@ def test_tail_chaining_spares_the_stacking(lab):
             bx lr
     """
     lab.run(text, {16: "one", 17: "two"})
-    # ldr (2), bx (1 and a refill of 2 on the way to the other handler's entry), tail-chain (6).
+    # ldr (2), bx (1), tail-chain (6).
     assert lab.register(9) - lab.register(8) == 2 + 1 + 6
 
 

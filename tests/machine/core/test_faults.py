@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from fwgen.board import load_board
+from fwgen.machine import Machine
 from fwgen.trace import Fault, Hazard, Reset
+from tests.machine.core.firmware import firmware
 
 UNMAPPED = "ldr r0, =0x60000000"
 CASES = {
@@ -206,6 +211,43 @@ def test_a_flag_that_is_cleared_with_the_last_store_is_a_hazard(lab, before, lat
     lab.run(LATE.format(before=before), {16 + 28: "irq"})
     codes = [hazard.code for hazard in lab.of(Hazard)]
     assert ("flag-cleared-late" in codes) == late
+
+
+LOOKS = """
+    tst.w r1, #1
+    it eq
+    bxeq lr
+"""
+
+
+@pytest.mark.parametrize(("looks", "entries"), [(LOOKS, 1), ("", 2)])
+@pytest.mark.parametrize("chance", [0, 1])
+def test_a_handler_that_reads_its_flag_before_is_entered_twice_in_one_of_the_runs(
+    looks: str, entries: int, chance: int
+) -> None:
+    """What counts by entries alone counts one too many there; what looks at the flag does not."""
+    text = LATE.format(before="").replace(
+        "irq: movs r1, #0",
+        f"""irq: ldr r1, [r0, #0x10]
+        {looks}
+        ldr r2, =0x20000400
+        ldr r1, [r2, #0]
+        adds r1, #1
+        str r1, [r2, #0]
+        movs r1, #0""",
+    )
+    text = re.sub(r"movs r1, #1(\s+str r1, \[r0, #0\]\s+end)", r"movs r1, #9\1", text)  # OPM
+    start = "ldr r2, =0x20000400\n movs r1, #0\n str r1, [r2, #0]\n"
+    text = text.replace("start:", f"start: {start}", 1)
+    machine = Machine(load_board("nucleo-f401"), chance=chance)
+    machine.load(firmware(text, {16 + 28: "irq"}))
+    machine.advance(10**9)
+    codes = {e.code for e in machine.trace().of(Hazard)}
+    assert "flag-cleared-last" in codes
+    assert "flag-cleared-late" not in codes
+    count = machine.core.memory.read(0x2000_0400, 4)
+    assert int.from_bytes(count, "little") == (entries if chance else 1)
+    machine.close()
 
 
 def test_a_stack_that_reaches_the_data_is_a_hazard_before_it_is_a_fault(lab):

@@ -16,6 +16,7 @@ from tests.machine.core.fuzz import (
     Access,
     any_access,
     any_image,
+    any_masters,
     both_ways,
     clocks_on,
     endure,
@@ -65,6 +66,13 @@ def test_any_instructions_and_vectors_may_be_firmware(board: Board, rng: Random)
 @given(accesses())
 def test_any_register_may_be_touched_with_anything(board: Board, touched: list[Access]) -> None:
     both_ways(board, touching([*clocks_on(board), *touched]))
+
+
+@settings(max_examples=15)
+@given(st.sampled_from(("nucleo-f401", "stm32f4-discovery")), st.integers(0, 1 << 32).map(Random))
+def test_masters_of_the_bus_may_be_set_up_anyhow(name: str, rng: Random) -> None:
+    board = load_board(name)
+    both_ways(board, any_masters(board, rng))
 
 
 @pytest.mark.parametrize("name", sorted(PLACES))

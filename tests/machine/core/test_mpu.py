@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwgen.machine.armv7m.protection import Region, Rules, region
+from fwgen.machine.soc import Soc
 from fwgen.trace import Fault, Hazard
 from tests.machine.core.fuzz import Access, both_ways, touching
 
@@ -171,6 +172,36 @@ def test_a_skipped_loop_stops_where_it_may_go_no_further(lab, make_lab):
     plain = make_lab(accelerate=False, native=False).run(text, {4: "fault"})
     assert lab.register(7) == GUARD
     assert [e.t_ps for e in lab.of(Fault)] == [e.t_ps for e in plain.of(Fault)]
+
+
+@pytest.mark.parametrize("privileged", [True, False])
+def test_privileged_code_waits_for_a_flag_without_being_run_step_by_step(
+    make_lab, monkeypatch, privileged
+):
+    """RIOT guards its stacks, runs privileged behind the default map, and polls the USART."""
+    text = f"""
+        start: {ENABLE_FAULTS} {setting((GUARD, 32, NONE))}
+            movs r1, #{int(not privileged)}
+            msr control, r1
+            isb
+            ldr r0, =0x40023800
+        wait: adds r3, #1
+            ldr r1, [r0]
+            lsls r1, r1, #6
+            bpl wait
+        {HANDLER}
+    """
+    reads = []
+    whole = Soc.bus_read
+    monkeypatch.setattr(Soc, "bus_read", lambda *what: reads.append(what) or whole(*what))
+    fast, plain = make_lab(), make_lab(accelerate=False, native=False)
+    fast.run(text, {4: "fault"})
+    few = len(reads)
+    plain.run(text, {4: "fault"})
+    assert fast.register(3) == plain.register(3)
+    assert (few < 100 < len(reads)) == privileged
+    assert fast.of(Fault) == plain.of(Fault)
+    assert bool(fast.of(Fault)) != privileged  # without a region of its own it may not even run
 
 
 @pytest.mark.parametrize(("ctrl", "locked"), [(5, False), (7, True)])

@@ -549,7 +549,7 @@ def test_rounds_are_skipped(wait, frame) -> None:
 @pytest.mark.parametrize("wait", ["a poll through calls", "WFI"])
 @pytest.mark.parametrize("extra", ["floating point", "an odd stack", "a timer"])
 def test_rounds_are_skipped_beside(extra, wait) -> None:
-    text = program(wait, "counts", "pushes", n=250, reload=1599, extra=extra)
+    text = program(wait, "counts", "pushes", n=250, reload=1601, extra=extra)
     machine = Machine(BOARD, native=False)
     machine.load(firmware(text, VECTORS))
     machine.advance(PS // 10)

@@ -9,10 +9,13 @@ import pytest
 from fwgen.hazards import REGISTER
 from fwgen.hazards.modules import KINDS
 from tests.machine.parts.bench import MS, US, Alone, S
+from tests.machine.parts.bus_bench import I2c, Spi
 from tests.machine.parts.buses import OnI2c
 from tests.machine.parts.test_hd44780 import LCD, byte, nibble, started
 from tests.machine.parts.test_inputs import DHT, METER, ONE, SONAR, ask, bit, reset, say
 from tests.machine.parts.test_outputs import SR, colours, shift
+from tests.machine.parts.test_ssd1306 import OLED, SPI
+from tests.machine.parts.test_ssd1306 import reset as oled_reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +105,19 @@ def written(low: int) -> Alone:
     return made.put(data=0).wait(low).put(data=None).wait(100 * US)
 
 
+def oled(*commands: int) -> Alone:
+    made = I2c(OLED, 0x3C)
+    made.send(0x00, *commands)
+    return made
+
+
+def dc_moves(bits: int) -> Alone:
+    made = Spi(SPI).put(dc=0, cs=0).wait(US)
+    for _ in range(bits):
+        made.pulse("sck", US, US)
+    return made.put(dc=1)
+
+
 def imu(*, filled: bool) -> Alone:
     made = OnI2c("kind='mpu6050'")
     made.wait(101 * MS)
@@ -139,6 +155,10 @@ PAIRS: dict[str, tuple[Callable[[], Alone], Callable[[], Alone]]] = {
     "lcd-timing": (lambda: lcd_pulse(220 * NS), lambda: lcd_pulse(240 * NS)),
     "lcd-too-soon": (lambda: started(wait=14 * MS), lambda: started(wait=16 * MS)),
     "motor-pwm": (lambda: motor(190 * US), lambda: motor(210 * US)),
+    "oled-command": (lambda: oled(0xE4), lambda: oled(0xE3)),
+    "oled-dc": (lambda: dc_moves(7), lambda: dc_moves(8)),
+    "oled-no-pump": (lambda: oled(0xAF), lambda: oled(0x8D, 0x14, 0xAF)),
+    "oled-reset": (lambda: oled_reset(2 * US, 9 * US), lambda: oled_reset(4 * US, 9 * US)),
     "onewire-recovery": (lambda: slots(65 * US, US // 2), lambda: slots(65 * US, 2 * US)),
     "onewire-slot": (lambda: written(20 * US), lambda: written(14 * US)),
     "part-empty": (lambda: imu(filled=False), lambda: imu(filled=True)),

@@ -70,7 +70,9 @@ def test_every_kind_has_an_example() -> None:
 def test_an_example_runs_and_firmware_that_does_nothing_fails_it(text: str) -> None:
     contract = load_contract(text, BOARD)
     assert load_contract(dump_contract(contract, BOARD), BOARD) == contract
-    assert len(describe(contract, BOARD)) == len(contract.stimuli) + len(contract.expectations)
+    wired = (*contract.parts, *contract.devices, *contract.modules)
+    said = (*wired, *contract.stimuli, *contract.expectations)
+    assert len(describe(contract, BOARD)) == len(said)
     idle = (0x2000_1000).to_bytes(4, "little") + (0x0800_0009).to_bytes(4, "little")
     with Machine(on_bench(BOARD, contract)) as machine:
         machine.load(flash=idle + b"\xfe\xe7")  # b .

@@ -1,14 +1,15 @@
 """Time is the sum of what instructions cost: counted again, one instruction at a time.
 
 The second count runs the same image on a bare engine with a hook before every instruction. It
-knows prices of single instructions, the refill after every jump, and that a load right behind a
-load overlaps it; nothing of blocks, limits, skipped loops or hooks in C. Firmware compares: it
-reads the cycle counter at random places.
+knows prices of single instructions, the refill after every jump, that a load or store right behind
+a load overlaps it, and that an address just computed is waited for; nothing of blocks, limits,
+skipped loops or hooks in C. Firmware compares: it reads the cycle counter at random places.
 """
 
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 from random import Random
 
 import pytest
@@ -86,6 +87,39 @@ def _readings(ram: bytes) -> list[int]:
     return list(words[first : first + count])
 
 
+@dataclass(frozen=True)
+class Seen:
+    """An instruction: its price and size, the refill after it, and the registers that matter."""
+
+    price: int = 0
+    refill: int = 0
+    fills: int = -1  # by a single load
+    follows: bool = False  # it overlaps a load
+    needs: int = 0  # for an address
+    leaves: int = 0  # by data processing
+    size: int = 0
+
+
+def look(code: bytes) -> Seen:
+    """What an instruction is, as the form of its bytes tells."""
+    made = cycles.cost(code, CORE)
+    match = recognise(code)
+    assert match is not None
+    kind, fields, text = match.form.cost, match.fields, match.form.texts[0]
+    memory = any(word in kind for word in ("load", "store", "table", "multiple"))
+    needs = sum(1 << fields[name] for name in "nm" if name in fields) if memory else 0
+    if memory and "n" not in fields and "[pc" not in text:
+        needs |= 1 << 13
+    leaves = 0
+    if kind in ("alu", "mul", "mla", "mull", "mlal", "divide"):
+        leaves = sum(1 << fields[name] for name in "dlh" if name in fields)
+        leaves |= ("{sp,}" in text) << 13
+    single = kind in ("load", "load-exclusive")
+    fills = fields["d"] if kind == "store-exclusive" else fields.get("t", -1) if single else -1
+    follows = single or kind in ("store-reg", "store-exclusive")
+    return Seen(made.total, made.refill, fills, follows, needs, leaves, len(code))
+
+
 class Counter:
     """Counts cycles before each instruction of a run on a bare engine."""
 
@@ -93,35 +127,26 @@ class Counter:
         self.cycle = 0
         self.readings: list[int] = []
         self._next = -1  # where the next instruction is unless there was a jump
-        self._filled = -1  # the register that a load just before filled
-        self._known: dict[int, tuple[int, int, int, int]] = {}
+        self._before = Seen()
+        self._known: dict[int, Seen] = {}
         self._image = image
         self._now = 0
 
     def before(self, _uc: object, address: int, size: int, _user: object) -> None:
         """An instruction is about to run."""
-        known = self._known.get(address)
-        if known is None:
-            known = self._known[address] = self._look(self._image[address : address + size])
-        price, fills, needs, size = known
+        now = self._known.get(address)
+        if now is None:
+            now = self._known[address] = look(self._image[address : address + size])
+        before = self._before
         if address != self._next:
-            self.cycle += cycles.REFILL[CORE]
-            self._filled = -1
-        overlaps = fills >= 0 and self._filled >= 0 and not needs >> self._filled & 1
-        self._now = self.cycle
-        self.cycle += price - overlaps
-        self._filled, self._next = fills, address + size
-
-    @staticmethod
-    def _look(code: bytes) -> tuple[int, int, int, int]:
-        """Price, register filled by a single load, registers of its address, size."""
-        match = recognise(code)
-        price = cycles.cost(code, CORE).total
-        if match is None or match.form.cost != "load":
-            return price, -1, 0, len(code)
-        fields = match.fields
-        needs = sum(1 << fields[name] for name in "nm" if name in fields)
-        return price, fields.get("t", -1), needs, len(code)
+            self.cycle += before.refill
+            wide = now.size == 4 and address & 2 > 0
+            self.cycle += wide and before.refill < 3
+            before = Seen()
+        overlaps = before.fills >= 0 and now.follows and not now.needs >> before.fills & 1
+        self._now = self.cycle + bool(before.leaves & now.needs) - overlaps
+        self.cycle = self._now + now.price
+        self._before, self._next = now, address + now.size
 
     def read(self, *_: object) -> None:
         """The instruction reads the cycle counter."""

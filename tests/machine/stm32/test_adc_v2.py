@@ -597,16 +597,20 @@ def test_the_reference_and_the_sensor_agree_with_their_calibration() -> None:
     assert hazards(soc) == []
 
 
-def test_vbat_takes_the_channel_from_the_sensor() -> None:
+def test_vbat_takes_the_channel_from_the_sensor_and_leaves_it_the_other() -> None:
+    """Channel 16 is where ST's drivers for this chip find the sensor."""
     soc = converter()
+    sensor = internal(soc, 18, 1 << 23)
     assert internal(soc, 18, 3 << 22) == 1024
+    assert internal(soc, 16, 3 << 22) == sensor
     assert hazards(soc) == []
 
 
 @pytest.mark.parametrize(
     ("channel", "ccr", "smp", "code"),
     [(17, 0, 7, "adc-source-off"), (18, 0, 7, "adc-source-off"), (18, 1 << 23, 3, "adc-sampling"),
-     (18, 1 << 22, 1, "adc-sampling"), (16, 1 << 23, 7, "adc-channel")],
+     (18, 1 << 22, 1, "adc-sampling"), (16, 1 << 22, 7, "adc-source-off"),
+     (16, 1 << 23, 3, "adc-sampling")],
 )  # fmt: skip
 def test_internal_channels_that_cannot_be_trusted(
     channel: int, ccr: int, smp: int, code: str

@@ -21,11 +21,15 @@ PARTS = {
 # What firmware would write, and neighbours of it; pins among them.
 SPI = [0x344, 0x34C, 0x344 | 3, 0x304, 0x340, 0x240, 0x44, 0xC344, 0x8344, 0x744, 0xB44, 0x2344, 0]
 I2C = [1, 0x401, 0x501, 0x101, 0x201, 0xC01, 0x601, 0x81, 0x8000, 0]
+I2C += [0x403, 0x2413, 0x41B, 0x421, 0x1421, 0x503, 0x203, 0x1623]  # SMBus, and PEC
 CHOICES = (
     *(("SPI1", "CR1", v) for v in SPI), *(("SPI2", "CR1", v) for v in SPI),
-    *((p, "CR2", v) for p in ("SPI1", "SPI2") for v in (0, 4, 0xE7)),
+    *((p, "CR2", v) for p in ("SPI1", "SPI2") for v in (0, 4, 0xE7, 0x10, 0xF0)),
     *((p, "DR", v) for p in ("SPI1", "SPI2") for v in (0x9F, 0x05, 0x06, 0x20, 0)),
     *((p, "I2SCFGR", v) for p in ("SPI1", "SPI2") for v in (0xE00, 0xF00, 0)),
+    *(("SPI2", "I2SCFGR", v) for v in (0xC00, 0xD00, 0xD13, 0xCB0, 0xEA0)), ("SPI2", "I2SPR", 4),
+    *(("I2S2ext", "I2SCFGR", v) for v in (0xC00, 0xD00, 0xE00, 0)), ("I2S2ext", "DR", 0x1234),
+    *(("RCC", "CR", v) for v in (0x0400_0083, 0x83)), ("RCC", "PLLI2SCFGR", 0x2000_3000),
     *(("I2C1", "CR1", v) for v in I2C), *(("I2C2", "CR1", v) for v in I2C),
     *((p, "DR", v) for p in ("I2C1", "I2C2") for v in (0xA0, 0xA1, 0x64, 0x65, 0)),
     *((p, "CR2", v) for p in ("I2C1", "I2C2") for v in (16, 0x710, 0xF10)),

@@ -211,6 +211,30 @@ def test_what_is_no_time_is_told(rtc: Soc) -> None:
     assert "the second is 0x3b" in hazard.message
 
 
+def test_a_format_set_before_the_time_is_no_hazard_until_the_time_is_read(rtc: Soc) -> None:
+    """ST's LL examples leave initialization mode with FMT = 1 and the TR of reset, 0 h."""
+    rtc.write("RTC", "ISR", KEPT | INIT)
+    wait(rtc, MS)
+    rtc.write("RTC", "CR", FMT)
+    rtc.write("RTC", "ISR", KEPT)
+    wait(rtc, 10 * MS)
+    assert hazard_codes(rtc) == []
+    set_clock(rtc, 0x115900)
+    wait(rtc, MS)
+    assert now(rtc)[0] == 0x115900
+    assert hazard_codes(rtc) == []
+
+
+def test_a_time_that_nobody_set_is_told_when_it_is_read(rtc: Soc) -> None:
+    rtc.write("RTC", "ISR", KEPT | INIT)
+    wait(rtc, MS)
+    rtc.write("RTC", "CR", FMT)
+    rtc.write("RTC", "ISR", KEPT)
+    wait(rtc, MS)
+    now(rtc)
+    assert hazard_codes(rtc) == ["rtc-no-time"]
+
+
 def test_a_clock_without_a_date_counts_and_its_alarm_sees_day_0(rtc: Soc) -> None:
     """ST's millisecond of the RTC: TR = DR = 0, and an alarm on day 0 at second 1."""
     rtc.write("RTC", "ALRMAR", 1)

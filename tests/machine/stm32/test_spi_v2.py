@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fwgen.machine.stm32.spi_v2.crc import crc
 from fwgen.trace import Burst, Edge, SpiFrame, Trace
-from tests.machine.stm32.alone import Requests, gaps, hazards
+from tests.machine.stm32.alone import Requests, hazards
 from tests.machine.stm32.buses import MS, US, alternate, output, soc_with
 
 MSTR, SPE, SSI, SSM, LSB, DFF, RXONLY = 1 << 2, 1 << 6, 1 << 8, 1 << 9, 1 << 7, 1 << 11, 1 << 10
@@ -84,7 +84,7 @@ def test_the_level_within_a_frame_is_what_a_read_of_idr_gives() -> None:
     master(soc)
     soc.write("SPI1", "CR1", SOFT | MSTR | SPE | 2 << 3)
     soc.write("SPI1", "DR", 0x55)
-    start = soc.scheduler.next_ps - 4 * US
+    start = soc.scheduler.next_ps - 4 * US + US // 4
     for n in range(8):
         soc.run_until(start + n * US // 2 + US // 8)
         assert soc.read("GPIOA", "IDR") >> 7 & 1 == n & 1
@@ -217,7 +217,10 @@ def test_a_master_whose_nss_is_low_falls_back(how: str) -> None:
     assert [h.code for h in hazards(soc)] == ["spi-mode-fault"]
 
 
-def test_receive_only_clocks_on_until_it_is_switched_off_and_the_last_frame_ends() -> None:
+@pytest.mark.parametrize(("later_ps", "in_all"), [(0, 3), (US // 10, 4)])
+def test_receive_only_clocks_on_until_it_is_switched_off_and_the_last_frame_ends(
+    later_ps: int, in_all: int
+) -> None:
     soc = soc_with(FL=FLASH)
     master(soc)
     soc.fabric.pads["PA6"].drive_outside(soc.now_ps, "somebody", 1)
@@ -227,11 +230,12 @@ def test_receive_only_clocks_on_until_it_is_switched_off_and_the_last_frame_ends
         while not soc.read("SPI1", "SR") & RXNE:
             soc.run_until(soc.scheduler.next_ps)
         got.append(soc.read("SPI1", "DR"))
+    soc.run_until(soc.now_ps + later_ps)  # RXNE rises half a bit before the frame is over
     soc.write("SPI1", "CR1", SOFT | MSTR | RXONLY)
     soc.run_until(soc.now_ps + 20 * US)
-    assert len(frames(soc)) == 4
+    assert len(frames(soc)) == in_all
     assert {f.sent for f in frames(soc)} == {None}
-    assert soc.read("SPI1", "SR") == TXE | RXNE
+    assert soc.read("SPI1", "SR") == TXE | RXNE * (in_all - 3)
     assert got == [0xFF] * 3
     assert not hazards(soc)
 
@@ -317,111 +321,3 @@ def test_the_clock_on_no_pin_is_a_hazard() -> None:
     soc.write("SPI1", "DR", 1)
     soc.run_until(soc.now_ps + 9 * US)
     assert [h.code for h in hazards(soc)] == ["spi-not-connected"]
-
-
-def test_ti_frames_and_i2s_slaves_are_gaps() -> None:
-    soc = soc_with()
-    soc.write("SPI1", "CR2", 1 << 4)
-    soc.write("SPI2", "I2SCFGR", 1 << 11 | 1 << 10)
-    assert gaps(soc) == ["SPI1.CR2.FRF", "SPI2.I2SCFGR.I2SCFG"]
-
-
-I2SMOD, I2SE = 1 << 11, 1 << 10
-
-
-def i2s(soc, cfg: int, divider: int = 4, *, mck: bool = False) -> None:
-    """I2S2 on PB12 (WS), PB13 (CK), PB15 (SD), from a PLLI2S of 192 / 5 = 38.4 MHz."""
-    soc.write("RCC", "PLLCFGR", 16 | 192 << 6 | 4 << 24)
-    soc.write("RCC", "PLLI2SCFGR", 192 << 6 | 5 << 28)
-    soc.write("RCC", "CR", soc.read("RCC", "CR") | 1 << 26)
-    while not soc.read("RCC", "CR") & 1 << 27:
-        soc.run_until(soc.scheduler.next_ps)
-    for pin in ("PB12", "PB13", "PB15"):
-        alternate(soc, pin, 5)
-    alternate(soc, "PC6", 5)
-    soc.write("SPI2", "I2SPR", divider | mck << 9)
-    soc.write("SPI2", "I2SCFGR", I2SMOD | cfg)
-    soc.write("SPI2", "I2SCFGR", I2SMOD | I2SE | cfg)
-
-
-def send_samples(soc, halves: list[int]) -> None:
-    for half in halves:
-        while not soc.read("SPI2", "SR") & TXE:
-            soc.run_until(soc.scheduler.next_ps)
-        soc.write("SPI2", "DR", half)
-    while soc.read("SPI2", "SR") & BSY:
-        soc.run_until(soc.scheduler.next_ps)
-
-
-def heard_on_the_wires(soc, wait: int) -> list[tuple[int, int]]:
-    """(WS, SD) at each rising edge of CK; WS as it was ``wait`` bits before."""
-    seen = trace(soc)
-    rises = [t for t, level in seen.edges("PB13") if level and t > 2 * US]
-    select = [seen.level("PB12", t) for t in rises]
-    data = [seen.level("PB15", t) for t in rises]
-    return list(zip([select[0]] * wait + select, data, strict=False))
-
-
-@pytest.mark.parametrize(("standard", "left"), [(0, 0), (1, 1)])
-def test_sixteen_bit_samples_alternate_between_left_and_right(standard: int, left: int) -> None:
-    soc = soc_with()
-    i2s(soc, 2 << 8 | standard << 4)
-    send_samples(soc, [0x8001, 0x7FFE, 0x1234, 0xABCD])
-    assert [f.sent for f in frames(soc, "SPI2")] == [0x8001, 0x7FFE, 0x1234, 0xABCD]
-    bits = heard_on_the_wires(soc, 1 if standard == 0 else 0)
-    words = [bits[n : n + 16] for n in range(0, 64, 16)]
-    assert [int("".join(str(d) for _, d in w), 2) for w in words] == [
-        0x8001, 0x7FFE, 0x1234, 0xABCD,
-    ]  # fmt: skip
-    sides = [{ws for ws, _ in w} for w in words]
-    assert sides == [{left}, {1 - left}, {left}, {1 - left}]
-    assert not told(soc)
-
-
-def test_the_sampling_rate_follows_divider_and_master_clock() -> None:
-    for mck, divider, wide, wanted in (
-        (False, 25, 0, 38_400_000 / (32 * 50)), (False, 12, 1, 38_400_000 / (64 * 24)),
-        (True, 3, 0, 38_400_000 / (256 * 6)), (True, 3, 1, 38_400_000 / (256 * 6)),
-    ):  # fmt: skip
-        soc = soc_with()
-        i2s(soc, 2 << 8 | wide, divider, mck=mck)
-        send_samples(soc, [1, 2, 3, 4])
-        starts = [f.start_ps for f in frames(soc, "SPI2")]
-        assert abs((starts[2] - starts[0]) - 1e12 / wanted) < 5
-        edges = [t for t, level in trace(soc).edges("PC6") if level and t > 2 * US]
-        if mck:
-            assert abs((edges[9] - edges[1]) / 8 - 1e12 / (256 * wanted)) < 2
-
-
-def test_longer_samples_take_two_halves_of_dr() -> None:
-    soc = soc_with()
-    i2s(soc, 2 << 8 | 1 << 1)
-    send_samples(soc, [0x8EAA, 0x3300, 0x1111, 0x2200])
-    assert [f.sent for f in frames(soc, "SPI2")] == [0x8EAA33, 0x111122]
-
-
-def test_a_master_that_receives_clocks_on_by_itself() -> None:
-    soc = soc_with()
-    soc.fabric.pads["PB15"].drive_outside(soc.now_ps, "a microphone", 1)
-    i2s(soc, 3 << 8 | 1 << 1)
-    got = []
-    for _ in range(4):
-        while not soc.read("SPI2", "SR") & RXNE:
-            soc.run_until(soc.scheduler.next_ps)
-        got.append(soc.read("SPI2", "DR"))
-    assert got == [0xFFFF, 0xFF00] * 2
-    soc.write("SPI2", "I2SCFGR", I2SMOD | 3 << 8 | 1 << 1)
-    assert not soc.read("SPI2", "SR") & BSY
-
-
-@pytest.mark.parametrize(
-    ("divider", "pll", "code"), [(1, True, "i2s-divider"), (4, False, "i2s-no-clock")]
-)
-def test_what_keeps_i2s_still_is_told(divider: int, pll: bool, code: str) -> None:
-    soc = soc_with()
-    if pll:
-        i2s(soc, 2 << 8, divider)
-    else:
-        soc.write("SPI2", "I2SPR", divider)
-        soc.write("SPI2", "I2SCFGR", I2SMOD | I2SE | 2 << 8)
-    assert told(soc) == [code]

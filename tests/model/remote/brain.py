@@ -49,13 +49,17 @@ def _toml(value: object) -> str:
 
 def contract_answer(contract: Contract, **changes: object) -> str:
     """A contract as a remote model states it."""
-    data = tomllib.loads(dump_contract(contract))
+    data = tomllib.loads(dump_contract(contract, BOARD))
     answer: dict[str, Any] = {
         "understood": ["as asked"], "assumed": [], "refused": "", "title": data["title"],
-        "do": [], "expect": [],
+        "parts": [], "do": [], "expect": [],
     }  # fmt: skip
-    verbs = ("press", "drive", "send", "blinks", "level", "pattern", "counts", "pwm", "follows",
-             "when", "never", "exclusive", "says", "asleep", "quiet")  # fmt: skip
+    verbs = ("press", "turn", "drive", "set", "ramp", "sine", "send", "send_hex", "blinks",
+             "level", "pattern", "counts", "pwm", "tone", "follows", "inverts", "when", "never",
+             "exclusive", "says", "replies", "shows", "transfer", "asleep", "quiet")  # fmt: skip
+    for name, table in data.get("parts", {}).items():
+        lines = [f"{k} = {_toml(v)}" for k, v in table.items() if k not in ("kind", "title")]
+        answer["parts"].append({"name": name, "kind": table["kind"], "with": lines})
     for key in ("do", "expect"):
         for table in data.get(key, []):
             verb = next(verb for verb in verbs if verb in table)
@@ -65,6 +69,9 @@ def contract_answer(contract: Contract, **changes: object) -> str:
                 value = rest.pop("but", [])
             if verb in ("when", "never"):
                 rest[verb], value = value, []
+            if verb == "shows":
+                rest |= {k: v for k, v in value.items() if k != "part"}
+                value = value["part"]
             subjects = value if isinstance(value, list) else [value]
             lines = [f"{k} = {_toml(v)}" for k, v in rest.items()]
             answer[key].append({"verb": verb, "subjects": subjects, "with": lines})
@@ -76,12 +83,13 @@ class Brain:
     """Answers for one prompt. ``damages`` are done to the first answers, one each.
 
     After that it gives what is right: as a repair only the units that differ from what stands in
-    the conversation.
+    the conversation. ``emits``: it knows the firmware under another sentence.
     """
 
     prompt: str
     damages: list[Callable[[Emission], Emission]] = field(default_factory=list)
     contract: str = ""
+    emits: str = ""
     speak: Callable[..., Reply] = chat
     told: list[str] = field(default_factory=list)  # what it was told was wrong
     emitted: int = 0
@@ -94,7 +102,7 @@ class Brain:
         messages = body.get("messages") or body["input"]
         if "contract" in messages[0]["content"][:200]:
             return speak(self.contract or contract_answer(contract_of(self.prompt)))
-        right = emission_of(self.prompt)
+        right = emission_of(self.emits or self.prompt)
         self.emitted += 1
         if len(messages) > 2:
             self.told.append(messages[-1]["content"])

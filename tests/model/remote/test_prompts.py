@@ -11,7 +11,7 @@ from fwgen.contract import load_contract
 from fwgen.image.link import link
 from fwgen.image.wire import parse_emission
 from fwgen.model.remote.card import card
-from fwgen.model.remote.contracts import SCHEMA, contract_toml
+from fwgen.model.remote.contracts import contract_toml, schema
 from fwgen.model.remote.contracts import system_prompt as contract_prompt
 from fwgen.model.remote.emissions import prompt_of
 from fwgen.model.remote.system import example, needs_of, system_prompt, text_of
@@ -84,7 +84,7 @@ def test_the_example_of_a_contract_is_a_right_answer() -> None:
 
     sentence, answer = text_of("contract").partition("EXAMPLE ")[2].split("\n", 1)
     data = json.loads(answer)
-    assert set(data) == set(SCHEMA["required"])
+    assert set(data) == set(schema()["required"])
     contract = load_contract(contract_toml(data, sentence, BOARD), BOARD)
     image = pipeline.generate("toggle the LED on each press of the button", BOARD).proof.image
     assert pipeline.prove(image, BOARD, contract).passed
@@ -93,7 +93,7 @@ def test_the_example_of_a_contract_is_a_right_answer() -> None:
 def test_the_contract_prompt_names_every_verb() -> None:
     text = contract_prompt(BOARD)
     for key in ("do", "expect"):
-        for verb in SCHEMA["properties"][key]["items"]["properties"]["verb"]["enum"]:
+        for verb in schema()["properties"][key]["items"]["properties"]["verb"]["enum"]:
             assert verb == "send_hex" or re.search(rf"\b{verb}\b", text)
     assert count_tokens(text) < 2000
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from fwgen.machine.signals import Pad
     from fwgen.machine.soc import Soc
 
-# Where the internal sources are unless the chip file says otherwise (``internal``): the temperature
-# sensor shares its channel with VBAT (RM0368 §11.10).
-INTERNAL = {"reference": 17, "sensor": 18, "vbat": 18}
+# Where the internal sources are unless the chip file says otherwise (``internal``): RM0368 §11.10 has
+# the temperature sensor share a channel with VBAT. ST's drivers for the STM32F401
+# (stm32f4xx_hal_adc_ex.h, stm32f4xx_ll_adc.h) and Arduino's core convert it on channel 16 instead.
+INTERNAL = {"reference": [17], "sensor": [16, 18], "vbat": [18]}
 
 # DS10086, temperature sensor, embedded reference and VBAT monitoring characteristics: typical.
 SENSOR_25C_UV, SENSOR_SLOPE_UV = 760_000, 2_500  # at 25 °C, per degree
@@ -58,7 +59,7 @@ class Inputs:
         self._soc = soc
         internal = spec.options.get("internal", INTERNAL)
         assert isinstance(internal, dict)
-        self._internals: dict[str, int] = internal
+        self._internals: dict[str, list[int]] = internal  # source -> its channels
         ratio = spec.options.get("vbat_ratio", VBAT_RATIO)
         assert isinstance(ratio, int)
         self._vbat_ratio = ratio
@@ -103,7 +104,7 @@ class Inputs:
 
     def _source(self, channel: int, switches: Switches) -> str:
         """What is connected to a channel inside; where two share it, VBAT while it is on."""
-        names = [name for name, at in self._internals.items() if at == channel]
+        names = [name for name, at in self._internals.items() if channel in at]
         if len(names) > 1:
             names.remove("sensor" if switches.vbat else "vbat")
         return names[0] if names else ""
@@ -162,14 +163,15 @@ class Inputs:
         if not source:
             cure = "choose a channel that a pin has"
             if self._internals:
-                cure += f", or {' or '.join(map(str, sorted({*self._internals.values()})))}"
+                known = sorted({at for channels in self._internals.values() for at in channels})
+                cure += f", or {known[0]} to {known[-1]}"
             return [Flaw(
                 "adc-channel", f"channel {channel} is connected to nothing", "RM0368 §11.3.3", cure
             )]  # fmt: skip
         if source == "vbat" and switches.vbat:
             least, what = VBAT_SAMPLING_PS, "VBAT"
         elif source == "vbat" or switches.since_ps is None:
-            shared = self._internals.get("vbat") == self._internals.get("sensor")
+            shared = channel in self._internals["vbat"]
             bit = "VBATE" if source == "vbat" else "TSVREFE"
             if source == "sensor" and shared:
                 bit = "TSVREFE or VBATE"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from fwgen.machine.dma import wired_to
 from fwgen.machine.stm32.dma_v2.stream import FIFO, MEMORY_TO_MEMORY
 
 if TYPE_CHECKING:
@@ -140,20 +139,28 @@ def _addresses(stream: Stream) -> Iterator[Flaw]:
 
 
 def _request(dma: Dma, stream: Stream) -> Iterator[Flaw]:
-    wired = wired_to(dma.soc.chip.peripherals, dma.name, stream.number, stream.channel)
+    wired = dma.wired(stream)
     if not wired:
         yield _flaw(
             "dma-no-request",
             f"{stream.name} listens to channel {stream.channel}, on which nothing requests",
             "9.3.3", "look up stream and channel of the request in Tables 27 and 28",
         )  # fmt: skip
-        return
+
+
+def unasked(dma: Dma, stream: Stream) -> Flaw | None:
+    """What keeps a stream waiting that is enabled: whoever asks it has no clock.
+
+    It may be enabled first, as §9.3.17 has it; only one that is never asked is a flaw.
+    """
+    wired = dma.wired(stream)
     gated = dma.soc.gated
-    if all(spec.gate is not None and not gated.get(spec.name, False) for spec, _ in wired):
-        names = " and ".join(dict.fromkeys(spec.name for spec, _ in wired))
-        yield _flaw(
-            "dma-no-request",
-            f"{stream.name} is enabled while the clock of {names}, which requests on channel"
-            f" {stream.channel}, is off",
-            "9.3.17", f"enable the clock of {names} first",
-        )  # fmt: skip
+    if not wired or any(s.gate is None or gated.get(s.name, False) for s, _ in wired):
+        return None
+    names = " and ".join(dict.fromkeys(spec.name for spec, _ in wired))
+    return _flaw(
+        "dma-no-request",
+        f"{stream.name} waits for a request on channel {stream.channel}, and the clock of {names},"
+        " which would make it, is off",
+        "9.3.3", f"enable the clock of {names}",
+    )  # fmt: skip

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.errors import BoardError
+from fwgen.machine.dma import wired_to
 from fwgen.machine.peripheral import Peripheral, Reg
-from fwgen.machine.stm32.dma_v2.checks import fits_threshold, flaws
+from fwgen.machine.stm32.dma_v2.carry import carrier
+from fwgen.machine.stm32.dma_v2.checks import fits_threshold, flaws, unasked
 from fwgen.machine.stm32.dma_v2.ports import Port, reaches
 from fwgen.machine.stm32.dma_v2.stream import (
     ALL,
@@ -20,11 +22,13 @@ from fwgen.machine.stm32.dma_v2.stream import (
     Stream,
 )
 from fwgen.machine.time import NEVER
+from fwgen.trace import Hazard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.leap import Carrier
     from fwgen.machine.peripheral import Register
     from fwgen.machine.soc import Soc
     from fwgen.machine.stm32.dma_v2.stream import Step
@@ -88,7 +92,8 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         self._timer: Timer | None = None
         self._until = self._free = 0  # ticks: the step's end; when the ports are free again
         self._lines = [False] * len(STREAMS)
-        soc.dma.connect(self.name, self._raised)
+        self._wired: dict[tuple[int, int], list[tuple[PeripheralSpec, str]]] = {}
+        soc.dma.connect(self.name, self._raised, self._carrier)
 
     def on_reset(self, t_ps: int) -> None:
         """Every stream stops where it is."""
@@ -122,6 +127,11 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
     def _flags(self, stream: Stream) -> tuple[Register, int]:
         low = stream.number < 4
         return self.lisr if low else self.hisr, _LOWEST[stream.number % 4]
+
+    def mark(self, stream: Stream, flags: int) -> None:
+        """Set flags of a stream that do not interrupt."""
+        status, lowest = self._flags(stream)
+        status.value |= flags << lowest
 
     def flag(self, stream: Stream, flags: int, t_ps: int) -> None:
         """Set flags of a stream; those that are enabled interrupt."""
@@ -158,7 +168,8 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         status.value &= ~written
         by.value = 0
         for stream in streams:
-            self._request(stream, t_ps)
+            if self._lines[stream.number]:
+                self._request(stream, t_ps)
 
     # ------------------------------------------------------------------ registers of a stream
 
@@ -229,6 +240,26 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
             )
         register.value = before & mask | register.value & ~mask
 
+    def wired(self, stream: Stream) -> list[tuple[PeripheralSpec, str]]:
+        """The requests that come in on the line that a stream listens to."""
+        key = stream.number, stream.channel
+        if key not in self._wired:
+            self._wired[key] = wired_to(self.soc.chip.peripherals, self.name, *key)
+        return self._wired[key]
+
+    def unfinished(self, t_ps: int) -> tuple[Hazard, ...]:
+        """Streams that were unclocked from their start to the end of the run."""
+        found = [
+            unasked(self, one)
+            for one in self._enabled
+            if one.unclocked and one.ndtr.value == one.reload
+        ]
+        return tuple(
+            Hazard.of(one.code, one.message, max(0, t_ps - 1), section=one.section, cure=one.cure)
+            for one in found
+            if one is not None
+        )
+
     # ------------------------------------------------------------------ starting and stopping
 
     def _start(self, stream: Stream, t_ps: int) -> None:
@@ -241,6 +272,9 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
             )
         stream.configure()
         stream.start()
+        stream.unclocked = (
+            stream.direction != MEMORY_TO_MEMORY and unasked(self, stream) is not None
+        )
         for flaw in flaws(self, stream):
             self.soc.hazard(flaw.code, flaw.message, section=flaw.section, cure=flaw.cure)
         if not fits_threshold(stream):
@@ -332,6 +366,15 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         self._step, self._serving = step, stream
         self._until = now + step.cycles
         self._await(self._until, self._finish)
+
+    def _carrier(self, number: int, channel: int, register: int) -> Carrier | None:
+        """Who serves a request line, byte by byte and all alike; None while anything is open."""
+        if self._step is not None or (self._timer is not None and self._timer.pending):
+            return None
+        stream = self.streams[number]
+        if stream.channel != channel or not stream.enabled:
+            return None
+        return carrier(self, stream, register)
 
     def _await(self, tick: int, call: Callable[[int], None]) -> None:
         self._timer = self.soc.scheduler.at(min(NEVER, self.clock.time_of(tick)), call)

@@ -18,6 +18,7 @@ from fwgen.errors import BoardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from fractions import Fraction
 
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.memory import Region
@@ -55,16 +56,22 @@ class Port:
     ) -> None:
         self._soc, self._clock = soc, clock
         self.reaches, self._direct = frozenset(reaches), direct
-        self._specs: dict[int, PeripheralSpec | None] = {}  # by address >> 4
+        self._ratios: dict[str, tuple[Fraction, Fraction, int]] = {}
+        self._places: dict[int, Place] = {}  # by address >> 4
 
     def place(self, address: int) -> Place:
         """What is at an address, reached or not."""
         key = address >> 4
-        if key not in self._specs:
-            self._specs[key] = self._soc.chip.peripheral_at(address)
-        spec = self._specs[key]
-        memory = self._soc.memory
-        return Place(spec, None if spec is not None or memory is None else memory.find(address))
+        known = self._places.get(key)
+        if known is not None:
+            return known
+        spec, memory = self._soc.chip.peripheral_at(address), self._soc.memory
+        found = None if spec is not None or memory is None else memory.find(address)
+        place = Place(spec, found)
+        # What is there stays there, and 16 bytes from a multiple of 16 on are of one place.
+        if spec is not None or (found is not None and not (found.base | found.size) & 15):
+            self._places[key] = place
+        return place
 
     def allows(self, place: Place) -> bool:
         """Whether the port has a way there."""
@@ -144,7 +151,10 @@ class Port:
 
     def _ratio(self, bus: str) -> int:
         own, other = self._clock.hz, self._soc.clock(bus).hz
-        return int(own / other) if own and other else 1
+        known = self._ratios.get(bus)
+        if known is None or known[0] is not own or known[1] is not other:
+            known = self._ratios[bus] = (own, other, int(own / other) if own and other else 1)
+        return known[2]
 
 
 def reaches(options: dict[str, object], key: str, where: str) -> tuple[str, ...]:

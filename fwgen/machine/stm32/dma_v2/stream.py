@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fwgen.machine.peripheral import Peripheral, Register
     from fwgen.machine.stm32.dma_v2.controller import Dma
@@ -58,8 +58,10 @@ class Stream:
     def clear(self) -> None:
         """As after reset."""
         self.enabled = self.stopping = False
+        self.unclocked = False  # who asks it had no clock when it was enabled
         self.fifo = bytearray()
         self.direction = self.priority = self.channel = 0
+        self._line: Mapping[tuple[Peripheral, str], bool] = {}  # who requests
         self.direct = True
         self.psize = self.msize = self.pbeats = self.mbeats = 1
         self.threshold = 4
@@ -82,8 +84,7 @@ class Stream:
     @property
     def requested(self) -> bool:
         """Whether the line that CHSEL selects asks for a transfer."""
-        dma = self._dma
-        return dma.soc.dma.level(dma.name, self.number, self.channel)
+        return bool(self._line)
 
     # ------------------------------------------------------------------ enabling
 
@@ -91,6 +92,8 @@ class Stream:
         """Take over the registers as EN is set, and let hardware force what it forces. §9.5.5."""
         cr, fcr = self.cr, self.fcr
         self.direction, self.priority, self.channel = cr.DIR, cr.PL, cr.CHSEL
+        dma = self._dma
+        self._line = dma.soc.dma.line(dma.name, self.number, self.channel)
         if self.direction == MEMORY_TO_MEMORY:
             fcr.set(DMDIS=1)
             cr.set(PFCTRL=0)
@@ -129,6 +132,53 @@ class Stream:
     def target(self) -> int:
         """The memory that is used now. §9.3.9."""
         return self.m1ar.value if self.cr.DBM and self.cr.CT else self.m0ar.value
+
+    # ------------------------------------------------------------------ many rounds at once
+
+    def moves_bytes_of(self, register: int) -> bool:
+        """Whether each round moves one byte between a register and memory, pointing up."""
+        return (
+            self.enabled
+            and not self.stopping
+            and self.direct
+            and self.direction in (TO_MEMORY, TO_PERIPHERAL)
+            and not self.cr.PFCTRL
+            and self.psize == self.msize == self._m_step == 1
+            and self._p_step == 0
+            and self._p_at == register
+        )
+
+    @property
+    def memory_at(self) -> int:
+        """Where in memory the next round goes, or reads ahead."""
+        return self._m_at
+
+    @property
+    def register_at(self) -> int:
+        """The peripheral's register."""
+        return self._p_at
+
+    @property
+    def ahead(self) -> int:
+        """Bytes that are still to be read from memory."""
+        return self._m_left
+
+    @property
+    def rounds_before_flag(self) -> int:
+        """Bytes that can be moved before TCIF rises, or HTIF where it interrupts."""
+        tells = self.cr.HTIE and not self._halfway
+        return (-(-self._total // 2) if tells else self._total) - self._done - 1
+
+    def moved(self, count: int) -> None:
+        """So many rounds of one byte are done."""
+        self._m_at += count
+        self._done += count
+        self.ndtr.value -= count
+        if self.direction == TO_PERIPHERAL:
+            self._m_left -= count
+        if not self._halfway and 2 * self._done >= self._total:
+            self._halfway = True
+            self._dma.mark(self, HT)
 
     # ------------------------------------------------------------------ what comes next
 

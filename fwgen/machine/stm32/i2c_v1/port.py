@@ -17,17 +17,15 @@ from fwgen.machine.stm32.i2c_v1.checks import (
 )
 from fwgen.machine.stm32.i2c_v1.lines import BusLines
 from fwgen.machine.stm32.i2c_v1.log import TransferLog
+from fwgen.machine.stm32.i2c_v1.pec import Pec
 from fwgen.machine.stm32.i2c_v1.slave import Slave
 from fwgen.machine.stm32.i2c_v1.smbus import Smbus
 from fwgen.machine.stm32.i2c_v1.talker import Talker
-from fwgen.machine.stm32.spi_v2.crc import crc
 from fwgen.machine.time import NEVER
 
 if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.soc import Soc
-
-PEC_POLYNOMIAL = 0x07
 
 # What a master is doing: nothing; waiting for software after START, the first or the second address
 # byte; sending one of them; transmitting, receiving; refused; sending a STOP.
@@ -59,10 +57,12 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.slave = Slave(self)
         self.ear = Ear(self.lines, self.slave, self.slave.paused, outbid=self.slave.outbid)
         self.smbus = Smbus(self)
+        self.pec = Pec(self)
         self.log = TransferLog(soc.recorder, self.name)
         self._start()
 
     def _start(self) -> None:
+        self.pec.clear()
         self.phase = OFF
         self.tx: int | None = None  # what waits in DR to be sent
         self.held: int | None = None  # a byte received while DR was full
@@ -72,12 +72,10 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self._ten_bit = False
         self._ack_latch = False
         self._nack_last = False
-        self._pec_by_dma = False
         self._sent_any = False
         self._refused = False  # the last byte received was not acknowledged
         self._ev = self._er = False
         self._asks = (False, False)
-        self.pec = 0
         self._free_from = 0  # a START keeps this distance from the STOP before
 
     def on_reset(self, t_ps: int) -> None:
@@ -132,7 +130,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.lines.listen(None)
         self.ear.clear()
         self.slave.clear()
-        self.phase, self.tx, self.held, self._pec_by_dma = OFF, None, None, False
+        self.phase, self.tx, self.held, self.pec.by_dma = OFF, None, None, False
         self.sr1.value = self.sr2.value = 0
         self.lines.release(t_ps)
 
@@ -298,9 +296,9 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         pec = bool(self.cr1.ENPEC)
         if request == "rx" and left == 1:
             self._nack_last = bool(self.cr2.LAST)
-            self._pec_by_dma = pec
+            self.pec.by_dma = pec
         elif request == "tx" and left == 0 and pec:
-            self._pec_by_dma = True
+            self.pec.by_dma = True
             self.sr1.set(TXE=0)
             self._advance(t_ps)
             self.slave.go_on(t_ps)
@@ -357,10 +355,10 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         if again:
             self.log.end(t_ps, "restart")
         else:
-            self.clear_pec()
+            self.pec.clear()
         self.sr1.set(TXE=0, BTF=0)
         self.tx = self.held = None
-        self._refused = self._nack_last = self._pec_by_dma = False
+        self._refused = self._nack_last = self.pec.by_dma = False
         if self.phase == OFF:
             self._ten_bit = False
         self.phase = ADDRESS
@@ -382,7 +380,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self._ten_bit = header
         self.phase = ADDRESS
         self.log.address(byte, second=bool(again))
-        self.count_pec(byte)
+        self.pec.count(byte)
 
         def sent(t: int, acked: bool) -> None:
             if not acked:
@@ -399,7 +397,7 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
     def _send_second(self, t_ps: int, byte: int) -> None:
         self.phase = ADDRESS
         self.log.second(byte)
-        self.count_pec(byte)
+        self.pec.count(byte)
 
         def sent(t: int, acked: bool) -> None:
             if acked:
@@ -428,17 +426,17 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         if self.tx is not None:
             byte, self.tx = self.tx, None
             # "TxE is not set if [...] the next byte to be transmitted is PEC" (§18.6.6)
-            sr1.set(TXE=int(not self.pec_is_next), BTF=0)
-        elif self.pec_is_next:
-            byte, pec = self.pec, True
-            self.pec_is_over()
+            sr1.set(TXE=int(not self.pec.is_next), BTF=0)
+        elif self.pec.is_next:
+            byte, pec = self.pec.value, True
+            self.pec.over()
         else:
             if self._sent_any:
                 sr1.set(BTF=1)
             return
         self._sent_any = True
         if not pec:
-            self.count_pec(byte)
+            self.pec.count(byte)
 
         def sent(t: int, acked: bool) -> None:
             self.log.byte(byte, acked=acked)
@@ -458,8 +456,8 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
 
         def ack(byte: int) -> bool:
             nonlocal is_pec
-            is_pec = self.pec_is_next
-            if is_pec and (byte != self.pec or not self._pec_by_dma):
+            is_pec = self.pec.is_next
+            if is_pec and (byte != self.pec.value or not self.pec.by_dma):
                 return False  # "NACK must follow the PEC whatever the check result" (§18.3.8)
             now = bool(self.cr1.ACK)
             wanted = self._ack_latch if self.cr1.POS else now
@@ -470,9 +468,9 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
             self.log.byte(byte, acked=acked)
             self._refused = not acked
             if is_pec:
-                self.check_pec(byte)
+                self.pec.check(byte)
             else:
-                self.count_pec(byte)
+                self.pec.count(byte)
             self.take_in(byte)
             self._advance(t)
             self.request(t)
@@ -508,53 +506,22 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
         self.sr1.set(TXE=0, SB=0)
         if not self.held:
             self.sr1.set(BTF=0)
-        self.cr1.set(PEC=0)
-        self._pec_by_dma = False
+        self.pec.over()
         self.smbus.bounded()
+        if ours or self.phase == OFF:
+            self.cr1.set(STOP=0)  # "cleared [...] when a Stop condition is detected"
         if ours:
-            self.cr1.set(STOP=0)
             self.phase, self.tx = OFF, None
 
     def _lost(self, t_ps: int) -> None:
         """Another master was stronger (§18.3.4)."""
         self.log.end(t_ps, "lost")
         self.phase, self.tx = OFF, None
-        self.cr1.set(STOP=0, PEC=0)
-        self._pec_by_dma = False
+        self.cr1.set(STOP=0)
+        self.pec.over()
         self.sr1.set(ARLO=1, SB=0, TXE=0, BTF=0)
         self.sr2.set(MSL=0, TRA=0)
         self.request(t_ps)
-
-    # ------------------------------------------------------------------ PEC, time limits
-
-    def count_pec(self, byte: int) -> None:
-        """A byte of a message, its addresses included, goes into the PEC (§18.3.8)."""
-        if self.cr1.ENPEC:
-            self.pec = crc(self.pec, byte, PEC_POLYNOMIAL, 8)
-            self.sr2.set(PEC=self.pec)
-
-    @property
-    def pec_is_next(self) -> bool:
-        """Whether the next byte that is sent, or has been received, is the PEC."""
-        return bool(self.cr1.ENPEC and (self.cr1.PEC or self._pec_by_dma))
-
-    def pec_is_over(self) -> None:
-        """The PEC was sent, or checked."""
-        self.cr1.set(PEC=0)
-        self._pec_by_dma = False
-
-    def check_pec(self, byte: int) -> bool:
-        """The PEC was received; whether it is the right one."""
-        self.pec_is_over()
-        fits = byte == self.pec
-        if not fits:
-            self.sr1.set(PECERR=1)
-        return fits
-
-    def clear_pec(self) -> None:
-        """A message begins."""
-        self.pec = 0
-        self.sr2.set(PEC=0)
 
     def timed_out(self, t_ps: int) -> None:
         """SMBus: SCL was held for too long. A master sends STOP, a slave lets go (§18.6.6)."""

@@ -45,7 +45,7 @@ class Slave:
         if self.selected:
             port.log.end(t_ps, "restart")
         if not (port.is_master or (port.sr2.BUSY and self.selected)):
-            port.clear_pec()
+            port.pec.clear()
         port.sr2.set(BUSY=1)
         port.cr1.set(PEC=0)
         port.smbus.bounded()
@@ -81,12 +81,12 @@ class Slave:
             if byte & 1:  # a repeated START after the whole address
                 if not self._ten_selected:
                     return False
-                port.count_pec(byte)
+                port.pec.count(byte)
                 port.log.address(byte, second=True)
                 self.selected = self._new = True
                 port.log.answered()
                 return True
-            port.count_pec(byte)
+            port.pec.count(byte)
             port.log.address(byte)
             self._awaits_second = True
             return True
@@ -96,7 +96,7 @@ class Slave:
             sr2.set(DUALF=1)
         else:
             return False
-        port.count_pec(byte)
+        port.pec.count(byte)
         port.log.address(byte)
         port.log.answered()
         self.selected = self._new = True
@@ -111,16 +111,16 @@ class Slave:
             low = port.oar1.value & 0xFF
             if byte != low:
                 return False
-            port.count_pec(byte)
+            port.pec.count(byte)
             port.log.second(byte)
             port.log.answered()
             self.selected = self._new = self._ten_selected = True
             return True
         acked = bool(port.cr1.ACK)
-        if port.pec_is_next:  # "NACK [...] if the next received byte is not equal" (§18.3.8)
-            acked = port.check_pec(byte)
+        if port.pec.is_next:  # "NACK [...] if the next received byte is not equal" (§18.3.8)
+            acked = port.pec.check(byte)
         else:
-            port.count_pec(byte)
+            port.pec.count(byte)
         port.log.byte(byte, acked=acked)
         if acked:
             self._taken = byte
@@ -156,15 +156,15 @@ class Slave:
         """The next byte to the master."""
         port = self._port
         byte, port.tx = port.tx, None
-        if byte is None and port.pec_is_next:
-            byte = port.pec
-            port.pec_is_over()
+        if byte is None and port.pec.is_next:
+            byte = port.pec.value
+            port.pec.over()
         elif byte is None:  # NOSTRETCH: nothing was written in time
             port.sr1.set(OVR=1)
             byte = 0xFF
         else:
-            port.count_pec(byte)
-        port.sr1.set(TXE=int(not port.pec_is_next), BTF=0)
+            port.pec.count(byte)
+        port.sr1.set(TXE=int(not port.pec.is_next), BTF=0)
         self._sent = byte
         port.request(t_ps)
         return byte
@@ -177,7 +177,7 @@ class Slave:
             port.sr1.set(AF=1, TXE=0)
             self._sends, self._refused = False, True
             port.tx = None
-        elif port.tx is None and not port.pec_is_next:
+        elif port.tx is None and not port.pec.is_next:
             port.sr1.set(BTF=1)
             self._hold(t_ps)
         port.request(t_ps)
@@ -224,7 +224,7 @@ class Slave:
         port = self._port
         if not self._stretches or port.sr1.ADDR or port.held is not None:
             return
-        if self._sends and port.tx is None and not port.pec_is_next:
+        if self._sends and port.tx is None and not port.pec.is_next:
             return
         self._stretches = False
         port.smbus.lets_go(t_ps)

@@ -80,6 +80,8 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         self._stamped: tuple[Moment, int] | None = None
         self._asleep = False
         self._prescaled = 0  # writes of PRER since initialization mode was entered
+        self._set = False  # whether TR or DR was written since
+        self._unset: list[str] = []  # what of a time that nobody wrote is none, until it is read
         self._reset_shadows()
 
     @property
@@ -259,6 +261,9 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         """Reading locks the registers above until DR is read (§17.3.6)."""
         tick = self.tick
         value = self._shown(name, tick)
+        if not self.isr.INITF:
+            wrong, self._unset = self._unset, []
+            self._tell_no_time(wrong)
         if not self.cr.BYPSHAD and not self.isr.INITF:
             self._doubt(name, value, tick)
             for above in {"SSR": ("TR", "DR"), "TR": ("DR",)}.get(name, ()):
@@ -299,7 +304,7 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         now = self._registers(tick if bypass else tick & ~1)
         plain = self.isr.RSF and self._held is None and self.clock.hz >= 7 * self._rtcclk.hz
         held = any(now[SHADOWS.index(name)] != value for name, value in self._locked.items())
-        if self.isr.INITF or (not bypass and (held or not plain)):
+        if self.isr.INITF or self._unset or (not bypass and (held or not plain)):
             return None
         lane = offset - spec.offset
         value = now[SHADOWS.index(spec.name)] >> 8 * lane & (1 << 8 * size) - 1
@@ -375,7 +380,7 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         self._settle()
         self.tr.value, self.dr.value, _ = self._registers(self.tick)
         self._running = False
-        self._prescaled = 0
+        self._prescaled, self._set = 0, False
         self.isr.set(INITF=1, RSF=0)
         self._locked.clear()
         self.waits.cancel("COPY")
@@ -387,11 +392,10 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
             return
         self.isr.set(INITF=0)
         self._moment, wrong = read_registers(self.tr.value, self.dr.value, twelve=bool(self.cr.FMT))
-        for what in wrong:
-            self.soc.hazard(
-                "rtc-no-time",
-                f"{self.name} is set to what is no time: {what}",
-            )
+        # CR.FMT and PRER may well be set before the time: 0 h of 12 was written by nobody.
+        self._unset = [] if self._set else wrong
+        if self._set:
+            self._tell_no_time(wrong)
         if self._moment.undated:
             self.soc.hazard("rtc-undated", f"{self.name} counts the time without a date: DR has 0")
         if self._prescaled == 1:
@@ -407,6 +411,10 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
         )  # fmt: skip
         self.waits.after("LOAD", LOAD, self._load)
 
+    def _tell_no_time(self, wrong: list[str]) -> None:
+        for what in wrong:
+            self.soc.hazard("rtc-no-time", f"{self.name} is set to what is no time: {what}")
+
     def _load(self, t_ps: int) -> None:
         self._settle()
         self._running = True
@@ -417,10 +425,12 @@ class Rtc(Peripheral, registers="stm32.rtc_v2_f4"):
 
     @tr.on_write
     def _set_time(self, t_ps: int, written: int, before: int) -> None:
+        self._set = True
         self._only_in_initialization(self.tr, before)
 
     @dr.on_write
     def _set_date(self, t_ps: int, written: int, before: int) -> None:
+        self._set = True
         self._only_in_initialization(self.dr, before)
 
     @prer.on_write

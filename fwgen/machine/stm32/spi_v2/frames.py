@@ -36,33 +36,54 @@ class MasterFrame:
     """One frame that a master clocks out and in.
 
     ``sent`` and ``heard`` have the first bit on top; ``sent`` None: the data line is not driven.
-    ``heard`` is what was sampled once the frame is over, None without a ``source``; ``floated``
-    says that nothing gave it.
+    ``heard`` is what was sampled, None without a ``source``; ``floated`` says that nothing gave
+    it. ``sampled`` is called in the middle of the last bit, ``done`` at its end.
+
+    ``ti``: in the TI format (§20.3.4), ``led``: its pulse of NSS came with the frame before, else
+    it takes a bit of its own. ``more(t_ps)`` is then asked as the last bit begins: whether another
+    frame follows, for which NSS is to rise now.
     """
 
     def __init__(
         self, soc: Soc, clock: ClockDomain, lines: Lines, *, start: int, bit_ticks: int, bits: int,
         cpol: int, cpha: int, sent: int | None, source: Signal | None,
-        done: Callable[[int], None],
+        sampled: Callable[[int], None], done: Callable[[int], None],
+        ti: bool = False, led: bool = False, more: Callable[[int], bool] | None = None,
     ) -> None:  # fmt: skip
         self._soc, self._clock, self._lines = soc, clock, lines
-        self.sent, self.bits, self.start, self.end = sent, bits, start, start + bits * bit_ticks
+        self._lead = bit_ticks if ti and not led else 0
+        self.sent, self.bits, self.start = sent, bits, start + self._lead
+        self.end = self.start + bits * bit_ticks
         self._half, self._cpol, self._cpha = bit_ticks // 2, cpol, cpha
-        self._source, self._done = source, done
+        self._source, self._sampled, self._done, self._more = source, sampled, done, more
         self.heard: int | None = 0
         self.floated = False
         self.crc = False
+        self.is_sampled = False
+        self.leads = False  # NSS rose for another frame
+        self._ti = ti
         self._ports: list[SpiPort] = []
         self._timers: list[Timer] = []
-        times = clock.times_of(start, 2 * bits + 1, self._half)
+        times = clock.times_of(self.start, 2 * bits + 1, self._half)
         self.start_ps = times[0]
-        self._put_out(times)
-        self._timer = soc.scheduler.at(min(NEVER, clock.time_of(self.end)), self._over)
+        if self._lead:
+            self._lead_in(clock.time_of(start), times)
+        else:
+            self._put_out(times)
+        if ti:
+            self._timers.append(soc.scheduler.at(times[-3], self._last_bit))
+        self._timer = self._next_timer()
+
+    def _next_timer(self) -> Timer:
+        tick, call = self.end, self._over
+        if not self.is_sampled:
+            tick, call = self.end - self._half, self._middle
+        return self._soc.scheduler.at(min(NEVER, self._clock.time_of(tick)), call)
 
     def stretch(self) -> None:
         """The clock changed its rate on the way."""
         self._timer.cancel()
-        self._timer = self._soc.scheduler.at(min(NEVER, self._clock.time_of(self.end)), self._over)
+        self._timer = self._next_timer()
 
     def cancel(self) -> None:
         """It is not to be finished."""
@@ -70,6 +91,24 @@ class MasterFrame:
             timer.cancel()
 
     # ------------------------------------------------------------------ inside
+
+    def _lead_in(self, start_ps: int, times: Sequence[int]) -> None:
+        """NSS is high for a bit, with the clock running; then the frame."""
+        lines, middle = self._lines, start_ps + (times[0] - start_ps) // 2
+        lines.sck.drive_wave(pulses(start_ps, [(start_ps, 1), (middle, 0)]))
+        lines.nss.drive_wave(pulses(start_ps, [(start_ps, 1), (times[0], 0)]))
+
+        def begin(_t_ps: int) -> None:
+            self._put_out(times)
+            self.stretch()  # what is sampled last comes before anybody is told
+
+        self._timers.append(self._soc.scheduler.at(times[0], begin))
+
+    def _last_bit(self, t_ps: int) -> None:
+        self.leads = self._more is not None and self._more(t_ps)
+        if self.leads:
+            end = self._clock.time_of(self.end)
+            self._lines.nss.drive_wave(pulses(t_ps, [(t_ps, 1), (end, 0)]))
 
     def _put_out(self, times: Sequence[int]) -> None:
         lines, bits, sent = self._lines, self.bits, self.sent
@@ -97,7 +136,9 @@ class MasterFrame:
             return False
         ports = ports_on(pad)
         chosen = [port for port in ports if port.selected]
-        fit = self._cpol == self._cpha and all(port.between_bytes for port in chosen)
+        fit = (
+            not self._ti and self._cpol == self._cpha and all(port.between_bytes for port in chosen)
+        )
         for port in ports:
             port.attend(edges=not fit)
         if fit and pad.quiet:
@@ -122,7 +163,7 @@ class MasterFrame:
             level = self._soc.chance if level is None else level
             self.heard = (1 << self.bits) - 1 if level else 0
             return
-        self._timers = [self._soc.scheduler.at(t, self._look) for t in times[1::2]]
+        self._timers += [self._soc.scheduler.at(t, self._look) for t in times[1::2]]
 
     def _look(self, t_ps: int) -> None:
         assert self._source is not None
@@ -130,6 +171,11 @@ class MasterFrame:
         level = self._source.level(t_ps)
         self.floated |= level is None
         self.heard = self.heard << 1 | (self._soc.chance if level is None else level)
+
+    def _middle(self, t_ps: int) -> None:
+        self.is_sampled = True
+        self._timer = self._next_timer()
+        self._sampled(t_ps)
 
     def _over(self, t_ps: int) -> None:
         for port in self._ports:

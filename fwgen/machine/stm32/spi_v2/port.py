@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.machine.buses.spi import ports_on
-from fwgen.machine.peripheral import Peek, Peripheral, Reg
+from fwgen.machine.peripheral import Reg
+from fwgen.machine.stm32.spi_v2.block import Block
 from fwgen.machine.stm32.spi_v2.crc import crc, reversed_bits
+from fwgen.machine.stm32.spi_v2.extension import I2sExtension
 from fwgen.machine.stm32.spi_v2.frames import Lines, MasterFrame
-from fwgen.machine.stm32.spi_v2.i2s import I2s
+from fwgen.machine.stm32.spi_v2.i2s import I2sMaster
+from fwgen.machine.stm32.spi_v2.i2s_slave import I2sSlave
 from fwgen.machine.stm32.spi_v2.slave import Slave
-from fwgen.machine.time import NEVER
+from fwgen.machine.stm32.spi_v2.ti import TiSlave
 from fwgen.trace import SpiFrame
 
 if TYPE_CHECKING:
@@ -18,67 +21,60 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.buses.spi import SpiPort
+    from fwgen.machine.peripheral import Register
     from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
 
 SECTION = "RM0368 §20.3"
 
-# Of SR
-_RXNE, _TXE, _UDR, _CRCERR, _MODF, _OVR, _FRE = (1 << n for n in (0, 1, 3, 4, 5, 6, 8))
 
-
-class Spi(Peripheral, registers="stm32.spi_v2"):
-    """Serial peripheral interface. RM0368 §20.3.
+class Spi(Block):
+    """Serial peripheral interface, and I2S. RM0368 §20.
 
     Master and slave, four modes, 8 and 16 bits, full duplex, receive only, one bidirectional line,
     NSS by software and by hardware, CRC, interrupts ("global") and DMA requests ("rx", "tx").
 
-    A master's frame takes one event and one record (SpiFrame); its edges are written out only
-    while somebody listens to them: a slave on the same wire, a timer, an EXTI line. RXNE rises
-    with the end of a frame, half a bit later than on silicon.
+    A master's frame takes two events (the middle of its last bit, its end) and one record
+    (SpiFrame); its edges are written out only while somebody listens to them: a slave on the same
+    wire, a timer, an EXTI line.
 
-    I2S as a master: transmitter or receiver, all standards, from the PLLI2S, with MCK.
+    TI frames. I2S: master and slave, all standards, from the PLLI2S or I2S_CKIN, with MCK; full
+    duplex with I2SxEXT.
 
-    Not modelled (a Gap where firmware asks for it): I2S as a slave, its full duplex (I2SxEXT) and
-    I2S_CKIN; the TI frame format. What a slave shifts out when nothing was written to DR is not
-    defined: here it is what it received last.
+    Not modelled: nothing. What a slave shifts out when nothing was written to DR is not defined:
+    here it is what it received last.
     """
 
-    cr1 = Reg()
-    cr2 = Reg(unmodelled=("FRF",))
-    sr, dr, crcpr, rxcrcr, txcrcr = Reg(), Reg(), Reg(), Reg(), Reg()
-    i2scfgr, i2spr = Reg(), Reg()
+    cr1, crcpr, rxcrcr, txcrcr = Reg(), Reg(), Reg(), Reg()
+    cr2, i2scfgr, i2spr = Reg(), Reg(), Reg()
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
         self.lines = Lines(soc, self.name)
-        self.slave = Slave(self)
+        self.slave, self.ti_slave = Slave(self), TiSlave(self)
         self.frame: MasterFrame | None = None
         self._unwatch: Callable[[], None] | None = None
-        self.i2s = I2s(self)
+        self.i2s = I2sMaster(self)
+        self.i2s_slave = I2sSlave(self, self.lines.mosi, self.lines.mosi_in)
         self._start()
 
     def _start(self) -> None:
-        self.tx: int | None = None  # what waits in the transmit buffer
-        self.rx = 0
+        self._extension_asks = False
         self._floated = False
-        self._line = False
-        self._asks = (False, False)
-        self._read_since_ovr = False
-        self._modf_seen = False
         self._crc_by_dma = False
+        self._led = False  # NSS rose for a frame that is still to begin
 
     def on_reset(self, t_ps: int) -> None:
         """Drop what was on its way; let go of the lines."""
         if self.frame is not None:
             self.frame.cancel()
             self.frame = None
-        self.slave.stop()
+        self._stop_slave()
         self._watch_nss(watch=False)
-        self.i2s.switched_off(t_ps)
+        self._i2s_off(t_ps)
         self._start()
         self.lines.release(t_ps)
-        self.request(t_ps)
+        super().on_reset(t_ps)
 
     def on_clock(self, t_ps: int) -> None:
         """A frame going out stretches with the clock."""
@@ -104,6 +100,16 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         return not (self.cr1.BIDIMODE and self.cr1.BIDIOE)
 
     @property
+    def ti(self) -> bool:
+        """Whether frames are TI's: mode, order of bits and NSS are then not CR1's (§20.3.4)."""
+        return bool(self.cr2.FRF)
+
+    @property
+    def ear(self) -> Slave:
+        """What listens while another master clocks."""
+        return self.ti_slave if self.ti else self.slave
+
+    @property
     def data_in(self) -> Signal:
         """The line it takes data from: one line serves both ways in bidirectional mode."""
         cr1, lines = self.cr1, self.lines
@@ -113,6 +119,8 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
 
     def nss(self, t_ps: int) -> int:
         """The level of NSS as this port sees it; a pin that floats or is not there reads 0."""
+        if self.ti and self.cr1.MSTR:
+            return 1
         if self.cr1.SSM:
             return self.cr1.SSI
         if self.cr1.MSTR and self.cr2.SSOE:
@@ -121,7 +129,7 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
 
     def in_order(self, value: int) -> int:
         """A frame with its first bit on top, from DR or to it."""
-        return reversed_bits(value, self.bits) if self.cr1.LSBFIRST else value
+        return reversed_bits(value, self.bits) if self.cr1.LSBFIRST and not self.ti else value
 
     # ------------------------------------------------------------------ registers
 
@@ -148,8 +156,10 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         self.request(t_ps)
 
     @cr2.on_write
-    def _control_2(self, t_ps: int, _written: int, _before: int) -> None:
+    def _control_2(self, t_ps: int, _written: int, before: int) -> None:
         if self.cr1.SPE:
+            if self.cr2.field("FRF", before) != self.cr2.FRF:
+                self._stop_slave()
             self._lines_on(t_ps)
             self.mode_fault(t_ps)
         self.request(t_ps)
@@ -160,51 +170,54 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         was_on = cfg.field("I2SE", before) and cfg.field("I2SMOD", before)
         on = cfg.I2SE and cfg.I2SMOD
         if on and not was_on:
-            if self._i2s_is_modelled():
+            if cfg.I2SCFG & 2:
                 self.i2s.switched_on(t_ps)
+            else:
+                self.lines.release(t_ps)
+                self.i2s_slave.switched_on(t_ps, self.lines.sck_in, self.lines.nss_in)
+            self.extension_attends(t_ps)
         elif was_on and not on:
-            self.i2s.switched_off(t_ps)
+            self._i2s_off(t_ps)
+            self.extension_attends(t_ps)
+        elif on and cfg.value != before:
+            self._i2s_reconfigured(cfg)
         self.request(t_ps)
 
-    def _i2s_is_modelled(self) -> bool:
-        address = self.spec.base + self.i2scfgr.spec.offset
-        rcc = self.soc.peripherals.get("RCC")
-        if self.i2scfgr.I2SCFG < 2:
-            self.soc.gap(self.name, "I2SCFGR.I2SCFG", "write", address, "I2S as a slave")
-        elif rcc is not None and rcc.states["CFGR"].I2SSRC:
-            self.soc.gap(self.name, "I2SCFGR.I2SE", "write", address, "the clock from I2S_CKIN")
-        else:
-            return True
-        return False
+    @i2spr.on_write
+    def _i2s_divided(self, _t_ps: int, _written: int, before: int) -> None:
+        if self.i2scfgr.I2SE and self.i2scfgr.I2SMOD and self.i2spr.value != before:
+            self._i2s_reconfigured(self.i2spr)
 
-    @sr.on_read
-    def _status(self, t_ps: int) -> int:
-        # Firmware polls this: the bits are named in numbers.
-        sr = self.sr
-        value = sr.value
-        self._modf_seen |= bool(value & _MODF)
-        cleared = _FRE | _UDR
-        if self._read_since_ovr:  # "a read of SPI_DR followed by a read access to SPI_SR"
-            cleared |= _OVR
-            self._read_since_ovr = False
-        if value & cleared:
-            sr.value = value & ~cleared
-            self.request(t_ps)
-        return value
+    def _i2s_reconfigured(self, register: Register) -> None:
+        self.soc.hazard(
+            "spi-reconfigured",
+            f"{self.name}.{register.name} changed while I2SE is 1: its fields are to be set before",
+            section="RM0368 §20.5.8, §20.5.9",
+            cure="clear I2SE first",
+        )
 
-    @sr.on_peek
-    def _peek_status(self, t_ps: int) -> Peek:
-        return Peek(self.sr.value, NEVER)  # every change comes with an event or an access
+    def _i2s_off(self, t_ps: int) -> None:
+        self.i2s.switched_off(t_ps)
+        self.i2s_slave.switched_off(t_ps)
 
-    @sr.on_write
-    def _status_written(self, t_ps: int, _written: int, _before: int) -> None:
-        self._modf_seen |= bool(self.sr.MODF)
-        self.request(t_ps)
+    def extension_interrupt(self, t_ps: int, level: bool) -> None:
+        """I2SxEXT asks for the interrupt that both share."""
+        self._extension_asks = level
+        self.interrupt(t_ps, self._line)
 
-    @dr.on_read
-    def _data_read(self, t_ps: int) -> int:
-        sr = self.sr
-        if sr.RXNE and self._floated:
+    def interrupt(self, t_ps: int, level: bool) -> None:
+        """Raise the interrupt for this block or its extension."""
+        super().interrupt(t_ps, level or self._extension_asks)
+
+    def extension_attends(self, t_ps: int) -> None:
+        """I2SxEXT, if it is on, hears this block's clock and word select while that is on."""
+        extension = self.soc.peripherals.get(f"{self.name.replace('SPI', 'I2S')}ext")
+        if isinstance(extension, I2sExtension):
+            extension.attend(t_ps, self)
+
+    def emptied(self, t_ps: int) -> None:
+        """DR is read."""
+        if self.sr.RXNE and self._floated:
             pad = self.data_in.pad
             self.soc.hazard(
                 "floating-input",
@@ -213,54 +226,28 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
                 section="RM0368 §8.3.9",
                 cure="wire the part's output to this pin, or set a pull in PUPDR",
             )
-        sr.set(RXNE=0)
-        self._read_since_ovr |= bool(sr.OVR)
-        value = self.rx
-        self.i2s.read(t_ps)
-        self.request(t_ps)
-        return value
 
-    @dr.on_write
-    def _data_written(self, t_ps: int, written: int, _before: int) -> None:
-        if not self.sr.TXE:
-            self.soc.hazard(
-                "tx-overrun",
-                f"{self.name}.DR written while TXE is 0: the frame that waited there is lost",
-                section=f"{SECTION}.5",
-                cure="wait for TXE in SR before each write to DR",
-            )
-        self.tx = written & (0xFFFF if self.i2scfgr.I2SMOD else (1 << self.bits) - 1)
-        self.sr.set(TXE=0)
-        self.i2s.next(t_ps)
-        self.next(t_ps)
-        self.slave.present(t_ps)
-        self.request(t_ps)
-
-    def request(self, t_ps: int) -> None:
-        """Raise or lower the interrupt and the DMA requests."""
-        sr, cr2 = self.sr.value, self.cr2.value
-        # TXEIE, RXNEIE and ERRIE, each against its flags
-        line = bool(
-            (cr2 & 0x80 and sr & _TXE)
-            or (cr2 & 0x40 and sr & _RXNE)
-            or (cr2 & 0x20 and sr & (_MODF | _OVR | _CRCERR | _FRE | _UDR))
-        )
-        if line != self._line:
-            self._line = line
-            if "global" in self.spec.irqs:
-                self.irq(t_ps, "global", line)
-        asks = (bool(cr2 & 2 and sr & _TXE), bool(cr2 & 1 and sr & _RXNE))  # TXDMAEN, RXDMAEN
-        if asks != self._asks:
-            before, self._asks = self._asks, asks
-            for request, level, old in zip(("tx", "rx"), asks, before, strict=True):
-                if level != old:
-                    self.dma(t_ps, request, level)
+    def filled(self, t_ps: int) -> None:
+        """DR was written."""
+        if not self.i2scfgr.I2SMOD:
+            assert self.tx is not None
+            self.tx &= (1 << self.bits) - 1
+            self.next(t_ps)
+            self.ear.present(t_ps)
+        else:
+            self.i2s.next(t_ps)
 
     def on_dma(self, t_ps: int, request: str, left: int) -> None:
-        """The CRC follows the last item that DMA gives, by itself (§20.3.10)."""
-        if request == "tx" and left == 0 and self.cr1.CRCEN:
+        """The CRC follows the last item that DMA gives or takes, by itself (§20.3.10)."""
+        if left or not self.cr1.CRCEN:
+            return
+        if request == "tx":
             self._crc_by_dma = True
             self.next(t_ps)
+        elif not (self.cr2.TXDMAEN or self.drives):
+            self._crc_by_dma = True
+            if self.frame is not None:  # a master that only receives clocks on by itself
+                self.frame.crc = True
 
     # ------------------------------------------------------------------ on and off
 
@@ -268,12 +255,13 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         cr1, lines = self.cr1, self.lines
         if self.frame is not None:
             return
-        self._watch_nss(watch=bool(cr1.MSTR and not cr1.SSM and not self.cr2.SSOE))
+        watch = bool(cr1.MSTR and not (cr1.SSM or self.cr2.SSOE or self.ti))
+        self._watch_nss(watch=watch)
         if cr1.MSTR:
-            self.slave.stop()
+            self._stop_slave()
             lines.miso.drive(t_ps, None)
-            lines.nss.drive(t_ps, 0 if self.cr2.SSOE and not cr1.SSM else None)
-            lines.sck.drive(t_ps, cr1.CPOL)
+            lines.nss.drive(t_ps, 0 if self.ti or (self.cr2.SSOE and not cr1.SSM) else None)
+            lines.sck.drive(t_ps, cr1.CPOL and not self.ti)
             if not self.drives:
                 lines.mosi.drive(t_ps, None)
             elif lines.mosi.level(t_ps) is None:
@@ -281,7 +269,11 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         else:
             for line in (lines.sck, lines.mosi, lines.nss):
                 line.drive(t_ps, None)
-            self.slave.listen(t_ps)
+            self.ear.listen(t_ps)
+
+    def _stop_slave(self) -> None:
+        self.slave.stop()
+        self.ti_slave.stop()
 
     def _watch_nss(self, *, watch: bool) -> None:
         """Another master may pull NSS low at any time."""
@@ -300,15 +292,18 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
                 cure="wait for TXE, then for BSY to fall, before clearing SPE",
             )
             self.frame.cancel()
+            if self.frame.is_sampled:
+                self.record(t_ps, self.frame.sent, self.frame.heard, self.frame.start_ps)
             self.frame = None
-        elif self.slave.within_frame:
+        elif self.ear.within_frame:
             self.soc.hazard(
                 "spi-cut",
                 f"{self.name}: SPE cleared while the master was clocking a frame: it is lost",
                 section=f"{SECTION}.8",
                 cure="wait until the master is done, and BSY has fallen",
             )
-        self.slave.stop()
+        self._stop_slave()
+        self._led = False
         self._watch_nss(watch=False)
         if self.frame is None:  # one that is only received comes to its end
             self.sr.set(BSY=0)
@@ -319,6 +314,8 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
         changed = (cr1.value ^ before) & cr1.mask(
             "BR", "CPOL", "CPHA", "DFF", "LSBFIRST", "CRCEN", "MSTR"
         )
+        if self.ti:
+            changed &= ~cr1.mask("CPOL", "CPHA", "LSBFIRST")
         if changed:
             self.soc.hazard(
                 "spi-reconfigured",
@@ -370,23 +367,30 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
             return
         sent: int | None = None
         if self.drives:
-            sent = self.take(is_crc=is_crc)
+            sent = self.shift_out(is_crc=is_crc)
         start = self.clock.ticks_at(t_ps) + 1 if tick is None else tick
         self._check_connected()
         self.sr.set(BSY=1)
         self.frame = MasterFrame(
             self.soc, self.clock, self.lines, start=start, bit_ticks=2 << cr1.BR, bits=self.bits,
-            cpol=cr1.CPOL, cpha=cr1.CPHA, sent=sent,
-            source=self.data_in if self.listens else None, done=self._framed,
+            cpol=0 if self.ti else cr1.CPOL, cpha=1 if self.ti else cr1.CPHA, sent=sent,
+            source=self.data_in if self.listens else None, sampled=self._sampled,
+            done=self._framed, ti=self.ti, led=self._led, more=self._follows,
         )  # fmt: skip
+        self._led = False
         self.frame.crc = is_crc
 
-    def take(self, *, is_crc: bool) -> int | None:
+    def _follows(self, _t_ps: int) -> bool:
+        """Whether a frame follows the one whose last bit begins."""
+        cr1 = self.cr1
+        waits = self.tx is not None or self.crc_is_next or self._receives_only
+        return bool(cr1.SPE and cr1.MSTR and waits)
+
+    def shift_out(self, *, is_crc: bool) -> int | None:
         """What goes into the shift register, first bit on top; None: nothing was written."""
         if is_crc:
             return self.txcrcr.value & ((1 << self.bits) - 1)
-        value, self.tx = self.tx, None
-        self.sr.set(TXE=1)
+        value = self.take()
         if value is None:
             return None
         sent = self.in_order(value)
@@ -394,14 +398,21 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
             self.txcrcr.value = crc(self.txcrcr.value, sent, self.crcpr.value, self.bits)
         return sent
 
+    def _sampled(self, t_ps: int) -> None:
+        """The last bit of a master's frame was sampled: RXNE rises here, BSY falls at its end."""
+        frame = self.frame
+        assert frame is not None
+        lonely = all(port.miso is not self.data_in.pad for port in self._parts())
+        self._floated = frame.floated and lonely
+        self.settle(frame.heard, is_crc=frame.crc)
+        self.request(t_ps)
+
     def _framed(self, t_ps: int) -> None:
         """A master's frame is over."""
         frame = self.frame
         assert frame is not None
-        self.frame = None
-        lonely = all(port.miso is not self.data_in.pad for port in self._parts())
-        self._floated = frame.floated and lonely
-        self.settle(t_ps, frame.sent, frame.heard, frame.start_ps, is_crc=frame.crc)
+        self.frame, self._led = None, frame.leads
+        self.record(t_ps, frame.sent, frame.heard, frame.start_ps)
         self.next(t_ps, frame.end)
         if self.frame is None:
             self.sr.set(BSY=0)
@@ -409,10 +420,8 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
                 self.lines.release(t_ps)
         self.request(t_ps)
 
-    def settle(
-        self, t_ps: int, sent: int | None, heard: int | None, start_ps: int, *, is_crc: bool
-    ) -> None:
-        """A frame was shifted out and in: both have their first bit on top."""
+    def settle(self, heard: int | None, *, is_crc: bool) -> None:
+        """A frame was shifted in, its first bit on top; None: nobody listened."""
         sr, cr1 = self.sr, self.cr1
         if is_crc:
             cr1.set(CRCNEXT=0)
@@ -423,14 +432,12 @@ class Spi(Peripheral, registers="stm32.spi_v2"):
                     sr.set(CRCERR=1)
             elif cr1.CRCEN:
                 self.rxcrcr.value = crc(self.rxcrcr.value, heard, self.crcpr.value, self.bits)
-            if sr.RXNE:
-                sr.set(OVR=1)
-                self._read_since_ovr = False
-            else:
-                self.rx = self.in_order(heard)
-                sr.set(RXNE=1)
+            self.give(self.in_order(heard))
+
+    def record(self, t_ps: int, sent: int | None, heard: int | None, start_ps: int) -> None:
+        """Tell the trace of a frame; both have their first bit on top."""
         told = [None if value is None else self.in_order(value) for value in (sent, heard)]
-        role = "master" if cr1.MSTR else "slave"
+        role = "master" if self.cr1.MSTR else "slave"
         self.soc.recorder.add(
             SpiFrame(t_ps, self.name, role, told[0], told[1], self.bits, start_ps)
         )

@@ -97,7 +97,7 @@ class Slave:
         if port.drives:
             empty = port.tx is None and not self._crc
             out = self._next_out()
-            self._sent = out if empty else port.take(is_crc=self._crc)
+            self._sent = out if empty else port.shift_out(is_crc=self._crc)
             if empty and port.lines.miso.taken:
                 port.soc.hazard(
                     "spi-slave-empty",
@@ -125,5 +125,7 @@ class Slave:
         self._last = heard
         self._clear()
         port.sr.set(BSY=0)
-        port.settle(t_ps, sent, heard if port.listens else None, began, is_crc=crc)
+        taken = heard if port.listens else None
+        port.settle(taken, is_crc=crc)
+        port.record(t_ps, sent, taken, began)
         port.request(t_ps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from fwgen.units import MHZ_PER_HZ, PS_PER_S
@@ -15,7 +16,7 @@ IDLE, BREAK = -1, -2  # what the shift register may hold besides data
 LIN_BREAK = 13  # bits: what SBK sends in LIN mode (§19.3.8)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Format:
     """How BRR, CR1 and CR2 say that a frame looks, at one frequency of the clock."""
 
@@ -52,7 +53,7 @@ class Format:
         """The three samples of bit ``n`` with oversampling by 16, 0 being the start bit."""
         return _times(self.length, n, (8, 9, 10), 16)
 
-    @property
+    @cached_property
     def data(self) -> int:
         """Data bits."""
         return self.word - (self.parity != "N")
@@ -62,7 +63,7 @@ class Format:
         """Half bits in a frame."""
         return 2 * (self.word + 1) + self.stop_halves
 
-    @property
+    @cached_property
     def frame_ps(self) -> int:
         """A frame's length."""
         return int(self.length * self.halves / 2)

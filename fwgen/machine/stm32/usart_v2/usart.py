@@ -6,6 +6,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
+from fwgen.machine.stm32.usart_v2.burst import Burst
+from fwgen.machine.stm32.usart_v2.flows import flows, heard_plainly
 from fwgen.machine.stm32.usart_v2.frame import (
     BREAK,
     IDLE,
@@ -25,12 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.leap import Flow
     from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
     from fwgen.machine.time import Timer
 
 _DMAR, _DMAT = 1 << 6, 1 << 7  # CR3
-_LBD, _CTS = 1 << 8, 1 << 9  # SR
+_PE, _ERRORS_AND_IDLE, _TC = 1 << 0, 0x1F, 1 << 6  # SR
+_RXNE, _TXE, _LBD, _CTS = 1 << 5, 1 << 7, 1 << 8, 1 << 9  # SR
 
 
 class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
@@ -88,6 +92,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         self._asks = 0  # DMA requests: CR3's DMAT and DMAR where they are raised
         self._forming = self.cr1.mask("M", "PCE", "PS", "OVER8")
         self._formed: tuple[tuple[object, ...], Format] | None = None
+        self.bursts: list[Burst] = []  # that are coming in, or will
         self._start()
 
     def _start(self) -> None:
@@ -120,6 +125,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         self._flow_control(t_ps)
         self._release(t_ps)
         self._request(t_ps)
+        self._tell_flowing()
 
     def on_clock(self, t_ps: int) -> None:
         """A frame going out stretches with the clock."""
@@ -235,9 +241,8 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
     def _data_read(self, t_ps: int) -> int:
         sr = self.sr
         # "a read from SR followed by a read from DR" clears what that read of SR showed.
-        sr.value &= ~(self._seen & sr.mask("PE", "FE", "NE", "ORE", "IDLE"))
-        self._seen &= sr.mask("TC")
-        sr.set(RXNE=0)
+        sr.value &= ~(self._seen & _ERRORS_AND_IDLE | _RXNE)
+        self._seen &= _TC
         self._violated = False
         self._drive_rts(t_ps)
         self._request(t_ps)
@@ -246,20 +251,20 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
     @dr.on_write
     def _data_written(self, t_ps: int, written: int, _before: int) -> None:
         sr = self.sr
-        if self._seen & sr.mask("TC"):
+        if self._seen & _TC:
             sr.set(TC=0)
-            self._seen &= ~sr.mask("TC")
-        if self._seen & sr.mask("PE"):
+            self._seen &= ~_TC
+        if self._seen & _PE:
             # PE goes with "a read or write access to the USART_DR" (§19.6.1): ES0222 warns of it.
             sr.set(PE=0)
-            self._seen &= ~sr.mask("PE")
-        if not sr.TXE:
+            self._seen &= ~_PE
+        if not sr.value & _TXE:
             self.soc.hazard(
                 "tx-overrun",
                 f"{self.name}.DR written while TXE is 0: the byte that waited there is lost",
             )
         self._tdr = written & 0x1FF
-        sr.set(TXE=0)
+        sr.value &= ~_TXE
         self._send_next(t_ps)
         self._request(t_ps)
 
@@ -344,6 +349,14 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
                 self._idle_level(t_ps)
         self._flow_control(t_ps)
         self._request(t_ps)
+        self._tell_flowing()
+
+    def _tell_flowing(self) -> None:
+        flowing = self.soc.flowing
+        if self in flowing:
+            flowing.remove(self)
+        if self.cr3.value & (_DMAT | _DMAR):
+            flowing.append(self)
 
     # ------------------------------------------------------------------ flow control
 
@@ -407,7 +420,8 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
     def _request_dma(self, t_ps: int, dma: int) -> None:
         """Raise and lower the DMA requests, where they changed."""
         sr = self.sr
-        asks = dma & ((_DMAT if sr.TXE else 0) | (_DMAR if sr.RXNE else 0))
+        flags = sr.value
+        asks = dma & (flags & _TXE | (flags & _RXNE) << 1)  # TXE stands where DMAT does
         changed, self._asks = asks ^ self._asks, asks
         if changed & _DMAT:
             self.dma(t_ps, "tx", bool(asks & _DMAT))
@@ -591,6 +605,8 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         ``flipped`` (bit 0: the start bit). Returns the end of its stop bit, where the next frame
         may start. A pin that is not set to RX, or a receiver that is off, does not hear it.
         """
+        if (bits, parity, stop_bits, flipped) == (8, "none", 1, 0):
+            return self.receive_all(start_ps, bytes((byte & 0xFF,)), baud_mhz)
         length = Fraction(PS_PER_S * MHZ_PER_HZ, baud_mhz)
         levels = [0, *(byte >> n & 1 for n in range(bits))]
         if parity in ("even", "odd"):
@@ -604,30 +620,46 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         edges.append((end, 1))
         edges = [e for n, e in enumerate(edges) if e[1] != (edges[n - 1][1] if n else 1)]
 
-        def arrive(_t_ps: int) -> None:
-            self._last_error = ""
-            if self._on and self._source.pad is not None and edges and not self._clocked:
-                if self.cr2.LINEN:
-                    self._hear_lin(edges[0][0], edges)
-                self._levels += edges
-                self._known_until = end
-                self.soc.scheduler.at(edges[0][0], self._falling)
+        at = self.soc.scheduler.at
+        at(start_ps, lambda t_ps: self._frame_arrives(t_ps, edges, end))
+        at(end, lambda t_ps: self._frame_over(t_ps, start_ps, end, byte, baud_mhz))
+        return end
 
-        def finish(t_ps: int) -> None:
-            # A slower receiver is still sampling: it knows better what it got.
-            if self._receiving and self._sampling is not None and self._began < end:
-                self.soc.scheduler.at(self._sampling.t_ps, record)
-            else:
-                record(t_ps)
+    def receive_all(self, start_ps: int, data: bytes, baud_mhz: int) -> int:
+        """Frames arrive back to back: eight bits, no parity, one stop bit. As ``receive``."""
+        if not data:
+            return start_ps
+        burst = Burst(
+            self.soc.scheduler, start_ps, data, baud_mhz, self._frame_arrives, self._frame_over
+        )
+        self.bursts = [one for one in self.bursts if one.timers]
+        self.bursts.append(burst)
+        return start_ps + len(data) * burst.frame_ps
 
+    def _frame_arrives(self, _t_ps: int, edges: list[tuple[int, int]], end: int) -> None:
+        self._last_error = ""
+        if self._on and self._source.pad is not None and edges and not self._clocked:
+            if self.cr2.LINEN:
+                self._hear_lin(edges[0][0], edges)
+            self._levels += edges
+            self._known_until = end
+            self.soc.scheduler.at(edges[0][0], self._falling)
+
+    def _frame_over(self, t_ps: int, start_ps: int, end: int, byte: int, baud_mhz: int) -> None:
         def record(t_ps: int) -> None:
             self.soc.recorder.add(
                 SerialByte(t_ps, self.name, "rx", byte, baud_mhz, start_ps, self._last_error)
             )
 
-        self.soc.scheduler.at(start_ps, arrive)
-        self.soc.scheduler.at(end, finish)
-        return end
+        # A slower receiver is still sampling: it knows better what it got.
+        if self._receiving and self._sampling is not None and self._began < end:
+            self.soc.scheduler.at(self._sampling.t_ps, record)
+        else:
+            record(t_ps)
+
+    def flows(self) -> Iterable[Flow]:
+        """What goes by DMA now and is known ahead."""
+        return flows(self)
 
     @property
     def _on(self) -> bool:
@@ -758,6 +790,17 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         self._receiving = False
         how = self._heard
         assert how is not None
+        self._decode(how, t_ps)
+        self._look_on(t_ps)
+        self._await_idle(self._began + how.frame_ps)
+        self._request(t_ps)
+
+    def _decode(self, how: Format, t_ps: int) -> None:
+        """What the samples of a frame that is over say."""
+        if how.word == 8 and heard_plainly(self, how) is not None:
+            burst = self.bursts[0]
+            self._deliver(t_ps, burst.data[burst.at - 1], how, framing=False)
+            return
         one_bit, value = self.cr3.ONEBIT, 0
         *word, stop = (self._sample(offsets) for offsets in how.samples)
         for n, samples in enumerate(word):
@@ -767,9 +810,6 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         # "0.5 stop bit: no sampling is done" (§19.3.3)
         framing = how.stop_halves != 1 and sum(stop) < 2
         self._deliver(t_ps, value, how, framing=framing)
-        self._look_on(t_ps)
-        self._await_idle(self._began + how.frame_ps)
-        self._request(t_ps)
 
     def _deliver(self, t_ps: int, value: int, how: Format, *, framing: bool) -> None:
         sr, cr1 = self.sr, self.cr1

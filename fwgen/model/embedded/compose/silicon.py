@@ -90,7 +90,12 @@ class Silicon:
         """A pin that may be used. Raises ModelError for one that the debugger needs."""
         pin = self.chip.pins.get(name)
         if pin is None:
-            raise ModelError(f"{self.chip.title} has no pin {name}", where=clause or None)
+            stem, dot, _ = name.partition(".")
+            raise ModelError(
+                f"{self.chip.title} has no pin {name}", where=clause or None,
+                hint=f"it is an output of {stem}, which this model cannot talk to: ask a remote one"
+                if dot else None,
+            )  # fmt: skip
         signals = pin.alternate.get(pin.reset_af, ()) if pin.reset_af is not None else ()
         if any(s in ("SWDIO", "SWCLK") for s in signals):
             raise ModelError(

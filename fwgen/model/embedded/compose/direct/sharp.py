@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from fwgen.errors import ModelError
 from fwgen.model.embedded.compose.assembler import Assembler, _Line
 from fwgen.thumb import encode
-from fwgen.thumb.cycles import REFILL, cost
+from fwgen.thumb.cycles import cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -299,11 +299,12 @@ class Sharp(Assembler):
         for line, weight in zip(self._lines, self._weights, strict=True):
             if line.label:
                 seen.add(line.label)
-            price = cost(encode(line.text), self._core).total
+            made = cost(encode(line.text), self._core)
+            price = made.total
             if line.type.startswith("THM_JUMP") and (
                 line.target in seen or line.asm.startswith("b ")
             ):
-                price += REFILL[self._core]
+                price += made.refill
             total += weight * price
         return total
 
