@@ -1,4 +1,4 @@
-"""Firmware for the STM32F4DISCOVERY that a compiler made: DAC, ADC3, CAN; faulty neighbours fail."""
+"""Compiled firmware for the STM32F4DISCOVERY: DAC, ADC3, CAN; its faulty neighbours fail."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from fwgen.machine.signals import Pad
     from fwgen.machine.soc import Soc
 
-# Where the internal sources are unless the chip file says otherwise (``internal``): RM0368 §11.10 has
-# the temperature sensor share a channel with VBAT. ST's drivers for the STM32F401
+# Where the internal sources are unless the chip file says otherwise (``internal``): RM0368 §11.10
+# has the temperature sensor share a channel with VBAT. ST's drivers for the STM32F401
 # (stm32f4xx_hal_adc_ex.h, stm32f4xx_ll_adc.h) and Arduino's core convert it on channel 16 instead.
 INTERNAL = {"reference": [17], "sensor": [16, 18], "vbat": [18]}
 
