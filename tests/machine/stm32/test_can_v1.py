@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -521,6 +522,24 @@ def test_alone_a_sender_becomes_error_passive_and_never_goes_off() -> None:
     assert soc.read("CAN1", "ESR") == 128 << 16 | 3 << 4 | 3
     assert soc.read("CAN1", "TSR") & 0xF == 8  # TERR0, still pending
     assert told(soc) == ["can-alone"]
+
+
+def test_a_passive_sender_waits_before_it_tries_again() -> None:
+    """An error flag, its delimiter and the intermission; passive: 8 bits more (ISO 11898-1)."""
+    soc = wired(second=False)
+    edges: list[tuple[int, int | None]] = []
+    soc.fabric.output("CAN1_TX").listen(lambda t, level: edges.append((t, level)))
+    send(soc, 0x555)
+    wait(soc, 2500 * BIT)
+    frame = Frame(0x555, extended=False, remote=False, dlc=0, data=b"")
+    starts = [edges[0][0]]
+    for (before, _), (at, level) in pairwise(edges):
+        if level == 0 and at - before > 10 * BIT:
+            starts.append(at)
+    apart = [(after - before) // BIT for before, after in pairwise(starts)]
+    again = len(stuffed(frame)) + 2 + 6 + 8 + 3
+    assert apart[:15] == [again] * 15
+    assert set(apart[16:]) == {again + 8}
 
 
 def test_a_silent_listener_acknowledges_nothing() -> None:

@@ -300,8 +300,13 @@ def test_a_trigger_before_the_data_is_an_underrun(channel: int) -> None:
     flag = 1 << (13 if channel == 1 else 29)
     assert soc.read("DAC", "SR") == flag
     assert [(irq, level) for _, irq, level in heard.changes if irq == 54 and level] == [(54, True)]
+    assert not soc.dma.level("DMA1", 4 + channel, 7)
+    wait(soc, 50 * US)  # triggers go on, but nothing is asked for
+    assert not soc.dma.level("DMA1", 4 + channel, 7)
     soc.write("DAC", "SR", flag)
     assert soc.read("DAC", "SR") == 0
+    wait(soc, 11 * US)
+    assert soc.dma.level("DMA1", 4 + channel, 7)
     assert "dac-underrun" in told(soc)
 
 
