@@ -160,9 +160,12 @@ def test_initialisation_is_left_after_eleven_recessive_bits() -> None:
     assert not soc.read("CAN1", "MSR") & INAK
 
 
-def test_inrq_while_sleep_is_asked_for_changes_nothing() -> None:
+def test_inrq_goes_before_sleep() -> None:
+    """ST's HAL sets INRQ while SLEEP is still 1, and waits for INAK."""
     soc = fresh()
     soc.write("CAN1", "MCR", 1 << 16 | INRQ | SLEEP)
+    assert soc.read("CAN1", "MSR") & (INAK | SLAK) == INAK
+    soc.write("CAN1", "MCR", 1 << 16 | SLEEP)
     assert soc.read("CAN1", "MSR") & (INAK | SLAK) == SLAK
 
 

@@ -143,14 +143,14 @@ class Controller(Peripheral, registers="stm32.can_v1"):
         if self._sent is not None or (self.takes_part and t_ps < self._busy_ps):
             self._again(max(t_ps, self._busy_ps))
             return
-        if mcr.INRQ and not mcr.SLEEP:
+        if mcr.INRQ:  # whatever SLEEP says: ST's HAL waits for INAK before it clears SLEEP
             if not msr.INAK or self._joins:
                 self._enter(initialisation=True)
-        elif mcr.SLEEP and not mcr.INRQ:
+        elif mcr.SLEEP:
             if not msr.SLAK:
                 self._enter(initialisation=False)
                 msr.set(SLAKI=1)
-        elif not mcr.INRQ and (msr.INAK or msr.SLAK) and not self._joins:
+        elif (msr.INAK or msr.SLAK) and not self._joins:
             self._join(t_ps)
 
     def _enter(self, *, initialisation: bool) -> None:
