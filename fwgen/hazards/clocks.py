@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fwgen.hazards.types import ERROR, WARNING, Kind
+from fwgen.hazards.types import ERROR, NOTE, WARNING, Kind
 
 KINDS = (
     Kind(
@@ -19,6 +19,13 @@ KINDS = (
     Kind(
         "clock-off", ERROR, "a peripheral touched while its clock is off", "RM0368 §6.3",
         "A peripheral without its clock hears nothing: reads give 0, writes are lost.",
+        "set its bit in the RCC register of its bus (AHB1ENR, APB1ENR, APB2ENR) first",
+    ),
+    Kind(
+        "clock-off-idle", NOTE, "a peripheral without its clock touched to no effect",
+        "RM0368 §6.3",
+        "A read gave 0, once, or a write was lost that would have changed nothing: what a driver "
+        "does that puts a peripheral back to how it is anyway.",
         "set its bit in the RCC register of its bus (AHB1ENR, APB1ENR, APB2ENR) first",
     ),
     Kind(

@@ -172,6 +172,8 @@ class Peripheral:
 
     MAP: RegisterMap
     DECLARED: ClassVar[dict[str, Reg]] = {}
+    REPEATABLE: ClassVar[frozenset[str]] = frozenset()
+    """Registers with a behaviour that has none where a write changes no bit."""
 
     def __init_subclass__(
         cls, registers: str | None = None, also: tuple[str, ...] = (), **kwargs: object
@@ -331,6 +333,16 @@ class Peripheral:
         else:
             value, until = state.value, NEVER
         return Peek(((value & state.readable) >> (8 * lane)) & ((1 << (8 * size)) - 1), until)
+
+    def keeps(self, offset: int, size: int, written: int) -> bool:
+        """Whether a write would leave all as it is; False where that is not known."""
+        found = self._by_offset.get(offset)
+        if found is None or found[1].reader is not None or found[1].peeker is not None:
+            return False
+        state, declared, lane = found
+        if declared.writer is not None and state.name not in self.REPEATABLE:
+            return False
+        return (state.value ^ written << 8 * lane) & ((1 << 8 * size) - 1) << 8 * lane == 0
 
     def tells(self, offset: int) -> bool:
         """Whether a read may tell the firmware anything of time, or of the world outside."""

@@ -16,6 +16,7 @@ from fwgen.machine.armv7m.exceptions import Exceptions
 from fwgen.machine.dma import DmaRequests
 from fwgen.machine.signals import Fabric, Pad, Pulses
 from fwgen.machine.time import NEVER, ClockDomain, Scheduler
+from fwgen.machine.unclocked import Unclocked
 from fwgen.trace import Burst, Edge, Event, Gap, Hazard, Wave
 
 if TYPE_CHECKING:
@@ -215,6 +216,7 @@ class Soc:
         )
         self.clocks: dict[str, ClockDomain] = {}
         self.gated: dict[str, bool] = {}  # peripheral -> its clock is enabled (kept by RCC)
+        self.unclocked = Unclocked(self)
         self.settling: dict[str, int] = {}  # peripheral -> until when its new clock may be absent
         self.debugger_cut: set[str] = set()  # peripherals that keep a debugger from its wires
         self.core: Core | None = None
@@ -353,6 +355,7 @@ class Soc:
         """A read by whichever master, within an event: what else is due now comes after it."""
         peripheral = self.peripherals.get(spec.name)
         if self._clock_off(spec):
+            self.unclocked.read(spec, offset, size, t_ps)
             return 0
         if peripheral is None:
             return self._unmodelled(spec, offset, "read", size)
@@ -373,6 +376,7 @@ class Soc:
         """A write by whichever master, within an event: what else is due now comes after it."""
         peripheral = self.peripherals.get(spec.name)
         if self._clock_off(spec):
+            self.unclocked.write(spec, offset, size, value)
             return
         if peripheral is None:
             self._unmodelled(spec, offset, "write", size)
@@ -412,11 +416,6 @@ class Soc:
                     f"{spec.name} touched right after enabling its clock: the access may be lost",
                 )
             return False
-        self.hazard(
-            "clock-off",
-            f"{spec.name} touched while its clock is off: reads give 0, writes are lost",
-            cure=f"set bit {spec.gate.bit} of RCC_{spec.gate.register} first",
-        )
         return True
 
     def _unmodelled(self, spec: PeripheralSpec, offset: int, access: str, size: int) -> int:

@@ -146,7 +146,10 @@ PAIRS: dict[str, Pair] = {
     "baud-error": Pair(say(brr=0x80), say(), "baud"),
     "baud-off": Pair(say(brr=0x8E), say(), "-2."),
     "clock-limit": Pair(pll(ppre=0), pll(), "APB1 runs at 84 MHz"),
-    "clock-off": Pair(poke((MODER, SWD)), on(poke((MODER, SWD))), "GPIOA"),
+    "clock-off": Pair(
+        poke((MODER, SWD | 1 << 10)), on(poke((MODER, SWD | 1 << 10))), "GPIOA"
+    ),
+    "clock-off-idle": Pair(poke((MODER, SWD)), on(poke((MODER, SWD))), "GPIOA"),
     "clock-select": Pair(poke((RCC + 8, 3)), poke((RCC + 8, 0)), "selects no clock"),
     "clock-settling": Pair(
         "ldr r0, =0x40023830\nldr r2, =0x40020000\nmovs r1, #1\nldr r3, =0xa8000000\n"

@@ -73,6 +73,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
     idr, odr, bsrr, lckr = Reg(), Reg(), Reg(), Reg()
     afrl, afrh = Reg(), Reg()
 
+    REPEATABLE = frozenset(("MODER", "OTYPER", "OSPEEDR", "PUPDR", "ODR", "AFRL", "AFRH"))
+
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
         port = spec.name.removeprefix("GPIO")

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fwgen.machine.time import Timer
 
 STREAMS = range(8)
+_PER_STREAM = ("CR", "NDTR", "PAR", "M0AR", "M1AR", "FCR")
 _LOWEST = (0, 6, 16, 22)  # bits of the flags in LISR and HISR
 _LIVE = ("EN", "DMEIE", "TEIE", "HTIE", "TCIE", "CIRC")  # of CR, not protected by EN
 
@@ -64,11 +65,13 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
     lisr, hisr, lifcr, hifcr = Reg(), Reg(), Reg(), Reg()
 
     for _n in STREAMS:
-        for _kind in ("CR", "NDTR", "PAR", "M0AR", "M1AR", "FCR"):
+        for _kind in _PER_STREAM:
             _reg = Reg(name=f"S{_n}{_kind}")
             _reg.on_write(_of(_n, _kind.lower()))
             locals()[f"s{_n}{_kind.lower()}"] = _reg
     del _n, _kind, _reg
+
+    REPEATABLE = frozenset(f"S{n}{kind}" for n in STREAMS for kind in _PER_STREAM)
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
@@ -121,6 +124,13 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         if offset in (self.lifcr.spec.offset, self.hifcr.spec.offset):
             value &= self.defined(offset)
         super().write(offset, size, value, t_ps)
+
+    def keeps(self, offset: int, size: int, written: int) -> bool:
+        """Clearing flags that are not set changes nothing, either."""
+        for clear, flags in ((self.lifcr, self.lisr), (self.hifcr, self.hisr)):
+            if offset == clear.spec.offset:
+                return not written & flags.value
+        return super().keeps(offset, size, written)
 
     # ------------------------------------------------------------------ flags
 
