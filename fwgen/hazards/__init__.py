@@ -11,7 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.errors import InputError, did_you_mean
-from fwgen.hazards import adc, buses, clocks, core, dma, flash, modules, pins, rtc, serial, timers
+from fwgen.hazards import (
+    adc,
+    buses,
+    can,
+    clocks,
+    core,
+    dac,
+    dma,
+    flash,
+    modules,
+    pins,
+    rtc,
+    serial,
+    timers,
+)
 from fwgen.hazards.types import Kind, Severity
 
 if TYPE_CHECKING:
@@ -25,9 +39,11 @@ GROUPS: Mapping[str, tuple[Kind, ...]] = {
     "Flash and option bytes": flash.KINDS,
     "Pins and registers": pins.KINDS,
     "Analog inputs": adc.KINDS,
+    "Analog outputs": dac.KINDS,
     "Serial ports": serial.KINDS,
     "SPI and I2S": buses.SPI,
     "I2C": buses.I2C,
+    "CAN": can.KINDS,
     "Parts on buses": buses.PARTS,
     "Parts with a behaviour": modules.KINDS,
     "Timers": timers.KINDS,

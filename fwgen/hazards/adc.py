@@ -26,6 +26,13 @@ KINDS = (
         "use one of the modes alone",
     ),
     Kind(
+        "adc-multi", WARNING, "converters that do not go together", "RM0090 §13.9",
+        "In dual and triple mode the master alone is triggered, all are on and convert sequences "
+        "of one length, two never sample one channel at once, and a mode is left by way of "
+        "MULTI = 0.",
+        "trigger ADC1 only, and set the other converters up like it, on other channels",
+    ),
+    Kind(
         "adc-off", ERROR, "a conversion started while the ADC is off", "RM0368 §11.12.3",
         "While ADON is 0 nothing is started.",
         "set ADON first, and wait for tSTAB",

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fwgen.machine.time import NEVER
 
@@ -117,6 +117,13 @@ def pulses(t_ps: int, levels: Iterable[tuple[int, int]]) -> Pulses:
             after.append(at - t_ps)
             last = level
     return Pulses(t_ps, first or 0, tuple(after))
+
+
+class Source(NamedTuple):
+    """A voltage in microvolts behind a resistance in ohms."""
+
+    uv: int
+    ohm: int
 
 
 class Client(Protocol):
@@ -300,7 +307,8 @@ class Pad:
     resistors on the board, the chip's own weak pull. Strong drivers that disagree are a fight:
     reported, and the level is what the outside says.
 
-    Something outside may also hold the pin at a voltage. The level is then that of the input stage:
+    Something outside may also hold the pin at a voltage, and so may the chip itself (a DAC). The
+    level is then that of the input stage:
     0 up to VIL, 1 from VIH on, and None between them, where nothing is certain (DS10086, I/O static
     characteristics). ``scheduler`` and ``supply_uv`` (VDD, microvolts) are needed for that.
 
@@ -309,7 +317,7 @@ class Pad:
     """
 
     __slots__ = (
-        "_crossing", "_detach", "_following", "_inside", "_level", "_listeners", "_net",
+        "_analog", "_crossing", "_detach", "_following", "_inside", "_level", "_listeners", "_net",
         "_open_drain", "_outside", "_owner", "_played", "_player", "_pull", "_recorder", "_rejoin",
         "_repeats", "_resistor", "_scheduler", "_source", "_supply_uv", "_voltage", "_watchers",
         "clients", "digital", "name",
@@ -327,6 +335,7 @@ class Pad:
         self._scheduler = scheduler
         self._supply_uv = supply_uv
         self._voltage: Voltage | None = None  # what holds it from outside
+        self._analog: Source | None = None  # what the chip itself puts out in analog mode
         self._watchers: list[Callable[[int], None]] = []  # who samples the voltage
         self._crossing: Timer | None = None  # when the voltage comes to another level
         self.digital = True  # the input stage is on; off in analog mode
@@ -384,7 +393,7 @@ class Pad:
     @property
     def unattended(self) -> bool:
         """Whether the level is what the port drives, if it does, and only the trace looks."""
-        if self._voltage is not None or self._watchers:
+        if self._voltage is not None or self._watchers or self._analog is not None:
             return False
         return not (self._outside or self._listeners or self._source or self._net)
 
@@ -429,6 +438,8 @@ class Pad:
 
         The time is not before the last change.
         """
+        if self._net or self._analog is not None:
+            return self._mixed(t_ps)
         wave = self._wave()
         inside = self._inside if wave is None else wave.level_at(t_ps)
         strong = [*self._outside.values(), *([] if inside is None else [inside])]
@@ -445,6 +456,31 @@ class Pad:
             return self._resistor * self._supply_uv, RESISTOR_OHM
         return (None, 0) if pull is None else (pull * self._supply_uv, PULL_OHM)
 
+    def _sources(self, t_ps: int) -> list[Source]:
+        """What drives or pulls this pad, but for what it is wired to."""
+        wave = self._wave()
+        inside = self._inside if wave is None else wave.level_at(t_ps)
+        strong = [*self._outside.values(), *([] if inside is None else [inside])]
+        found = [Source(level * self._supply_uv, 0) for level in strong]
+        if self._voltage is not None:
+            found.append(Source(self._voltage.at(t_ps), self._voltage.ohm))
+        if self._analog is not None:
+            found.append(self._analog)
+        for level, ohm in ((self._resistor, RESISTOR_OHM), (self._pull, PULL_OHM)):
+            if level is not None:
+                found.append(Source(level * self._supply_uv, ohm))
+        return found
+
+    def _mixed(self, t_ps: int) -> tuple[int | None, int]:
+        """Everything on the wire at once: the stiffest source, or what Millman's theorem gives."""
+        found = [source for pad in self._net or (self,) for source in pad._sources(t_ps)]
+        stiff = next((source for source in found if not source.ohm), None)
+        if stiff is not None or not found:
+            return (stiff.uv, 0) if stiff is not None else (None, 0)
+        siemens = sum(Fraction(1, source.ohm) for source in found)
+        current = sum(Fraction(source.uv, source.ohm) for source in found)
+        return round(current / siemens), round(1 / siemens)
+
     def voltage_until(self, t_ps: int) -> int:
         """Until when the voltage at ``t_ps`` holds if nothing else happens; then if it moves."""
         if self._outside:
@@ -458,6 +494,10 @@ class Pad:
 
     def between_until(self, t_ps: int, low_uv: int, high_uv: int) -> int:
         """Until when the voltage surely lies in [low, high] if nothing else happens; else then."""
+        if self._net or self._analog is not None:
+            uv, _ = self.voltage_at(t_ps)
+            inside = uv is not None and low_uv <= uv <= high_uv
+            return self._steady_until(t_ps) if inside else t_ps
         voltage = self._voltage
         if voltage is None or self._outside or self.driven_inside is not None:
             uv, _ = self.voltage_at(t_ps)
@@ -471,6 +511,16 @@ class Pad:
             return low <= voltage.base(t) <= high
 
         return voltage.turns(t_ps, inside_at, NEVER) if inside_at(t_ps) else t_ps
+
+    def _steady_until(self, t_ps: int) -> int:
+        """Until when everything on the wire stays as it is."""
+        held = NEVER
+        for pad in self._net or (self,):
+            wave = pad._wave()
+            held = min(held, NEVER if wave is None else wave.next_edge(t_ps))
+            if pad._voltage is not None:
+                held = min(held, pad._voltage.steady_until(t_ps, NEVER))
+        return held
 
     def watch(self, before: Callable[[int], None]) -> Callable[[], None]:
         """Hear ``before(t_ps)`` just before what holds the pin changes; returns how to stop."""
@@ -489,6 +539,27 @@ class Pad:
         self._choose_mode()
         self._cross(t_ps)
 
+    def drive_voltage(self, t_ps: int, source: Source | None) -> None:
+        """The chip itself holds the pin at a voltage from now on, or (None) lets go."""
+        if source == self._analog:
+            return
+        self._change(t_ps)
+        self._analog = source
+        if source is None:
+            return
+        rivals = [who for pad in self._net or (self,) for who in pad._rivals()]
+        if rivals:
+            self._recorder.fight(t_ps, self.name, f"the chip's voltage against {rivals[0]}")
+
+    def _rivals(self) -> list[str]:
+        """Who would not give way to a voltage of the chip's own."""
+        found = [*self._outside]
+        if self.driven_inside is not None:
+            found.append(f"{self.name}'s output")
+        if self._voltage is not None and self._voltage.ohm < GIVES_WAY_OHM:
+            found.append("a voltage from outside")
+        return found
+
     def set_digital(self, t_ps: int, *, on: bool) -> None:
         """Switch the input stage: in analog mode it is off, and no level is told of a voltage."""
         self.digital = on
@@ -496,7 +567,8 @@ class Pad:
             self._cross(t_ps)
 
     def _change(self, t_ps: int) -> None:
-        for watcher in tuple(self._watchers):
+        watchers = [watcher for pad in self._net for watcher in pad._watchers] or self._watchers
+        for watcher in tuple(watchers):
             watcher(t_ps)
 
     def _cross(self, t_ps: int) -> None:
@@ -524,7 +596,7 @@ class Pad:
 
     def drive(self, t_ps: int, level: int | None, pull: int | None) -> None:
         """What the chip does to the pin: its output stage, and its weak pull."""
-        if self._watchers:
+        if self._watchers or self._net:
             self._change(t_ps)
         self._stop_playing()
         if self._source is not None:
@@ -548,7 +620,7 @@ class Pad:
                 if self._wave() is None:
                     self._resolve(t_ps)
             return
-        if self._watchers:
+        if self._watchers or self._net:
             self._change(t_ps)
         self._stop_playing()
         self._settle()
@@ -558,6 +630,10 @@ class Pad:
         self._take_edges()
         self._steady(t_ps, source.level(t_ps))
         self._choose_mode()
+
+    def wired_with(self, other: Pad) -> bool:
+        """Whether it is another pad, or one that a wire joins to it."""
+        return other is self or other in self._net
 
     @property
     def pulled(self) -> int | None:
@@ -576,7 +652,7 @@ class Pad:
 
     def drive_outside(self, t_ps: int, who: str, level: int | None) -> None:
         """Something outside drives the pin strongly, or (None) lets go."""
-        if self._watchers:
+        if self._watchers or self._net:
             self._change(t_ps)
         self._stop_playing()
         if level is None:
@@ -589,7 +665,7 @@ class Pad:
 
     def set_resistor(self, t_ps: int, level: int | None) -> None:
         """A resistor on the board pulls the pin to a level."""
-        if self._watchers:
+        if self._watchers or self._net:
             self._change(t_ps)
         self._resistor = level
         self._choose_mode()
@@ -720,13 +796,13 @@ class Pad:
                 self._inside = None
 
     def _steady(self, t_ps: int, level: int | None) -> None:
-        if self._watchers:
+        if self._watchers or self._net:
             self._change(t_ps)
         self._inside = None if self._open_drain and level == 1 else level
         self._resolve(t_ps)
 
     def _repeating(self, wave: SquareWave | Pulses) -> None:
-        if self._watchers:
+        if self._watchers or self._net:
             self._change(wave.t_ps)
         self._level = wave.level
         self._inside = None if self._open_drain and wave.level else wave.level
@@ -831,6 +907,10 @@ class Fabric:
     def has_output(self, name: str) -> bool:
         """Whether a modelled peripheral puts this signal out."""
         return name in self._outputs
+
+    def carrying(self, output: Signal) -> list[Pad]:
+        """The pads on which an output comes out."""
+        return [pad for pad in self.pads.values() if pad.source is output]
 
     def input(self, name: str) -> Signal:
         """What a peripheral takes in ("USART2_RX"); made when first asked for."""

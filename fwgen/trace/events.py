@@ -108,7 +108,9 @@ class I2cTransfer(Event):
 
 @dataclass(frozen=True, slots=True)
 class Voltage(Event):
-    """From ``t_ps`` something outside holds a pin at a voltage, until the next Voltage of that pin.
+    """From ``t_ps`` something holds a pin at a voltage, until the next Voltage of that pin.
+
+    ``by`` names the chip's own peripheral that does (a DAC); "" is something outside.
 
     It goes straight from ``uv`` to ``to_uv`` within ``over_ps`` and stays there; a sine of
     ``amplitude_uv`` and ``period_ps`` (0: none) and a noise of up to ``noise_uv`` either way ride
@@ -127,6 +129,7 @@ class Voltage(Event):
     seed: int = 0  # another one, another noise
     ohm: int = 0
     noise_ps: int = 0  # the noise takes a new value so often; 0: every NOISE_PS
+    by: str = ""
 
     def at(self, t_ps: int) -> int:
         """The voltage at a time from ``t_ps`` on, rounded to a microvolt. ``uv`` is not None."""

@@ -171,7 +171,7 @@ class _Lines:
             case I2cTransfer():
                 return _transfer(event)
             case Voltage():
-                return f"{self._pin(event.pin)} from outside: {_held(event)}"
+                return f"{self._pin(event.pin)} from {event.by or 'outside'}: {_held(event)}"
             case Shown():
                 return f"{event.part} shows {event.what} {self._value(event)}"
             case Pictured():

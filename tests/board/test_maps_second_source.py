@@ -82,7 +82,8 @@ OWN: dict[str, dict[str, tuple[Place, set[str]]]] = {
         "dac_v1": (("DAC", "DAC", {"DAC": 0}), set()),
         "can_v1": (  # mailboxes and filters are structs of their own there
             ("CAN", "CAN", {"CAN1": 0}),
-            {f"header {register}" for register in ("FMR", "FM1R", "FS1R", "FFA1R", "FA1R")},
+            {f"header {register}" for register in ("FMR", "FM1R", "FS1R", "FFA1R", "FA1R")}
+            | {"svd BTR reset"},  # RM0090 §32.9.2: 0x0123_0000
         ),
         "dcmi_v1": (  # RM0090 §15.8 names them shorter, and has FCRC, EDM
             ("DCMI", "DCMI", {"DCMI": 0}),

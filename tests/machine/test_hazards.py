@@ -21,6 +21,7 @@ from tests.machine.core.firmware import firmware
 from tests.machine.hazard_pairs import BOARD, MODER, MS, PAIRS, SWD, Pair, on
 from tests.machine.hazard_pairs_analog import PAIRS as ANALOG
 from tests.machine.hazard_pairs_buses import PAIRS as BUSES
+from tests.machine.hazard_pairs_f407 import PAIRS as F407
 from tests.machine.hazard_pairs_ports import PAIRS as PORTS
 from tests.machine.hazard_pairs_rtc import PAIRS as RTC
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path(fwgen.__file__).parent
-ALL = PAIRS | ANALOG | BUSES | PORTS | RTC
+ALL = PAIRS | ANALOG | BUSES | F407 | PORTS | RTC
 BY_LUCK = "by-luck"  # told of a proof, not of a run
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.signals import Pad
     from fwgen.machine.soc import Soc
+    from fwgen.machine.stm32.adc_v2.multi import Companions
     from fwgen.machine.time import Timer
 
 STABLE_PS = 3 * PS_PER_US  # tSTAB, longest (DS10086, ADC characteristics)
@@ -58,7 +59,9 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
-        self.inputs = Inputs(self.name, soc)
+        self.inputs = Inputs(spec, soc)
+        self.companions: Companions | None = None  # on a chip with more than one
+        self._parent: ClockDomain | None = None  # what all of them count by
         self.adcclk = ClockDomain(f"{self.name}_ADCCLK")
         self._divider = 2
         self._switches = Switches(None, vbat=False)
@@ -88,6 +91,10 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         self._regular_left = self._injected_left = 0  # conversions until this start is served
         self._regular_waits = self._interrupted = False
         self._automatic = False  # the injected group runs by JAUTO
+        self._held: int | None = (
+            None  # where the regular group goes on after another's injected one
+        )
+        self._afterwards: Callable[[int], None] | None = None  # once the injected group is over
         self._looks = 0  # conversions that have not been looked at since something changed
 
     # ------------------------------------------------------------------ for the bus and the chip
@@ -106,8 +113,20 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         self._set_clock(t_ps)
         self._settle(t_ps)
 
-    def common_changed(self, t_ps: int, divider: int, *, sensor: bool, vbat: bool) -> None:
-        """CCR was written: the prescaler of ADCCLK, TSVREFE and VBATE."""
+    def common_changed(
+        self,
+        t_ps: int,
+        divider: int,
+        *,
+        sensor: bool,
+        vbat: bool,
+        parent: ClockDomain | None = None,
+    ) -> None:
+        """CCR was written: the prescaler of ADCCLK, TSVREFE and VBATE.
+
+        ``parent`` is the clock that several converters share, edge by edge.
+        """
+        self._parent = parent
         since = self._switches.since_ps
         self._switches = Switches((t_ps if since is None else since) if sensor else None, vbat)
         self._divider = divider
@@ -116,7 +135,7 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         self._settle(t_ps)
 
     def _set_clock(self, t_ps: int) -> None:
-        self.adcclk.set(self.clock.hz / self._divider, t_ps)
+        self.adcclk.set(self.clock.hz / self._divider, t_ps, self._parent)
 
     def bring_up_to(self, t_ps: int) -> None:
         """Do what is due up to a time."""
@@ -200,7 +219,7 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
                 cr2.set(**{bit: 0})
                 if was_on:
                     self._pc = self.soc.pc
-                    self._start(t_ps, injected=injected, latency=0)
+                    self._triggered(t_ps, injected=injected, latency=0)
                 else:
                     self._warn(
                         "adc-off", f"{self.name}: {bit} set while ADON is 0 starts nothing",
@@ -262,7 +281,10 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
 
     def on_dma(self, t_ps: int, request: str, left: int) -> None:
         """After the last transfer no more is asked for, unless DDS is set (§11.8.1)."""
-        if left == 0 and not self.cr2.DDS:
+        if self._transferred():
+            assert self.companions is not None
+            self.companions.served(t_ps, left)
+        elif left == 0 and not self.cr2.DDS:
             self._dma_over = True
             self._settle(t_ps)
 
@@ -291,13 +313,25 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         def start(t_ps: int) -> None:
             self._do(t_ps)
             if self.cr2.ADON:
-                self._start(t_ps, injected=injected, latency=latency)
+                self._triggered(t_ps, injected=injected, latency=latency)
             self._settle(t_ps)
 
         return start
 
-    def _start(self, t_ps: int, *, injected: bool, latency: int) -> None:
+    def _triggered(self, t_ps: int, *, injected: bool, latency: int) -> None:
+        if self.companions is None:
+            self.start(t_ps, injected=injected, latency=latency)
+        else:
+            self.companions.start(self, t_ps, injected=injected, latency=latency)
+
+    def start(self, t_ps: int, *, injected: bool, latency: int) -> None:
         """A group is asked for; one that runs already is not started again."""
+        if not self.cr2.ADON:
+            return
+        self._begin_group(t_ps, injected=injected, latency=latency)
+        self._settle(t_ps)
+
+    def _begin_group(self, t_ps: int, *, injected: bool, latency: int) -> None:
         tick = self.adcclk.ticks_at(t_ps) + 1 + latency
         now = self._now
         if injected:
@@ -308,8 +342,8 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
                 self._regular_at = now.rank
             self._begin_injected(tick)
             return
-        stopped = self.sr.OVR and (self.cr2.DMA or self.cr2.EOCS)
-        if stopped or self._regular_waits or self._interrupted:
+        stopped = self.sr.OVR and (self.cr2.DMA or self.cr2.EOCS or self._transferred())
+        if stopped or self._regular_waits or self._interrupted or self._held is not None:
             return
         if now is None:
             self._begin_regular(tick)
@@ -342,6 +376,68 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         bits = BITS[self.cr1.RES]
         self._now = Conversion(injected, rank, channel, tick, sampled, sampled + bits, bits)
         self.sr.set(**{"JSTRT" if injected else "STRT": 1})
+
+    # ------------------------------------------------------------------ for its companions
+
+    @property
+    def unread(self) -> bool:
+        """Whether there is a regular result that nobody has read."""
+        return self._unread
+
+    @property
+    def injecting(self) -> bool:
+        """Whether the injected group runs."""
+        return self._now is not None and self._now.injected
+
+    def take(self, t_ps: int) -> int:
+        """The regular result is read through the common data register."""
+        self.sr.set(EOC=0)
+        self._unread = False
+        self._settle(t_ps)
+        return self.dr.value
+
+    def look_anew(self, t_ps: int) -> None:
+        """What it does together with others changed."""
+        self._look_anew()
+        self._settle(t_ps)
+
+    def follow(self, t_ps: int, master: Adc) -> None:
+        """A master is about to start it: be up to now, and blame who started that."""
+        self._do(t_ps)
+        self._pc = master._pc
+
+    def first_sampling(self) -> int:
+        """Cycles for which its first regular channel is sampled."""
+        return self._cycles(self._regular_channel(0))
+
+    def plan(self, *, injected: bool) -> list[tuple[int, int]]:
+        """The conversions of a group: channel, and cycles of each."""
+        bits = BITS[self.cr1.RES]
+        if injected:
+            channels = [self._injected_channel(r) for r in range(self._injected_length())]
+        else:
+            channels = [self._regular_channel(r) for r in range(self._regular_length())]
+        return [(channel, self._cycles(channel) + bits) for channel in channels]
+
+    def hold(self) -> bool:
+        """Another's injected group stops the regular one, which is begun again by ``resume``."""
+        now = self._now
+        if now is None or now.injected:
+            return False
+        self._held, self._now = now.rank, None
+        return True
+
+    def resume(self, t_ps: int) -> None:
+        """The regular conversion that was held is begun again."""
+        rank, self._held = self._held, None
+        if rank is not None and self.cr2.ADON:
+            self._convert(self.adcclk.ticks_at(t_ps), rank, injected=False)
+            self._look_anew()
+            self._settle(t_ps)
+
+    def afterwards(self, call: Callable[[int], None] | None) -> None:
+        """What is to be done once the injected group is over."""
+        self._afterwards = call
 
     # ------------------------------------------------------------------ conversions
 
@@ -379,6 +475,8 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         if self._overruns() and self._unread:
             self.sr.set(OVR=1)
             self._regular_at = 0
+            if self.companions is not None:
+                self.companions.overran(t_ps)
             self._tell(t_ps, Flaw(
                 "adc-overrun",
                 f"{self.name}: a result was not read before the next one: the regular group stops",
@@ -405,7 +503,10 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
             self._begin_next_injected(now.end)
         elif cr2.CONT and not self.cr1.DISCEN:
             self._next_round(now.end)
-        if cr2.DMA and not self._dma_over:
+        if self._transferred():
+            assert self.companions is not None
+            self.companions.converted(t_ps)
+        elif cr2.DMA and not self._dma_over:
             self.dma(t_ps, "adc", True)
 
     def _begin_next_injected(self, tick: int) -> None:
@@ -433,6 +534,9 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         if self._injected_left > 0 and not last:
             self._convert(now.end, now.rank + 1, injected=True)
             return
+        if self._afterwards is not None:
+            resume, self._afterwards = self._afterwards, None
+            resume(self.adcclk.time_of(now.end))
         interrupted, waits, automatic = self._interrupted, self._regular_waits, self._automatic
         self._interrupted = self._regular_waits = self._automatic = False
         if interrupted:
@@ -457,7 +561,12 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         return not cr1.AWDSGL or channel == cr1.AWDCH
 
     def _overruns(self) -> bool:
-        return bool(self.cr2.EOCS or (self.cr2.DMA and not self._dma_over))
+        by_dma = self._transferred() or (self.cr2.DMA and not self._dma_over)
+        return bool(self.cr2.EOCS or by_dma)
+
+    def _transferred(self) -> bool:
+        """Whether the DMA of several converters takes the regular data."""
+        return self.companions is not None and self.companions.transfers(self)
 
     # ------------------------------------------------------------------ what may be skipped
 
@@ -522,6 +631,8 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         regular = not now.injected or self._interrupted or self._regular_waits
         if (
             self._looks > 0
+            or self._afterwards is not None
+            or self._transferred()
             or (cr2.DMA and not self._dma_over)
             or (cr1.EOCIE and not sr.EOC and (regular or self._automatic))
             or (cr1.OVRIE and not sr.OVR and self._overruns())

@@ -11,13 +11,14 @@ from fwgen.machine.time import NEVER
 from fwgen.units import PS_PER_S, PS_PER_US, show_duration, show_voltage
 
 if TYPE_CHECKING:
-    from fwgen.board.types import Pin
+    from fwgen.board.types import PeripheralSpec, Pin
     from fwgen.machine.signals import Pad
     from fwgen.machine.soc import Soc
 
-# RM0368 §11.10 has the temperature sensor share a channel with VBAT. ST's drivers for the STM32F401
+# Where the internal sources are unless the chip file says otherwise (``internal``): RM0368 §11.10
+# has the temperature sensor share a channel with VBAT. ST's drivers for the STM32F401
 # (stm32f4xx_hal_adc_ex.h, stm32f4xx_ll_adc.h) and Arduino's core convert it on channel 16 instead.
-ALONE, REFERENCE, SENSOR = 16, 17, 18
+INTERNAL = {"reference": [17], "sensor": [16, 18], "vbat": [18]}
 
 # DS10086, temperature sensor, embedded reference and VBAT monitoring characteristics: typical.
 SENSOR_25C_UV, SENSOR_SLOPE_UV = 760_000, 2_500  # at 25 °C, per degree
@@ -54,13 +55,19 @@ class Switches(NamedTuple):
 class Inputs:
     """The channels of one ADC."""
 
-    def __init__(self, name: str, soc: Soc) -> None:
+    def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         self._soc = soc
+        internal = spec.options.get("internal", INTERNAL)
+        assert isinstance(internal, dict)
+        self._internals: dict[str, list[int]] = internal  # source -> its channels
+        ratio = spec.options.get("vbat_ratio", VBAT_RATIO)
+        assert isinstance(ratio, int)
+        self._vbat_ratio = ratio
         self._pins: dict[int, Pin] = {}
         for pin in soc.chip.pins.values():
             for signal in pin.additional:
                 prefix, _, number = signal.rpartition("_IN")
-                if prefix == name and number.isdecimal():
+                if prefix == spec.name and number.isdecimal():
                     self._pins[int(number)] = pin
 
     def pad(self, channel: int) -> Pad | None:
@@ -88,11 +95,19 @@ class Inputs:
         if pad is not None:
             uv, _ = pad.voltage_at(t_ps)
             return self._noise(f"{pad.name} {t_ps}") if uv is None else uv
-        if channel == SENSOR and switches.vbat:
-            return self._soc.board.supply_uv // VBAT_RATIO  # VBAT is wired to VDD
-        if switches.since_ps is None or channel not in (ALONE, REFERENCE, SENSOR):
-            return self._noise(f"{channel} {t_ps}")
-        return REFERENCE_UV if channel == REFERENCE else sensor_uv(DIE_C)
+        source = self._source(channel, switches)
+        if source == "vbat" and switches.vbat:
+            return self._soc.board.supply_uv // self._vbat_ratio  # VBAT is wired to VDD
+        if source in ("reference", "sensor") and switches.since_ps is not None:
+            return REFERENCE_UV if source == "reference" else sensor_uv(DIE_C)
+        return self._noise(f"{channel} {t_ps}")
+
+    def _source(self, channel: int, switches: Switches) -> str:
+        """What is connected to a channel inside; where two share it, VBAT while it is on."""
+        names = [name for name, at in self._internals.items() if channel in at]
+        if len(names) > 1:
+            names.remove("sensor" if switches.vbat else "vbat")
+        return names[0] if names else ""
 
     def _noise(self, salt: str) -> int:
         supply = self._soc.board.supply_uv
@@ -144,22 +159,29 @@ class Inputs:
 
     def _internal(self, channel: int, t_ps: int, switches: Switches, sampled_ps: int) -> list[Flaw]:
         section = "RM0368 §11.9"
-        if channel not in (ALONE, REFERENCE, SENSOR):
+        source = self._source(channel, switches)
+        if not source:
+            cure = "choose a channel that a pin has"
+            if self._internals:
+                known = sorted({at for channels in self._internals.values() for at in channels})
+                cure += f", or {known[0]} to {known[-1]}"
             return [Flaw(
-                "adc-channel", f"channel {channel} is connected to nothing",
-                "RM0368 §11.3.3", "choose a channel that a pin has, or 16 to 18",
+                "adc-channel", f"channel {channel} is connected to nothing", "RM0368 §11.3.3", cure
             )]  # fmt: skip
-        if channel == SENSOR and switches.vbat:
+        if source == "vbat" and switches.vbat:
             least, what = VBAT_SAMPLING_PS, "VBAT"
-        elif switches.since_ps is None:
-            bit = "TSVREFE or VBATE" if channel == SENSOR else "TSVREFE"
+        elif source == "vbat" or switches.since_ps is None:
+            shared = channel in self._internals["vbat"]
+            bit = "VBATE" if source == "vbat" else "TSVREFE"
+            if source == "sensor" and shared:
+                bit = "TSVREFE or VBATE"
             return [Flaw(
                 "adc-source-off", f"channel {channel} is converted while it is off",
                 section, f"set {bit} in ADC_CCR",
             )]  # fmt: skip
         else:
             least = INTERNAL_SAMPLING_PS
-            what = "VREFINT" if channel == REFERENCE else "the temperature sensor"
+            what = "VREFINT" if source == "reference" else "the temperature sensor"
             if t_ps - sampled_ps < switches.since_ps + INTERNAL_START_PS:
                 return [Flaw(
                     "adc-source-starting",
