@@ -54,7 +54,9 @@ def run(
     contract: Annotated[
         Path | None,
         typer.Option(
-            "--contract", "-c", metavar="FILE",
+            "--contract",
+            "-c",
+            metavar="FILE",
             help="Wire a contract's parts to the board, and do what it does; nothing is judged.",
         ),
     ] = None,

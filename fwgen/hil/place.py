@@ -222,9 +222,7 @@ def opened(
             spec = _borrowed(held, spec, wait_s, say)
         board = load_board(spec.board)
         if spec.virtual:
-            place = _virtual(
-                held, spec, board if contract is None else on_bench(board, contract)
-            )
+            place = _virtual(held, spec, board if contract is None else on_bench(board, contract))
         else:
             chosen = (choose or choose_probe)(board, probe or spec.probe)
             place = _real(held, spec, board, chosen, wait_s, how)

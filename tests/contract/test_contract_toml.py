@@ -604,7 +604,7 @@ def _accepting(code: str) -> str:
             "say why",
         ),
         ("[[accept]]\nhazard = 'clock-off'\n" + BLINK, "accept[1]", "'because' is missing"),
-        (_accepting("clock_off") + BLINK, "accept[1].hazard", "did you mean clock-off?"),
+        (_accepting("clock_off") + BLINK, "accept[1].hazard", "did you mean clock-off"),
         (_accepting("reserved-bits") + BLINK, "accept[1].hazard", "is a note, which fails nothing"),
         (2 * _accepting("clock-off") + BLINK, "accept[2]", "accepted twice"),
         (
