@@ -129,7 +129,8 @@ def reached(
 ) -> Iterator[Place]:
     """The rig, its board halted (or, to "attach", as it runs) and ours alone.
 
-    What a ``contract`` wires to the board is wired to a virtual one. Raises RigError for what is not there or does not answer, InputError for a rig file.
+    What a ``contract`` wires to the board is wired to a virtual one. Raises RigError for
+    what is not there or does not answer, InputError for a rig file.
     """
     from fwgen.cli.output import screen
     from fwgen.cli.plugged import the_probe

@@ -349,9 +349,9 @@ class Peripheral:
         return True
 
     def count_at(self, offset: int, cycle: int) -> tuple[int, int, int] | None:
-        """Of a register that counts the core's cycles: its value at one, what each adds, until when.
+        """Of a register that counts the core's cycles: value at one, growth, until when.
 
-        None for any other, and for one that stands still.
+        The time in ps. None for any other, and for one that stands still.
         """
         return None
 

@@ -1,4 +1,4 @@
-"""What a contract wires to the board is there in a live run, on a virtual board and a virtual rig."""
+"""What a contract wires to the board is there in a live run and on a virtual rig."""
 
 from __future__ import annotations
 

@@ -55,7 +55,8 @@ class Loop:
     """
 
     __slots__ = (
-        "_into", "_parts", "_rests", "_slopes", "cycles", "live", "marks", "steps", "whole", "written",
+        "_into", "_parts", "_rests", "_slopes", "cycles", "live", "marks", "steps", "whole",
+        "written",
     )  # fmt: skip
 
     def __init__(self, items: Sequence[Block | Inner]) -> None:
