@@ -19,7 +19,7 @@ def main() -> int:
     options.add_argument("--write", action="store_true", help="renew the tables of docs/bench.md")
     passed = ["--write"] if options.parse_args().write else []
     missed = False
-    for name in ("start", "size", "speed", "remote"):
+    for name in ("start", "size", "speed", "flash", "remote"):
         command = [sys.executable, str(tools.BENCH / f"{name}.py"), *passed]
         missed |= subprocess.run(command, check=False).returncode != 0
         print(flush=True)
