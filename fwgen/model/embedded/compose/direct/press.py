@@ -120,9 +120,10 @@ class _Edges:
     def look(self, ground: Ground, level: str) -> None:
         """Code: listen again; the level into a register, its bit at the button's place."""
         code = ground.code
+        idr = self.silicon.address(f"{self.silicon.port(self.source.pin)}_IDR")
+        code.place(idr)  # an address that was just computed is waited for
         code.store(1 << self.index, self._exti("IMR"), comment="EXTI_IMR: listen again")
-        port = self.silicon.port(self.source.pin)
-        code.load(level, self.silicon.address(f"{port}_IDR"), "and look")
+        code.load(level, idr, "and look")
 
     def begin_was(self, ground: Ground) -> str:
         """A register with the level before: at reset nothing is held."""
@@ -268,8 +269,10 @@ class _Reactions(_Edges):
         for port, mask in masks.items():
             odr = silicon.address(f"{port}_ODR")
             latch = code.take()
+            base, _ = code.place(odr)
+            turned_by = code.have(mask, avoid=base)
             code.load(latch, odr)
-            code.op(f"eors {latch}, {code.have(mask)}", "turn round")
+            code.op(f"eors {latch}, {turned_by}", "turn round")
             code.save(latch, odr)
             code.release(latch)
 
