@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from fwgen.hazards.page import page
@@ -10,8 +10,9 @@ from fwgen.hazards.page import page
 
 def main() -> None:
     """Write the page."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs/hazards.md")
-    path.write_text(page(), encoding="utf-8")
+    options = argparse.ArgumentParser(prog="python -m fwgen.hazards", description="Write the page.")
+    options.add_argument("file", nargs="?", type=Path, default=Path("docs/hazards.md"))
+    options.parse_args().file.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":
