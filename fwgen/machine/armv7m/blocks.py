@@ -25,7 +25,9 @@ LONGEST_REST = 1 << 14  # backward entries
 NEVER_AGAIN = -(1 << 62)
 PATIENCE = 4  # failures of a plan before another path is recorded
 WFE, WFI = 2, 3  # hints, by number
-SYSTEM, FP, UNALIGNED = 1, 2, 4  # flags of a block, for the hooks
+SYSTEM, FP, UNALIGNED, MASKS, SYNC = 1, 2, 4, 8, 16  # flags of a block, for the hooks
+ISB = 0x8F6F_F3BF  # ISB SY, as it lies in memory
+_STACKS_AND_CONTROL = (8, 9, 20)  # MSP, PSP, CONTROL, as MSR numbers them
 SEV = 0xBF40
 SEV_WIDE = b"\xaf\xf3\x04\x80"
 
@@ -35,7 +37,8 @@ class Block:
 
     ``stops`` are the offsets at which the core may pause, with the cycles before each: every
     instruction but those within an IT block. ``flags``: SYSTEM says that the block ends in
-    something that may change what interrupts may do, FP that it has floating-point instructions,
+    a write to a stack pointer or to CONTROL, MASKS that what it ends in may let interrupts through
+    (CPS, MSR, a barrier), SYNC that it ends in ISB, FP that it has floating-point instructions,
     UNALIGNED that a branch to it takes a cycle more.
     ``problem`` is the first instruction that the core does not have, ``first`` the size of the
     first of all. ``fp``, ``control``, ``barrier`` are the offsets of the first floating-point
@@ -110,9 +113,14 @@ class Block:
         low = self.last & 0xFFFF
         if low & 0xFFE0 == 0xF380:
             self.writes = self.last >> 16 & 0xFF
+        self.flags = FP if self.fp >= 0 else 0
+        if self.writes in _STACKS_AND_CONTROL:
+            self.flags |= SYSTEM
         # CPS; MSR and the barriers (0xF38x, 0xF3Bx).
-        system = low & 0xFFE8 == 0xB660 or low & 0xFFE0 in (0xF380, 0xF3A0)
-        self.flags = (SYSTEM if system else 0) | (FP if self.fp >= 0 else 0)
+        if low & 0xFFE8 == 0xB660 or low & 0xFFE0 in (0xF380, 0xF3A0):
+            self.flags |= MASKS
+        if self.last == ISB:
+            self.flags |= SYNC
         if cycles.unaligned(address, int.from_bytes(code[:2], "little"), core, pace):
             self.flags |= UNALIGNED
 

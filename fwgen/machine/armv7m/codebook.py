@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import engine as eng
-from fwgen.machine.armv7m.blocks import Block
+from fwgen.machine.armv7m.blocks import SYNC, Block
 from fwgen.machine.armv7m.fetch import LINE, Fetch
 from fwgen.machine.armv7m.itstate import it_left, it_of
 from fwgen.thumb import cycles
@@ -31,13 +31,13 @@ class Codebook:
         self.fetch = Fetch(core)
         self.blocks: dict[int, Block] = {}
         self._pages: set[int] = set()  # that code was run from
-        self._in_ram: list[Block] = []  # blocks that the core itself may change
+        self.in_ram: list[Block] = []  # blocks that the core itself may change
 
     def forget(self) -> None:
         """What blocks cost changed (flash wait states), or what they must watch."""
         core = self._core
         self.blocks.clear()
-        self._in_ram.clear()
+        self.in_ram.clear()
         self._rounds.forget()
         if core.native is not None:
             core.native.fwgen_clear(self._at)
@@ -76,7 +76,7 @@ class Codebook:
 
         The engine sees such stores; what is known of the blocks does not.
         """
-        if any(self._memory.read(b.address, b.size) != b.code for b in self._in_ram):
+        if any(self._memory.read(b.address, b.size) != b.code for b in self.in_ram):
             self.forget()
 
     def running(self) -> Block | None:
@@ -133,7 +133,8 @@ class Codebook:
         if self.must_stop(block) == block.size and not block.sends_event:
             self.publish(address << 12 | size, block)
             if not self._core.in_flash(address):
-                self._in_ram.append(block)
+                self.in_ram.append(block)
+                self._at.heed |= SYNC
         return block
 
     def landing(self, address: int) -> int:

@@ -27,7 +27,7 @@ from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m import skippable
 from fwgen.machine.armv7m.accelerate import HOT
-from fwgen.machine.armv7m.blocks import SYSTEM, UNALIGNED, WFI
+from fwgen.machine.armv7m.blocks import ISB, MASKS, SYNC, SYSTEM, UNALIGNED, WFI
 from fwgen.machine.armv7m.breakpoints import Breakpoints
 from fwgen.machine.armv7m.bus import Bus
 from fwgen.machine.armv7m.codebook import Codebook
@@ -77,7 +77,6 @@ if TYPE_CHECKING:
 
 TURNS = 2048  # of the run loop, between two looks at the wall clock
 MSP, PSP, CONTROL = 8, 9, 20  # as MSR numbers them
-ISB = 0x8F6F_F3BF  # ISB SY, as it lies in memory
 
 
 class Core(skippable.Core):
@@ -167,7 +166,18 @@ class Core(skippable.Core):
     def wake_up(self, t_ps: int) -> None:
         """Something changed that may interrupt: look before the next block."""
         if self.exceptions.best() is not None:
+            self.at.heed |= MASKS
             self.attend()
+
+    def _what_matters(self) -> int:
+        """Flags of the blocks behind which to stop: those that may change what comes next.
+
+        With nothing pending, no mask that is lifted lets anything through.
+        """
+        heed = SYSTEM
+        if self._monitored or self.exceptions.best() is not None:
+            heed |= MASKS
+        return heed | SYNC if self._book.in_ram else heed
 
     def configure(self) -> None:
         """CCR or CPACR changed: what blocks must watch may have, too."""
@@ -249,7 +259,7 @@ class Core(skippable.Core):
                     return
             at.cycle, at.cost, at.start, at.end = cycle, block.cost, address, address + size
             at.refill = block.refill
-            if block.flags & SYSTEM:
+            if block.flags & at.heed:
                 at.attention, at.limit = 1, ATTENTION
 
         profile = self._profile
@@ -341,7 +351,7 @@ class Core(skippable.Core):
                 self._skipper.record(block)
             self.rounds.ran(block)
             self.event |= block.sends_event
-            if block.flags & SYSTEM:
+            if block.flags & at.heed:
                 self.attend()
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
             self.fail(error)
@@ -489,6 +499,7 @@ class Core(skippable.Core):
         """Let the engine run until something needs us."""
         self.reason = None
         self.steps += 1
+        self.at.heed = self._what_matters()
         until, self.until = self.until, NOWHERE
         error = self.engine.start(self.next_pc, until)
         self.access_pc = None

@@ -43,16 +43,19 @@ class Clockwork:
 
     The block that runs began at ``cycle`` and costs ``cost``; it is [start, end). ``limit`` is
     the cycle by which the block that is about to run must have ended, else the core looks;
-    with ``attention`` it stops; it looks at blocks that have a flag of ``look``, too. ``refill`` is
-    what a taken branch out of the block that runs costs, ``hot`` how many backward entries make a
-    loop worth a look. ``NativeClockwork`` has the same names.
+    with ``attention`` it stops; it looks at blocks that have a flag of ``look``, too, and stops behind
+    those that have one of ``heed``. ``refill`` is what a taken branch out of the block that runs
+    costs, ``hot`` how many backward entries make a loop worth a look. ``NativeClockwork`` has the same names.
     """
 
-    __slots__ = ("attention", "cost", "cycle", "end", "hot", "limit", "look", "refill", "start")
+    __slots__ = (
+        "attention", "cost", "cycle", "end", "heed", "hot", "limit", "look", "refill", "start",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.cycle = self.cost = self.start = self.end = 0
         self.limit = self.attention = self.refill = self.hot = self.look = 0
+        self.heed = 0
 
 
 def look_around() -> None:

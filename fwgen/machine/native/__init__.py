@@ -11,7 +11,7 @@ from typing import Any
 
 SWITCH = "FWGEN_NATIVE"  # "0" in the environment: as if it had not been built
 
-LAYOUT = 3  # of the structures, as the library was built with
+LAYOUT = 4  # of the structures, as the library was built with
 
 SLOW = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint32)
 
@@ -22,6 +22,7 @@ class NativeClockwork(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in (
             "cycle", "cost", "start", "end", "limit", "attention", "refill", "hot", "look",
+            "heed",
         )),
         ("slow", SLOW),
         ("table", ctypes.c_void_p),

@@ -18,17 +18,17 @@ typedef struct {
     int64_t refill;  /* what a taken branch at its end costs */
     int64_t landing; /* what a branch to it from another line of the flash waits */
     int64_t entries;
-    int64_t flags; /* SYSTEM, FP, UNALIGNED: armv7m/state.py */
+    int64_t flags; /* UNALIGNED, and what ``look`` and ``heed`` are of: armv7m/blocks.py */
 } Entry;
 
 typedef struct {
-    int64_t cycle, cost, start, end, limit, attention, refill, hot, look;
+    int64_t cycle, cost, start, end, limit, attention, refill, hot, look, heed;
     void (*slow)(int64_t cycle, uint64_t address, uint32_t size);
     Entry *table;
     int64_t capacity, used;
 } Clockwork;
 
-enum { LAYOUT = 3, SYSTEM = 1, UNALIGNED = 4, LINE = 4, MOST_REFILL = 3 };
+enum { LAYOUT = 4, UNALIGNED = 4, LINE = 4, MOST_REFILL = 3 };
 
 static Entry *find(const Clockwork *at, uint64_t key) {
     uint64_t mask = (uint64_t)at->capacity - 1;
@@ -59,7 +59,7 @@ PUBLIC void fwgen_on_block(void *uc, uint64_t address, uint32_t size, void *user
             at->refill = block->refill;
             at->start = (int64_t)address;
             at->end = (int64_t)(address + size);
-            if (block->flags & SYSTEM) {
+            if (block->flags & at->heed) {
                 at->attention = 1;
                 at->limit = -1;
             }
