@@ -43,9 +43,10 @@ class Clockwork:
 
     The block that runs began at ``cycle`` and costs ``cost``; it is [start, end). ``limit`` is
     the cycle by which the block that is about to run must have ended, else the core looks;
-    with ``attention`` it stops; it looks at blocks that have a flag of ``look``, too, and stops behind
-    those that have one of ``heed``. ``refill`` is what a taken branch out of the block that runs
-    costs, ``hot`` how many backward entries make a loop worth a look. ``NativeClockwork`` has the same names.
+    with ``attention`` it stops; it looks at blocks that have a flag of ``look``, too, and stops
+    behind those that have one of ``heed``. ``refill`` is what a taken branch out of the block that
+    runs costs, ``hot`` how many backward entries make a loop worth a look. ``NativeClockwork`` has
+    the same names.
     """
 
     __slots__ = (
