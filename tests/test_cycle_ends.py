@@ -61,7 +61,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def heard(self: Machine, *given: object) -> object:
         trace = run(self, *given)
-        told.append(trace.cycles or "typical")  # type: ignore[attr-defined]
+        told.append(trace.cycles or "typical")
         return trace
 
     monkeypatch.setattr(Machine, "run", heard)

@@ -19,6 +19,7 @@ from fwgen.contract.accept import GAP, HAZARD, RESET, Accepted
 from fwgen.contract.checks import check_contract
 from fwgen.contract.sensing import VOLTAGE_UNITS, courses, threshold
 from fwgen.contract.subjects import Subject, find, resolve, wired
+from fwgen.contract.table import Table
 from fwgen.contract.timing import required_span
 from fwgen.contract.types import (
     Analog,
@@ -73,8 +74,6 @@ _N = TypeVar("_N", int, int | str)
 
 _ACCEPT = '[[accept]] with hazard = "CODE" (or reset = "CAUSE", gap = "NAME") and because = "WHY"'
 
-_LONGEST = 60  # characters of a quantity: "1e999999999 s" is refused before it is computed
-_EXPONENT = re.compile(r"[0-9.][eE][+-]?[0-9]{2}")
 _LONGEST_SPAN_PS = 24 * 3600 * 10**12
 
 _BYTE = re.compile(r"[0-9A-Fa-f]{2}|\?\?")
@@ -118,109 +117,6 @@ def read_contract(data: Mapping[str, object], board: Board, *, where: str = "con
     return _Reader(board, where).contract(dict(data))
 
 
-class _Table:
-    """A TOML table that knows its place and which of its keys were asked for."""
-
-    def __init__(self, data: object, where: str, joint: str = ".") -> None:
-        if not isinstance(data, dict):
-            raise ContractError("expected a table", where=where)
-        self.data: dict[str, object] = data
-        self.where = where
-        self.joint = joint  # between the place of the table and a key in it
-        self.asked: set[str] = set()
-
-    def __contains__(self, key: str) -> bool:
-        self.asked.add(key)
-        return key in self.data
-
-    def place(self, key: str) -> str:
-        return f"{self.where}{self.joint}{key}"
-
-    def wrong(self, key: str, message: str, hint: str | None = None) -> ContractError:
-        return ContractError(message, where=self.place(key), hint=hint)
-
-    def get(self, key: str) -> object:
-        self.asked.add(key)
-        return self.data.get(key)
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self.get(key)
-        if value is None and default is not None:
-            return default
-        if value is None:
-            raise ContractError(f"{key!r} is missing", where=self.where)
-        if not isinstance(value, str):
-            raise self.wrong(key, f"expected text, not {value!r}")
-        return value
-
-    def flag(self, key: str, *, default: bool) -> bool:
-        value = self.get(key)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
-            raise self.wrong(key, f"expected true or false, not {value!r}")
-        return value
-
-    def whole(self, key: str) -> int | None:
-        value = self.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self.wrong(key, f"expected a whole number, not {value!r}")
-        return value
-
-    def count(self, key: str) -> int | None:
-        value = self.whole(key)
-        if value is not None and value < 0:
-            raise self.wrong(key, f"{value} is less than none")
-        return value
-
-    def names(self, key: str) -> tuple[str, ...]:
-        value = self.get(key)
-        if isinstance(value, str):
-            value = [value]
-        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-            raise self.wrong(key, "expected names", hint='such as ["LD2", "PA6"]')
-        return tuple(value)
-
-    def quantity(self, key: str, parse: Callable[[str], _N]) -> _N | None:
-        value = self.get(key)
-        if value is None:
-            return None
-        return self.parsed(key, value, parse)
-
-    def parsed(
-        self, key: str, value: object, parse: Callable[[str], _N], *, signed: bool = False
-    ) -> _N:
-        if not isinstance(value, str):
-            raise self.wrong(
-                key, f"{value!r} has no unit", hint='write a quantity as text, such as "250 ms"'
-            )
-        if len(value) > _LONGEST or _EXPONENT.search(value):
-            raise self.wrong(key, f"{value[:_LONGEST]!r} is not a quantity as people write it")
-        try:
-            made = parse(value)
-        except UnitError as error:
-            raise self.wrong(key, error.message, error.hint) from None
-        if isinstance(made, int) and made < 0 and not signed:
-            raise self.wrong(key, f"{value!r} is negative")
-        return made
-
-    def duration(self, key: str) -> int | None:
-        return self.quantity(key, parse_duration)
-
-    def close(self) -> None:
-        """Refuse the keys that nobody asked for."""
-        for key in self.data:
-            if key not in self.asked:
-                raise ContractError(
-                    f"unknown key {key!r}",
-                    where=self.where,
-                    hint=did_you_mean(key, self.asked)
-                    or f"known here: {', '.join(sorted(self.asked))}",
-                )
-
-
 class _Reader:
     """Turns tables into stimuli and expectations, for one board."""
 
@@ -228,7 +124,7 @@ class _Reader:
         self.board, self.where = board, where
 
     def contract(self, data: dict[str, object]) -> Contract:
-        top = _Table(data, self.where, ": ")
+        top = Table(data, self.where, ": ")
         known = {self.board.name, *self.board.aliases}
         board = top.text("board", self.board.name)
         if board.casefold() not in {name.casefold() for name in known}:
@@ -265,7 +161,7 @@ class _Reader:
         check_contract(made, self.board, where=self.where)
         return made
 
-    def _accepted(self, table: _Table) -> tuple[str, str]:
+    def _accepted(self, table: Table) -> tuple[str, str]:
         given = [what for what in (HAZARD, RESET, GAP) if what in table]
         if len(given) != 1:
             raise ContractError(
@@ -275,9 +171,7 @@ class _Reader:
         made = Accepted(given[0], table.text(given[0]), table.text("because"))
         return made.key, made.because
 
-    def _parts(
-        self, top: _Table
-    ) -> tuple[tuple[Part, ...], tuple[Device, ...], tuple[Module, ...]]:
+    def _parts(self, top: Table) -> tuple[tuple[Part, ...], tuple[Device, ...], tuple[Module, ...]]:
         """What is wired to the board for this contract."""
         if "parts" not in top:
             return (), (), ()
@@ -315,25 +209,25 @@ class _Reader:
                 raise top.wrong("parts", f"{name}: {taken[0]} is on {part.pin}")
         return tuple(parts.values()), tuple(devices.values()), tuple(modules.values())
 
-    def _each(self, top: _Table, key: str, read: Callable[[_Table], _T]) -> tuple[_T, ...]:
+    def _each(self, top: Table, key: str, read: Callable[[Table], _T]) -> tuple[_T, ...]:
         tables = top.get(key) or []
         if not isinstance(tables, list):
             raise top.wrong(key, "expected tables", hint=f"each under its own [[{key}]]")
         made = []
         for i, data in enumerate(tables, 1):
-            table = _Table(data, f"{self.where}: {key}[{i}]")
+            table = Table(data, f"{self.where}: {key}[{i}]")
             made.append(read(table))
             table.close()
         return tuple(made)
 
-    def subject(self, table: _Table, key: str, name: str | None = None) -> Subject:
+    def subject(self, table: Table, key: str, name: str | None = None) -> Subject:
         name = table.text(key) if name is None else name
         try:
             return resolve(name, self.board)
         except ContractError as error:
             raise table.wrong(key, error.message, error.hint) from None
 
-    def pin(self, table: _Table, key: str, name: str | None = None) -> str:
+    def pin(self, table: Table, key: str, name: str | None = None) -> str:
         found = self.subject(table, key, name)
         if found.module is not None:
             raise table.wrong(key, f"{found.name!r} has several pins", "name one of the board's")
@@ -341,14 +235,14 @@ class _Reader:
             raise table.wrong(key, f"{found.name!r} is a port, not a pin or a part")
         return found.name
 
-    def port(self, table: _Table, key: str, default: str | None = None) -> str:
+    def port(self, table: Table, key: str, default: str | None = None) -> str:
         name = table.text(key, default)
         found = self.subject(table, key, name)
         if not found.port:
             raise table.wrong(key, f"{name!r} is no serial port", hint='such as "console"')
         return name
 
-    def level(self, table: _Table, key: str, name: str, value: object) -> int:
+    def level(self, table: Table, key: str, name: str, value: object) -> int:
         """The level that a word means, in the subject's own terms."""
         word = value.casefold() if isinstance(value, str) else value
         if word in _ON or word in _OFF:
@@ -362,13 +256,13 @@ class _Reader:
             hint="on, off, high, low, pressed or released",
         )
 
-    def window(self, table: _Table) -> Window:
+    def window(self, table: Table) -> Window:
         start = table.duration("from")
         return Window(start or 0, table.duration("until"))
 
     # ------------------------------------------------------------------------ stimuli
 
-    def _stimulus(self, table: _Table) -> Stimulus:
+    def _stimulus(self, table: Table) -> Stimulus:
         verb = _verb(table, ("press", "turn", "drive", "set", "ramp", "sine", "send", "send_hex"))
         at = table.duration("at")
         if at is None:
@@ -403,7 +297,7 @@ class _Reader:
             raise table.wrong(verb, f"{text!r} is not hex bytes", hint='"0d 0a"') from None
         return Send(self.port(table, "to", "console"), at, data, baud)
 
-    def _turn(self, table: _Table, at_ps: int) -> Turn:
+    def _turn(self, table: Table, at_ps: int) -> Turn:
         name = self.subject(table, "turn").name
         steps = table.whole("steps")
         if not steps:
@@ -413,7 +307,7 @@ class _Reader:
         bounce = table.duration("bounce") or 0
         return Turn(name, at_ps, steps, 20 * 10**9 if each is None else each, bounce)
 
-    def _sense(self, table: _Table, verb: str, at_ps: int, found: Subject) -> Sense:
+    def _sense(self, table: Table, verb: str, at_ps: int, found: Subject) -> Sense:
         """What a module senses, at once or along a ramp."""
         module = found.module
         assert module is not None
@@ -445,7 +339,7 @@ class _Reader:
             *self._noise(table, bool(noise)),
         )  # fmt: skip
 
-    def _noise(self, table: _Table, noisy: bool) -> tuple[int, int]:
+    def _noise(self, table: Table, noisy: bool) -> tuple[int, int]:
         """The seed of a noise, and how often it takes a new value."""
         seed, every = table.count("seed") or 0, table.duration("noise_every")
         if every == 0:
@@ -454,7 +348,7 @@ class _Reader:
             raise table.wrong("noise_every", "there is no noise", hint='such as noise = "2 mV"')
         return seed, every or 0
 
-    def _analog(self, table: _Table, verb: str, at_ps: int) -> Analog:
+    def _analog(self, table: Table, verb: str, at_ps: int) -> Analog:
         """A voltage at a pin, or what makes a part give one."""
         found = self.subject(table, verb)
         if not found.pin:
@@ -499,7 +393,7 @@ class _Reader:
         ohm = table.quantity("impedance", parse_resistance) or 0
         return Analog(pin, at_ps, line, noise_uv=noise, ohm=ohm, seed=seed, noise_ps=every)
 
-    def _sensed(self, table: _Table, key: str, part: Part | None) -> int:
+    def _sensed(self, table: Table, key: str, part: Part | None) -> int:
         """Microvolts, or what a part senses in its own unit."""
         if part is None:
             return self._required(table, key, parse_voltage)
@@ -508,7 +402,7 @@ class _Reader:
             raise ContractError(f"{key!r} is missing", where=table.where)
         return table.parsed(key, value, partial(parse_sensed, part.kind), signed=True)
 
-    def _required(self, table: _Table, key: str, parse: Callable[[str], int]) -> int:
+    def _required(self, table: Table, key: str, parse: Callable[[str], int]) -> int:
         value = table.quantity(key, parse)
         if value is None:
             raise ContractError(f"{key!r} is missing", where=table.where)
@@ -516,10 +410,10 @@ class _Reader:
 
     # ------------------------------------------------------------------------ expectations
 
-    def _expectation(self, table: _Table) -> Expectation:
+    def _expectation(self, table: Table) -> Expectation:
         return _VERBS[_verb(table, tuple(_VERBS))](self, table)
 
-    def _level(self, table: _Table) -> Level:
+    def _level(self, table: Table) -> Level:
         name = self.pin(table, "level")
         level = self.level(table, "is", name, table.get("is"))
         if "at" in table:
@@ -529,7 +423,7 @@ class _Reader:
             return Level(name, level, table.duration("at"))
         return Level(name, level, None, self.window(table))
 
-    def _blinks(self, table: _Table) -> Blinks:
+    def _blinks(self, table: Table) -> Blinks:
         name = self.pin(table, "blinks")
         given = [key for key in ("rate", "period", "on") if key in table]
         if len(given) != 1:
@@ -560,7 +454,7 @@ class _Reader:
                 duty = None if text == "any" else table.parsed("duty", text, parse_ratio)
         phase = None
         if "phase" in table:
-            inner = _Table(table.get("phase"), table.place("phase"))
+            inner = Table(table.get("phase"), table.place("phase"))
             phase = Phase(self.pin(inner, "of"), inner.duration("after") or 0)
             inner.close()
         starts = None
@@ -571,7 +465,7 @@ class _Reader:
             self.window(table), starts, table.duration("first_on_by"),
         )  # fmt: skip
 
-    def _pattern(self, table: _Table) -> Pattern:
+    def _pattern(self, table: Table) -> Pattern:
         names = table.names("pattern")
         for name in names:
             self.pin(table, "pattern", name)
@@ -592,7 +486,7 @@ class _Reader:
             self.window(table),
         )
 
-    def _step(self, names: tuple[str, ...], step: object, table: _Table, where: str) -> Step:
+    def _step(self, names: tuple[str, ...], step: object, table: Table, where: str) -> Step:
         if isinstance(step, str):
             word, _, rest = step.strip().partition(" ")
             if len(names) != 1:
@@ -604,7 +498,7 @@ class _Reader:
             rest = rest.strip().removeprefix("for ")
             lasts = table.parsed("steps", rest, parse_duration) if rest else None
             return Step(((names[0], level),), lasts)
-        inner = _Table(step, where)
+        inner = Table(step, where)
         lasts = inner.duration("for")
         levels = []
         for name in inner.data:
@@ -618,7 +512,7 @@ class _Reader:
             levels.append((name, self.level(inner, name, name, inner.get(name))))
         return Step(tuple(levels), lasts)
 
-    def _counts(self, table: _Table) -> Counts:
+    def _counts(self, table: Table) -> Counts:
         name = self.pin(table, "counts")
         what = table.text("what", "pulses")
         if what not in _COUNTED:
@@ -636,7 +530,7 @@ class _Reader:
         kind = cast("Literal['rising', 'falling', 'both', 'pulse']", _COUNTED[what])
         return Counts(name, kind, low, high, self.window(table))
 
-    def _pwm(self, table: _Table) -> Pwm:
+    def _pwm(self, table: Table) -> Pwm:
         name = self.pin(table, "pwm")
         value, tolerance = self._with_tolerance(table, "frequency", parse_frequency)
         duty = table.quantity("duty", parse_ratio)
@@ -649,12 +543,12 @@ class _Reader:
             self.window(table),
         )  # fmt: skip
 
-    def _tone(self, table: _Table) -> Tone:
+    def _tone(self, table: Table) -> Tone:
         name = self.pin(table, "tone")
         value, tolerance = self._with_tolerance(table, "frequency", parse_frequency)
         return Tone(name, value, 5_000 if tolerance is None else tolerance, self.window(table))
 
-    def _follows(self, table: _Table) -> Follows:
+    def _follows(self, table: Table) -> Follows:
         verb = "inverts" if "inverts" in table else "follows"
         latency = table.duration("within")
         made = Follows(
@@ -679,7 +573,7 @@ class _Reader:
             band_uv=10_000 if band is None else band,
         )  # fmt: skip
 
-    def _responds(self, table: _Table) -> Responds:
+    def _responds(self, table: Table) -> Responds:
         within = table.duration("within")
         if within is None:
             raise ContractError("'within' is missing", where=table.where)
@@ -688,13 +582,13 @@ class _Reader:
             table.duration("not_before") or 0, self.window(table),
         )  # fmt: skip
 
-    def _never(self, table: _Table) -> Never:
+    def _never(self, table: Table) -> Never:
         return Never(self._trigger(table, "never"), self.window(table))
 
-    def _trigger(self, table: _Table, key: str) -> Trigger:
+    def _trigger(self, table: Table, key: str) -> Trigger:
         if key not in table:
             raise ContractError(f"{key!r} is missing", where=table.where)
-        inner = _Table(table.get(key), table.place(key))
+        inner = Table(table.get(key), table.place(key))
         name = inner.text("of")
         edge: Edge | None = None
         text = inner.text("says") if "says" in inner else None
@@ -715,13 +609,13 @@ class _Reader:
             return Trigger(self.pin(inner, "of"), edge)
         return Trigger(self.subject(inner, "of").name)
 
-    def _exclusive(self, table: _Table) -> Exclusive:
+    def _exclusive(self, table: Table) -> Exclusive:
         names = table.names("exclusive")
         return Exclusive(
             tuple(self.pin(table, "exclusive", name) for name in names), self.window(table)
         )
 
-    def _says(self, table: _Table) -> Says:
+    def _says(self, table: Table) -> Says:
         period, tolerance = None, None
         if "every" in table:
             period, tolerance = self._with_tolerance(table, "every", parse_duration)
@@ -740,7 +634,7 @@ class _Reader:
             self.window(table),
         )
 
-    def _replies(self, table: _Table) -> Replies:
+    def _replies(self, table: Table) -> Replies:
         within = table.duration("within")
         return Replies(
             self.port(table, "port", "console"),
@@ -751,13 +645,13 @@ class _Reader:
             self.window(table),
         )
 
-    def _numbers(self, table: _Table) -> tuple[tuple[str, Bound], ...]:
+    def _numbers(self, table: Table) -> tuple[tuple[str, Bound], ...]:
         if "numbers" not in table:
             return ()
-        outer = _Table(table.get("numbers"), table.place("numbers"))
+        outer = Table(table.get("numbers"), table.place("numbers"))
         made = []
         for name in outer.data:
-            inner = _Table(outer.get(name), outer.place(name))
+            inner = Table(outer.get(name), outer.place(name))
             tracks = inner.text("tracks") if "tracks" in inner else None
             bound = Bound(
                 inner.whole("least"), inner.whole("most"), inner.whole("first"),
@@ -772,8 +666,8 @@ class _Reader:
             made.append((name, bound))
         return tuple(made)
 
-    def _shows(self, table: _Table) -> Shows:
-        inner = _Table(table.get("shows"), table.place("shows"))
+    def _shows(self, table: Table) -> Shows:
+        inner = Table(table.get("shows"), table.place("shows"))
         found = self.subject(inner, "part")
         if found.module is None:
             raise inner.wrong("part", f"{found.name!r} shows nothing of its own")
@@ -817,7 +711,7 @@ class _Reader:
             self.window(table), corner,
         )  # fmt: skip
 
-    def _corner(self, inner: _Table) -> tuple[int, int] | None:
+    def _corner(self, inner: Table) -> tuple[int, int] | None:
         """Where in a display a picture is expected: column and row of its upper left pixel."""
         given = inner.get("at")
         if given is None:
@@ -827,7 +721,7 @@ class _Reader:
                 return x, y
         raise inner.wrong("at", "expected a column and a row", hint="such as at = [0, 16]")
 
-    def _transfer(self, table: _Table) -> Transfers:
+    def _transfer(self, table: Table) -> Transfers:
         found = self.subject(table, "transfer")
         if not found.bus:
             raise table.wrong("transfer", f"{found.name!r} is no I2C or SPI port", "such as I2C1")
@@ -843,7 +737,7 @@ class _Reader:
             1 if low is None else low, high, self.window(table),
         )  # fmt: skip
 
-    def _hex(self, table: _Table, key: str) -> tuple[int | None, ...] | None:
+    def _hex(self, table: Table, key: str) -> tuple[int | None, ...] | None:
         """Bytes as hexadecimal digits; ?? is any."""
         if key not in table:
             return None
@@ -852,11 +746,11 @@ class _Reader:
             raise table.wrong(key, "expected hexadecimal bytes", hint='such as "9f ?? 40"')
         return tuple(None if word == "??" else int(word, 16) for word in words)
 
-    def _asleep(self, table: _Table) -> Asleep:
+    def _asleep(self, table: Table) -> Asleep:
         least = table.quantity("asleep", parse_ratio)
         return Asleep(least or 0, self.window(table))
 
-    def _quiet(self, table: _Table) -> Quiet:
+    def _quiet(self, table: Table) -> Quiet:
         if not table.flag("quiet", default=True):
             raise table.wrong("quiet", "leave the table out where pins may move")
         names = table.names("but") if "but" in table else ()
@@ -865,7 +759,7 @@ class _Reader:
         return Quiet(names)
 
     def _with_tolerance(
-        self, table: _Table, key: str, parse: Callable[[str], int]
+        self, table: Table, key: str, parse: Callable[[str], int]
     ) -> tuple[int, int | None]:
         """A quantity, and the tolerance that stands after a ± or under ``tolerance``."""
         value = table.get(key)
@@ -882,7 +776,7 @@ class _Reader:
         return table.parsed(key, main, parse), table.parsed(key, give, parse_ratio)
 
 
-_VERBS: Mapping[str, Callable[[_Reader, _Table], Expectation]] = {
+_VERBS: Mapping[str, Callable[[_Reader, Table], Expectation]] = {
     "level": _Reader._level,
     "blinks": _Reader._blinks,
     "pattern": _Reader._pattern,
@@ -903,7 +797,7 @@ _VERBS: Mapping[str, Callable[[_Reader, _Table], Expectation]] = {
 }
 
 
-def _verb(table: _Table, known: tuple[str, ...]) -> str:
+def _verb(table: Table, known: tuple[str, ...]) -> str:
     found = [verb for verb in known if verb in table.data]
     if len(found) == 1:
         table.asked.add(found[0])

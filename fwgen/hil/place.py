@@ -78,6 +78,7 @@ class Place:
         self.wires = wires
         self.progress: Progress | None = None
         self._analyser = VirtualAnalyser(virtual) if virtual is not None else analyser
+        self._world = VirtualWorld(virtual) if virtual is not None else None
         self._port: Any = None
         self._latency_ps = 0
 
@@ -114,7 +115,7 @@ class Place:
             every_ps,
             self.wires,
             self._analyser if fine else None,
-            world=VirtualWorld(self.virtual) if self.virtual is not None else None,
+            world=self._world,
             name="virtual rig" if self.virtual is not None else "rig",
             means=self._means(fine, port),
             # A board in software is nobody's: what was on it need not be kept.

@@ -18,7 +18,7 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import asdict
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from fwgen.bench import Look
 from fwgen.errors import BenchError
@@ -211,21 +211,21 @@ def _confine(memory_bytes: int) -> None:
             resource.setrlimit(limit, (value, value))
 
 
-def _work(job: Mapping[str, object], patience_s: float) -> str:
+def _work(job: Mapping[str, Any], patience_s: float) -> str:
     from fwgen.machine.machine import Machine
     from fwgen.trace import dump_trace
 
     board, image, stimuli = job["board"], job["image"], job["stimuli"]
     if job["job"] == "look":
-        machine = Machine(board)  # type: ignore[arg-type]
-        return json.dumps(asdict(machine.look(image, stimuli, job["t_ps"])))  # type: ignore[arg-type]
+        machine = Machine(board)
+        return json.dumps(asdict(machine.look(image, stimuli, job["t_ps"])))
     machine = Machine(
-        board,  # type: ignore[arg-type]
+        board,
         patience_s=patience_s,
-        chance=job["chance"],  # type: ignore[arg-type]
-        pace=job["pace"],  # type: ignore[arg-type]
+        chance=job["chance"],
+        pace=job["pace"],
     )
-    return dump_trace(machine.run(image, stimuli, job["span_ps"]))  # type: ignore[arg-type]
+    return dump_trace(machine.run(image, stimuli, job["span_ps"]))
 
 
 def main() -> None:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 from fwgen.errors import BoardError
 from fwgen.machine.armv7m.exceptions import Exceptions
 from fwgen.machine.dma import DmaRequests
-from fwgen.machine.signals import Fabric, Pad, Pulses
+from fwgen.machine.pads import Pad
+from fwgen.machine.signals import Fabric
 from fwgen.machine.time import NEVER, ClockDomain, Scheduler
 from fwgen.machine.unclocked import Unclocked
+from fwgen.machine.waves import Pulses
 from fwgen.trace import Burst, Edge, Event, Gap, Hazard, Wave
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from fwgen.machine.memory import MemoryMap
     from fwgen.machine.parts.module import ModuleModel
     from fwgen.machine.peripheral import Latch, Peripheral
-    from fwgen.machine.signals import SquareWave
+    from fwgen.machine.waves import SquareWave
 
 
 CORE_ONLY = "VECTRESET"  # a cause that leaves the peripherals alone

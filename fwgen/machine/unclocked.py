@@ -22,6 +22,11 @@ class Unclocked:
         self._soc = soc
         self._read: dict[tuple[str, int], bool] = {}  # what read as 0 -> it would have been else
 
+    def clocked(self, name: str) -> None:
+        """A peripheral's clock comes on: what was read before is past."""
+        for key in [key for key in self._read if key[0] == name]:
+            del self._read[key]
+
     def read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> None:
         """A read, which gives 0."""
         peripheral, key = self._soc.peripherals.get(spec.name), (spec.name, offset)

@@ -401,14 +401,14 @@ async def run(
             '{"send": "hi\\n", "at": "1 s", "to": "console"}, {"set": "A0", "at": "0 s", '
             '"to": "1 V"}'
         ),
-    ] = [],  # noqa: B006
+    ] = [],  # noqa: B006 - likewise
     parts: Annotated[
         dict[str, dict[str, Any]],
         Field(
             description="what is wired to the board, as [parts] of a contract has it (resource "
             'fwgen://docs/parts): {"ARM": {"kind": "servo", "signal": "D9"}}'
         ),
-    ] = {},  # noqa: B006
+    ] = {},  # noqa: B006 - a schema's default: nobody changes it
     limit: Annotated[int, Field(description="how many lines of events, at most 400")] = 60,
     roots: ImageRoots = None,
 ) -> Annotated[CallToolResult, Ran]:

@@ -292,5 +292,6 @@ def _event(data: dict[str, object]) -> Event:
     if cls is Wave:
         data |= {key: Fraction(str(data[key])) for key in ("first_ps", "second_ps")}
     if cls is Pictured:
-        unpack(**{key: data[key] for key in ("width", "height")}, packed=data["bits"])  # type: ignore[arg-type]
+        # Whatever a file holds: what is no picture is refused.
+        unpack(data["width"], data["height"], data["bits"])  # type: ignore[arg-type]
     return cls(**data)  # type: ignore[arg-type]

@@ -69,7 +69,7 @@ def test_a_screen_has_what_is_shown_and_draws_it_where_there_is_room(
 ) -> None:
     out = io.StringIO()
     console = Console(file=out, width=90, height=height, force_terminal=False)
-    console.print(Dashboard(_Still(), watched(), "keys"))  # type: ignore[arg-type]
+    console.print(Dashboard(_Still(), watched(), "keys"))
     text = out.getvalue()
     assert ("████" in text) == drawn
     assert (SAYS in text) == drawn

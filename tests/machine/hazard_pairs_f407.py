@@ -75,7 +75,7 @@ def can(*more: str, btr: int = MILLION | LOOPED, mcr: int = 0) -> str:
 
 def pair(wrong: str, right: str, says: str, **more: object) -> Pair:
     """Both run on the STM32F4DISCOVERY."""
-    return Pair(wrong, right, says, **{"board": FACTS, **more})  # type: ignore[arg-type]
+    return Pair(wrong, right, says, **{"board": FACTS, **more})
 
 
 PAIRS: dict[str, Pair] = {

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fwgen.machine.signals import Fabric, Pad, Signal, SquareWave, join
+from fwgen.machine.pads import Pad, join
+from fwgen.machine.signals import Fabric, Signal
 from fwgen.machine.soc import Recorder
 from fwgen.machine.time import Scheduler
+from fwgen.machine.waves import SquareWave
 from fwgen.trace import Hazard, Trace, Voltage, Wave
 
 if TYPE_CHECKING:

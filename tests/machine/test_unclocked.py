@@ -75,6 +75,15 @@ def test_asking_again_for_what_is_not_zero_matters(soc: Soc) -> None:
     assert told(soc) == ["clock-off-idle", "clock-off"]
 
 
+def test_what_was_read_before_the_clock_came_on_is_past(soc: Soc) -> None:
+    assert soc.read("GPIOA", "MODER") == 0
+    soc.write("RCC", "AHB1ENR", 1)
+    soc.run_until(10**6)
+    soc.write("RCC", "AHB1ENR", 0)
+    assert soc.read("GPIOA", "MODER") == 0
+    assert set(told(soc)) == {"clock-off-idle"}
+
+
 def test_asking_again_for_what_is_zero_anyway_does_not(soc: Soc) -> None:
     for _ in range(3):
         assert soc.read("TIM2", "SR") == 0

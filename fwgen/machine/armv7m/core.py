@@ -166,7 +166,6 @@ class Core(skippable.Core):
     def wake_up(self, t_ps: int) -> None:
         """Something changed that may interrupt: look before the next block."""
         if self.exceptions.best() is not None:
-            self.at.heed |= MASKS
             self.attend()
 
     def _what_matters(self) -> int:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import Module
-    from fwgen.machine.signals import Pad
+    from fwgen.machine.pads import Pad
     from fwgen.machine.soc import Soc
 
 

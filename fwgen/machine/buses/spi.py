@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fwgen.machine.signals import pulses
+from fwgen.machine.waves import pulses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fwgen.board.types import Module
-    from fwgen.machine.signals import Pad
+    from fwgen.machine.pads import Pad
     from fwgen.machine.soc import Soc
 
 

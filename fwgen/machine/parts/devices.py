@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.machine.signals import join
+from fwgen.machine.pads import join
 
 if TYPE_CHECKING:
     from fwgen.machine.soc import Soc

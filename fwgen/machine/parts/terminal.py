@@ -10,7 +10,7 @@ from fwgen.units import MHZ_PER_HZ, PS_PER_S
 
 if TYPE_CHECKING:
     from fwgen.contract import Send
-    from fwgen.machine.signals import Pad
+    from fwgen.machine.pads import Pad
     from fwgen.machine.soc import Soc
 
 WHO = "the terminal"

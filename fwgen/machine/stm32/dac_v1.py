@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.machine.pads import Source
 from fwgen.machine.peripheral import Peripheral, Reg
-from fwgen.machine.signals import Source
 from fwgen.machine.stm32.adc_v2.triggers import RISING, Trigger
 from fwgen.machine.stm32.gpio_v2 import ANALOG, Gpio
 from fwgen.trace import Hazard, Voltage

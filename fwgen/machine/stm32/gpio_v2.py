@@ -12,8 +12,9 @@ from fwgen.units import PS_PER_MS, PS_PER_US, show_duration
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board, PeripheralSpec, Pin
+    from fwgen.machine.pads import Pad
     from fwgen.machine.peripheral import Register
-    from fwgen.machine.signals import Pad, Signal
+    from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
     from fwgen.machine.time import Timer
 

@@ -14,8 +14,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
-from fwgen.machine.signals import SquareWave
 from fwgen.machine.time import NEVER
+from fwgen.machine.waves import SquareWave
 from fwgen.trace import Clock
 from fwgen.units import MHZ_PER_HZ, PS_PER_S, show_frequency
 
@@ -502,6 +502,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
                 on = bool(enabled & mask)
                 if on != self.soc.gated.get(spec.name, False):
                     self._settle(spec, t_ps, on=on)
+                    self.soc.unclocked.clocked(spec.name)
                 self.soc.gated[spec.name] = on
                 if on and low_power is not None and not low_power.value & mask:
                     sleepers.append(spec)

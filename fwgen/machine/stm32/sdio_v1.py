@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.machine.peripheral import Peripheral, Reg
-from fwgen.machine.signals import SquareWave
 from fwgen.machine.time import NEVER
+from fwgen.machine.waves import SquareWave
 
 if TYPE_CHECKING:
     from fractions import Fraction

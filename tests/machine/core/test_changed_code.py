@@ -47,13 +47,17 @@ def copying(first: bytes, second: bytes) -> str:
     """
 
 
+@pytest.mark.parametrize("slice_us", [100, 1], ids=["in one go", "in slices"])
 @pytest.mark.parametrize("ways", WAYS)
 def test_code_that_the_firmware_stored_over_other_code_costs_its_own(
-    board: Board, ways: dict[str, bool]
+    board: Board, ways: dict[str, bool], slice_us: int
 ) -> None:
     def raised(first: bytes, second: bytes) -> int:
-        trace = Machine(board, **ways).run(firmware(copying(first, second)), [], 100 * US)
-        return [edge.t_ps for edge in trace.of(Edge) if edge.level][-1]
+        with Machine(board, **ways) as machine:
+            machine.load(firmware(copying(first, second)))
+            for until_us in range(slice_us, 101, slice_us):
+                machine.advance(until_us * US)
+            return [edge.t_ps for edge in machine.trace().of(Edge) if edge.level][-1]
 
     assert len(QUICK) == len(SLOW)
     assert raised(QUICK, SLOW) == raised(SLOW, QUICK) > raised(QUICK, QUICK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
 from fwgen.board import load_board
 from fwgen.contract import Sense, load_contract
@@ -31,12 +32,12 @@ class Alone:
         self.soc.recorder.started = True
         self.t = 0
 
-    def wait(self, ps: int) -> Alone:
+    def wait(self, ps: int) -> Self:
         self.t += ps
         self.soc.scheduler.catch_up(self.t)
         return self
 
-    def put(self, **levels: int | None) -> Alone:
+    def put(self, **levels: int | None) -> Self:
         """The chip drives pins of the module, or (None) lets go, all at once, pulled up."""
         for role, level in levels.items():
             pad = self.soc.fabric.pads[self.spec.pins[role]]
@@ -46,10 +47,10 @@ class Alone:
     def level(self, role: str) -> int | None:
         return self.soc.fabric.pads[self.spec.pins[role]].level
 
-    def pulse(self, role: str, high: int, low: int) -> Alone:
+    def pulse(self, role: str, high: int, low: int) -> Self:
         return self.put(**{role: 1}).wait(high).put(**{role: 0}).wait(low)
 
-    def do(self, stimulus) -> Alone:
+    def do(self, stimulus) -> Self:
         parts.apply(replace(stimulus, at_ps=max(stimulus.at_ps, self.t)), self.soc)
         return self
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from fwgen.contract import Sense
 from tests.machine.parts.bench import Alone
 
@@ -59,9 +61,9 @@ class OnI2c(Alone):
         assert got is not None
         return got
 
-    def senses(self, to: int, what: str = "temperature") -> OnI2c:
+    def senses(self, to: int, what: str = "temperature") -> Self:
         self.do(Sense(f"X.{what}", 0, to, to))
-        return self.wait(1)  # type: ignore[return-value]
+        return self.wait(1)
 
 
 class OnSpi(Alone):
@@ -84,6 +86,6 @@ class OnSpi(Alone):
         self.wait(1_000_000)
         return bytes(got[len(data) :])
 
-    def senses(self, to: int, what: str = "temperature") -> OnSpi:
+    def senses(self, to: int, what: str = "temperature") -> Self:
         self.do(Sense(f"X.{what}", 0, to, to))
-        return self.wait(1)  # type: ignore[return-value]
+        return self.wait(1)

@@ -15,7 +15,7 @@ FORCED = 0b001_001_01
 
 
 def made() -> OnI2c:
-    return OnI2c("kind='bme280'").wait(3 * MS)  # type: ignore[return-value]
+    return OnI2c("kind='bme280'").wait(3 * MS)
 
 
 def compensated(data: bytes) -> tuple[float, float, float]:
@@ -126,7 +126,7 @@ def test_a_reset_forgets_and_takes_two_milliseconds() -> None:
     one.write(0xE0, 0xB6)
     assert one.write(0xF2, 1) == 0
     assert one.hazards() == ["part-too-soon"]
-    assert one.wait(2 * MS).read(0xF2) == b"\x00"  # type: ignore[attr-defined]
+    assert one.wait(2 * MS).read(0xF2) == b"\x00"
 
 
 def test_modes_wait_for_a_measurement_and_config_for_sleep() -> None:

@@ -52,7 +52,7 @@ def test_one_that_was_never_set_says_so() -> None:
     assert clock(one) == "00 00 00 01 01 01 00"
     assert one.read(0x0E, 2) == b"\x1c\x8c"
     one.write(0x0F, 0x08)
-    assert one.wait(S).read(0x0F) == b"\x08"  # type: ignore[attr-defined]
+    assert one.wait(S).read(0x0F) == b"\x08"
     one.write(0x0F, 0x88)
     assert one.read(0x0F) == b"\x08", "OSF cannot be set"
 
@@ -126,12 +126,12 @@ def test_alarm_1_comes_when_what_is_not_masked_matches(alarm, after) -> None:
 def test_alarm_2_has_no_seconds() -> None:
     one = made("2024-01-01 12:00:30")
     one.write(0x0B, 0x80, 0x80, 0x80)
-    assert one.wait(29 * S).read(0x0F)[0] & 2 == 0  # type: ignore[attr-defined]
-    assert one.wait(S).read(0x0F)[0] & 2 == 2  # type: ignore[attr-defined]
+    assert one.wait(29 * S).read(0x0F)[0] & 2 == 0
+    assert one.wait(S).read(0x0F)[0] & 2 == 2
     one.write(0x0F, 0)
     one.write(0x0B, 0x02, 0x12, 0x80)
-    assert one.wait(59 * S).read(0x0F)[0] & 2 == 0  # type: ignore[attr-defined]
-    assert one.wait(S).read(0x0F)[0] & 2 == 2  # type: ignore[attr-defined]
+    assert one.wait(59 * S).read(0x0F)[0] & 2 == 0
+    assert one.wait(S).read(0x0F)[0] & 2 == 2
 
 
 @pytest.mark.parametrize(("rs", "hz"), [(0, 1), (1, 1024), (2, 4096), (3, 8192)])

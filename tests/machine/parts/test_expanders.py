@@ -204,7 +204,7 @@ def test_power_that_comes_back_is_nobody_s_fault() -> None:
     with Machine(fitted(BOARD, load_contract(text, BOARD))) as machine:
         machine.load(flash=idle + b"\xfe\xe7")  # b .
         machine.advance(MS)
-        machine.soc.modules["X"].written(MS, 0x00)  # type: ignore[attr-defined]
+        machine.soc.modules["X"].written(MS, 0x00)
         machine.power_cycle()
         assert machine.soc.fabric.pads["X.P2"].level == 1
         machine.advance(2 * MS)

@@ -35,7 +35,7 @@ def gaps(one: OnI2c) -> list[str]:
 
 def test_it_sleeps_at_power_on_and_needs_a_tenth_of_a_second() -> None:
     early = OnI2c(PART).put(int=None).wait(99 * MS)
-    assert early.write(0x75) == 0  # type: ignore[attr-defined]
+    assert early.write(0x75) == 0
     assert early.hazards() == ["part-too-soon"]
     one = made(awake=False)
     assert one.read(0x75) == b"\x68"
@@ -157,7 +157,7 @@ def test_a_reset_takes_its_time() -> None:
 def test_a_gyroscope_read_before_it_settled_is_told() -> None:
     one = made(awake=False)
     one.write(0x6B, 0)
-    one.wait(MS).read(0x3B, 6)  # type: ignore[attr-defined]
+    one.wait(MS).read(0x3B, 6)
     assert not one.hazards()
     one.read(0x43, 6)
     assert one.hazards() == ["part-too-soon"]

@@ -20,7 +20,7 @@ class Bare:
         self.codes: list[str] = []
         self.gaps: list[str] = []
         self.made = Controller(
-            panel,  # type: ignore[arg-type]
+            panel,
             lambda t, code, *_: self.codes.append(code),
             lambda t, what, _: self.gaps.append(what),
             external=external,

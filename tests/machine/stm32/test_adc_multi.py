@@ -235,7 +235,7 @@ def test_a_prescaler_changed_keeps_them_in_step() -> None:
     wait(soc, 2 * US + 31_250)
     soc.write(COMMON, "CCR", 0b110 | 1 << 16)
     wait(soc, 7 * US)
-    domains = [soc.peripherals[name].adcclk for name in ADCS]  # type: ignore[attr-defined]
+    domains = [soc.peripherals[name].adcclk for name in ADCS]
     assert {domain.hz for domain in domains} == {2 * 10**6}
     now = soc.now_ps
     assert len({domain.next_edge(now) for domain in domains}) == 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwgen.board import load_board
-from fwgen.machine.signals import join
+from fwgen.machine.pads import join
 from fwgen.machine.soc import Soc
 from fwgen.machine.stm32.can_v1.frame import Frame, crc15, stuffed
 from fwgen.trace import Gap, Hazard
@@ -393,7 +393,7 @@ def filtered() -> Soc:
 
 def index_of(soc: Soc, identifier: int, **how: bool) -> tuple[int, int] | None:
     """Which FIFO a frame came into, and by which filter."""
-    send(soc, identifier, **how)  # type: ignore[arg-type]
+    send(soc, identifier, **how)
     wait(soc, 300 * BIT)
     soc.write("CAN1", "TSR", 1)
     for fifo in (0, 1):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fwgen.board import load_board
 from fwgen.machine.memory import MemoryMap
-from fwgen.machine.signals import join
+from fwgen.machine.pads import join
 from fwgen.machine.soc import Soc
 from fwgen.machine.stm32.dac_v1 import shifted
 from fwgen.trace import Gap, Hazard, Voltage

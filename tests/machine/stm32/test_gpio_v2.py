@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwgen.machine.signals import SquareWave
 from fwgen.machine.stm32.gpio_v2 import GRACE_PS, Gpio
+from fwgen.machine.waves import SquareWave
 from fwgen.trace import Edge, Gap, Hazard, Wave
 
 if TYPE_CHECKING:

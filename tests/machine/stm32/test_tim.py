@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fwgen.machine.signals import SquareWave
 from fwgen.machine.stm32.tim_v1.lines import dead_ticks
 from fwgen.machine.time import NEVER
+from fwgen.machine.waves import SquareWave
 from tests.machine.scheduled import asked_of
 from tests.machine.stm32.alone import MHZ, Requests, Wire, gaps, hazards, soc_with
 

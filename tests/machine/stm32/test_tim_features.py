@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fwgen.board import load_board
-from fwgen.machine.signals import SquareWave
 from fwgen.machine.soc import Soc
 from fwgen.machine.stm32.tim_v1.outputs import Idle, stages
 from fwgen.machine.stm32.tim_v1.timer import Tim
+from fwgen.machine.waves import SquareWave
 from tests.machine.stm32.alone import MHZ, US, Wire, gaps, hazards, soc_with
 from tests.machine.stm32.test_tim import TICK, TRG, Requests, after, pulse, write
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import PeripheralSpec
-    from fwgen.machine.signals import Pad
+    from fwgen.machine.pads import Pad
     from fwgen.machine.soc import Soc
     from fwgen.machine.stm32.adc_v2.multi import Companions
     from fwgen.machine.time import Timer

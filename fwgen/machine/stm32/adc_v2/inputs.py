@@ -12,7 +12,7 @@ from fwgen.units import PS_PER_S, PS_PER_US, show_duration, show_voltage
 
 if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec, Pin
-    from fwgen.machine.signals import Pad
+    from fwgen.machine.pads import Pad
     from fwgen.machine.soc import Soc
 
 # Where the internal sources are unless the chip file says otherwise (``internal``): RM0368 §11.10

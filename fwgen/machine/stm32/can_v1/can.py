@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fwgen.machine.peripheral import Reg
-from fwgen.machine.signals import pulses
 from fwgen.machine.stm32.can_v1 import filters
 from fwgen.machine.stm32.can_v1.controller import OFF_ABOVE, Controller, Sent
 from fwgen.machine.stm32.can_v1.fifos import NAMES as FIFO_NAMES
@@ -23,12 +22,13 @@ from fwgen.machine.stm32.can_v1.frame import (
 from fwgen.machine.stm32.can_v1.mailboxes import COUNT
 from fwgen.machine.stm32.can_v1.mailboxes import NAMES as BOX_NAMES
 from fwgen.machine.time import NEVER
+from fwgen.machine.waves import pulses
 from fwgen.trace import Hazard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fwgen.machine.signals import Pad
+    from fwgen.machine.pads import Pad
 
 ACK, DOMINANT = 3, 5  # LEC (§32.9.2)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.machine.buses.i2c import Ear
-    from fwgen.machine.signals import Pad
+    from fwgen.machine.pads import Pad
     from fwgen.machine.soc import Soc
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.machine.signals import pulses
+from fwgen.machine.waves import pulses
 
 if TYPE_CHECKING:
     from collections.abc import Callable

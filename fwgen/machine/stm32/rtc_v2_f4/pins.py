@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fwgen.machine.signals import Pad
+    from fwgen.machine.pads import Pad
     from fwgen.machine.stm32.rtc_v2_f4.clock import Rtc
 
 SLOWEST = 32768  # ticks between samples with TAMPFREQ 0; each step halves it (§17.6.17)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fwgen.machine.buses.spi import SpiPort, ports_on
-from fwgen.machine.signals import pulses
 from fwgen.machine.time import NEVER
+from fwgen.machine.waves import pulses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fwgen.machine.signals import Pad, Signal
+    from fwgen.machine.pads import Pad
+    from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
     from fwgen.machine.time import ClockDomain, Timer
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.machine.signals import SquareWave, pulses
 from fwgen.machine.stm32.spi_v2.ckin import ExternalClock
 from fwgen.machine.stm32.spi_v2.slot import LONG_SYNC, MASTER_TX, PCM, PHILIPS, Slot
 from fwgen.machine.time import NEVER
+from fwgen.machine.waves import SquareWave, pulses
 from fwgen.trace import SpiFrame
 from fwgen.units import PS_PER_S
 

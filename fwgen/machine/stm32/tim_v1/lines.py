@@ -5,8 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from fwgen.machine.signals import Signal, SquareWave
+from fwgen.machine.signals import Signal
 from fwgen.machine.stm32.tim_v1.counter import FOREVER
+from fwgen.machine.waves import SquareWave
 from fwgen.units import PS_PER_S
 
 if TYPE_CHECKING:
