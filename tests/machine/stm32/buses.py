@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fwgen.board import load_board
 from fwgen.board.board_file import read_wired
 from fwgen.machine.memory import MemoryMap
+from fwgen.machine.pads import join
 from fwgen.machine.parts.devices import fit
 from fwgen.machine.parts.module import fit as fit_modules
 from fwgen.machine.soc import Soc
@@ -65,3 +66,17 @@ def output(soc: Soc, pin: str, level: int) -> None:
     port, index = f"GPIO{pin[1]}", int(pin[2:])
     soc.write(port, "BSRR", 1 << index + (0 if level else 16))
     soc.write(port, "MODER", soc.read(port, "MODER") & ~(3 << 2 * index) | 1 << 2 * index)
+
+
+def join_can(soc: Soc) -> None:
+    """CAN1 on PD0, PD1 and CAN2 on PB12, PB13: open drains and one pull-up, a bus of one wire."""
+    for port, moder, afr, value, od in (
+        ("GPIOD", 0xA, "AFRL", 0x99, 2),
+        ("GPIOB", 0xA << 24, "AFRH", 0x99 << 16, 1 << 13),
+    ):
+        soc.write(port, "OTYPER", od)
+        soc.write(port, afr, value)
+        soc.write(port, "MODER", soc.read(port, "MODER") | moder)
+    pads = [soc.fabric.pads[name] for name in ("PD0", "PD1", "PB12", "PB13")]
+    pads[0].set_resistor(soc.now_ps, 1)
+    join(soc.now_ps, pads)

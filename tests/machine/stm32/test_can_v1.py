@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwgen.board import load_board
-from fwgen.machine.pads import join
 from fwgen.machine.soc import Soc
 from fwgen.machine.stm32.can_v1.frame import Frame, crc15, stuffed
 from fwgen.trace import Gap, Hazard
 from tests.machine.stm32.alone import Requests
+from tests.machine.stm32.buses import join_can
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -470,16 +470,7 @@ def test_filters_in_use_are_locked() -> None:
 def wired(*, mcr: int = 0, second: bool = True, silent: bool = False) -> Soc:
     """CAN1 on PD0, PD1 and CAN2 on PB12, PB13: open drains and one pull-up, a bus of one wire."""
     soc = fresh()
-    for port, moder, afr, value, od in (
-        ("GPIOD", 0xA, "AFRL", 0x99, 2),
-        ("GPIOB", 0xA << 24, "AFRH", 0x99 << 16, 1 << 13),
-    ):
-        soc.write(port, "OTYPER", od)
-        soc.write(port, afr, value)
-        soc.write(port, "MODER", soc.read(port, "MODER") | moder)
-    pads = [soc.fabric.pads[name] for name in ("PD0", "PD1", "PB12", "PB13")]
-    pads[0].set_resistor(soc.now_ps, 1)
-    join(soc.now_ps, pads)
+    join_can(soc)
     accept_all(soc, (0, 14))
     enter(soc, mcr=mcr, btr=BTR)
     if second:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from fwgen.board import load_board
 from fwgen.machine.memory import MemoryMap
-from fwgen.machine.pads import join
 from fwgen.machine.soc import Soc
 from fwgen.trace import Voltage
+from tests.machine.stm32.buses import join_can
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,16 +31,7 @@ def fresh() -> Soc:
         soc.write("RCC", register, {"AHB1ENR": 0x60_00FF}.get(register, 0xFFFF_FFFF))
     soc.run_until(US)
     soc.write("GPIOA", "MODER", soc.read("GPIOA", "MODER") | 0xFFFF)
-    for port, moder, afr, value, od in (
-        ("GPIOD", 0xA, "AFRL", 0x99, 2),
-        ("GPIOB", 0xA << 24, "AFRH", 0x99 << 16, 1 << 13),
-    ):
-        soc.write(port, "OTYPER", od)
-        soc.write(port, afr, value)
-        soc.write(port, "MODER", soc.read(port, "MODER") | moder)
-    pads = [soc.fabric.pads[name] for name in ("PD0", "PD1", "PB12", "PB13")]
-    pads[0].set_resistor(soc.now_ps, 1)
-    join(soc.now_ps, pads)
+    join_can(soc)
     for nth, pin in enumerate(("PA0", "PA1", "PA2", "PA3")):
         uv = 500_000 * (nth + 1)
         soc.fabric.pads[pin].set_voltage(soc.now_ps, Voltage(soc.now_ps, pin, uv, uv))
