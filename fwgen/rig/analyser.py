@@ -121,12 +121,14 @@ class BoardAnalyser:
         """Nothing to do: the next ``start`` begins anew."""
 
     def heard(self, uart: str) -> tuple[SerialByte, ...]:
-        """What the board sent on its console's line, by the last ``stop``."""
+        """What the board sent on its console's line, by the last ``stop``.
+
+        What it sent before it was let go has times below 0.
+        """
         zero = self._zero_ps
         return tuple(
             SerialByte(t_ps - zero, uart, "tx", byte, baud_mhz, start_ps - zero, error)
             for t_ps, start_ps, byte, baud_mhz, error in self._bytes
-            if start_ps >= zero
         )
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from fwgen.rig.flash import program
 from fwgen.rig.hand import Presses, can_be_pressed, one_by_one
 from fwgen.rig.looks import Captured, Looks
 from fwgen.rig.pads import Pads
-from fwgen.rig.serial import Capture
+from fwgen.rig.serial import Capture, stamped
 from fwgen.rig.wires import Move, moves_of, pin_of
 from fwgen.trace import (
     Edge,
@@ -75,7 +75,10 @@ class Analyser(Protocol):
         """Between which times of the rig's clock it saw the core let go; None if it cannot."""
 
     def heard(self, uart: str) -> Sequence[SerialByte]:
-        """What the board sent on its console's line from then on; nothing if it cannot tell."""
+        """What the board sent on its console's line; nothing if it cannot tell.
+
+        Times count from that moment. What was sent some time before it is told, too.
+        """
 
 
 class World(Protocol):
@@ -160,7 +163,7 @@ class _Run:
         self.ports = [port for port in self.pads.ports if not sharper.issuperset(port.pins)]
         self.asked = [port for port in self.ports if port in ports]
         self.others = [port for port in self.ports if port not in ports]
-        self.stamped: Sequence[SerialByte] = ()
+        self.line: Sequence[SerialByte] = ()  # what the analyser saw on the console's
         self.facts = Facts(self.board.chip)
         self.chance = random.Random(span_ps)
         self.looks: dict[str, Looks] = {}
@@ -283,7 +286,7 @@ class _Run:
         for looks in self.done.values():
             looks.skip(self.until_ps)
         self._take_analyser(captured)
-        self.stamped = [byte for byte in heard if byte.t_ps <= self.until_ps]
+        self.line = [byte for byte in heard if byte.t_ps <= self.until_ps]
         self._take_over({pin: looks for pin, looks in self.done.items() if pin not in self.dead})
 
     def _take_analyser(self, captured: Captured) -> None:
@@ -533,17 +536,12 @@ class _Run:
     def _await_bytes(self, capture: Capture) -> None:
         """What the analyser saw on the line will come, too: a busy computer brings it late."""
         until = self.clock.now_ps + LATE_PS
-        while len(capture.since(self.zero)) < len(self.stamped) and self.clock.now_ps < until:
+        while self.line and self._stamped(capture) is None and self.clock.now_ps < until:
             capture.wait(EVERY_PS)
 
-    def _stamped(self, capture: Capture) -> list[SerialByte]:
-        """What came to the port, with the times that the analyser has of it.
-
-        Nothing when the two do not agree: what came to the port counts.
-        """
-        said = [one.byte for one in capture.since(self.zero)]
-        seen = [one.byte for one in self.stamped]
-        return list(self.stamped) if seen and said[: len(seen)] == seen else []
+    def _stamped(self, capture: Capture) -> Sequence[SerialByte] | None:
+        """What came to the port, with the times that the analyser has of it."""
+        return stamped(bytes(one.byte for one in capture.since(self.zero)), self.line)
 
     # ------------------------------------------------------------------ what came of it
 
@@ -569,10 +567,10 @@ class _Run:
         ports: dict[str, Heard] = {}
         console = self.board.console
         if capture is not None and console is not None:
-            stamped = self._stamped(capture)
-            events += stamped or capture.events(console.uart, self.zero)
-            blur = 0 if stamped else capture.uncertainty_since(self.zero)
-            if self.sent or not stamped:
+            known = self._stamped(capture)
+            events += capture.events(console.uart, self.zero) if known is None else known
+            blur = 0 if known is not None else capture.uncertainty_since(self.zero)
+            if self.sent or known is None:
                 blur = max(blur, self.bench.latency_ps)
             ports[console.uart] = Heard(blur + self.off_ps, self.bench.port.baudrate)
         events = [self._together(e) for e in events]

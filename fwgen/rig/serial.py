@@ -12,6 +12,8 @@ from fwgen.trace import SerialByte
 from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_S
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fwgen.rig.clock import Clock
 
 SLICE_PS = 2 * PS_PER_MS  # how long one read waits: what comes within is not told apart in time
@@ -35,6 +37,24 @@ class Heard:
     def uncertainty_ps(self) -> int:
         """How far from the middle the truth may be."""
         return (self.late_ps - self.early_ps + 1) // 2
+
+
+def stamped(said: bytes, line: Sequence[SerialByte]) -> Sequence[SerialByte] | None:
+    """What came to a port since time 0, with the times that somebody has who saw the line.
+
+    What was sent before 0 may have come late, and comes first. None when the two do not agree, or
+    nobody saw the line: what came to the port counts.
+    """
+    if not line:
+        return None
+    before = bytes(one.byte for one in line if one.start_ps < 0)
+    since = tuple(one for one in line if one.start_ps >= 0)
+    sent = bytes(one.byte for one in since)
+    for late in range(len(said) - len(sent) + 1):
+        rest = said[late:]
+        if before.endswith(said[:late]) and (rest.startswith(sent) if sent else not rest):
+            return since
+    return None
 
 
 class Capture:

@@ -24,6 +24,7 @@ import json
 import logging
 import socketserver
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from fwgen.errors import BenchError
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 VERSION = 1
 MOST_EVENTS = 1 << 20  # that one capture keeps
 MOST_EDGES = 1 << 17  # of one pin that are told
+MOST_BEFORE = 4096  # bytes of before a capture that are told with it
 
 
 class AnalyserServer:
@@ -53,6 +55,7 @@ class AnalyserServer:
         self._host = host
         self._captures: list[list[Event]] = []
         self._last: dict[str, Event] = {}  # what each pin did last
+        self._said: deque[SerialByte] = deque(maxlen=MOST_BEFORE)  # by the board, to its console
         self._server: socketserver.ThreadingTCPServer | None = None
         # Times are the board's own: they are right also when they are told late.
         board.listen(self._hear, watching=False)
@@ -101,24 +104,32 @@ class AnalyserServer:
     def _hear(self, event: Event) -> None:
         if isinstance(event, Edge | Wave):
             self._last[event.pin] = event
-        elif not isinstance(event, SerialByte):
+        elif isinstance(event, SerialByte) and self._is_said(event):
+            self._said.append(event)
+        else:
             return
         for capture in self._captures:
             if len(capture) <= MOST_EVENTS:
                 capture.append(event)
 
+    def _is_said(self, event: SerialByte) -> bool:
+        console = self.board.board.console
+        return event.direction == "tx" and console is not None and event.port == console.uart
+
     def session(self) -> _Session:
         """What one client sees."""
-        return _Session(self.board, self._captures, self._last)
+        return _Session(self.board, self._captures, self._last, self._said)
 
 
 class _Session:
     """One client, and what is captured for it."""
 
     def __init__(
-        self, board: VirtualBoard, captures: list[list[Event]], last: dict[str, Event]
-    ) -> None:
-        self._board, self._captures, self._last = board, captures, last
+        self, board: VirtualBoard, captures: list[list[Event]], last: dict[str, Event],
+        said: deque[SerialByte],
+    ) -> None:  # fmt: skip
+        self._board, self._captures = board, captures
+        self._last, self._said = last, said
         self._capture: list[Event] | None = None
         self._since_ps = 0
 
@@ -158,7 +169,7 @@ class _Session:
         self._end()
         self._since_ps = self._board.reached_ps
         # A wave that has begun goes on.
-        self._capture = sorted(self._last.values(), key=lambda event: event.t_ps)
+        self._capture = sorted([*self._last.values(), *self._said], key=lambda event: event.t_ps)
         self._captures.append(self._capture)
         trace = self._trace(self._capture)
         return {"levels": {pin: trace.level(pin, self._since_ps) for pin in self._pins}}
@@ -183,13 +194,11 @@ class _Session:
         return {"edges": edges, "dense": dense, "bytes": self._bytes(capture)}
 
     def _bytes(self, capture: list[Event]) -> list[tuple[int, int, int, int, str]]:
-        console = self._board.board.console
         return [
             (e.t_ps, e.start_ps, e.byte, e.baud_mhz, e.error)
             for e in capture
-            if isinstance(e, SerialByte) and e.direction == "tx"
-            and console is not None and e.port == console.uart
-        ]  # fmt: skip
+            if isinstance(e, SerialByte)
+        ]
 
     @property
     def _pins(self) -> list[str]:

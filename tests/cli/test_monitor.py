@@ -123,7 +123,7 @@ class Person:
         self.child = pexpect.spawn(
             "sh", ["-c", '"$@"; echo "exit code $?"; stty -a', "sh", *arguments],
             encoding="utf-8", timeout=30, dimensions=(40, 250),
-            env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"},
+            env={**os.environ, "TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "250"},
         )  # fmt: skip
 
     def sees(self, text: str) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import tomllib
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 
     from fwgen.board.types import Board
     from fwgen.contract import Contract
+    from fwgen.image.types import Image
+    from fwgen.trace import Trace
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning"),  # pyserial
@@ -91,29 +96,34 @@ def place(made: VirtualBoard, board: Board, stack: ExitStack) -> Place:
 
 @contextmanager
 def busy() -> Iterator[None]:
-    """The process has more to do than it can."""
-    over = threading.Event()
-
-    def spin() -> None:
-        while not over.is_set():
-            sum(range(10_000))
-
-    thread = threading.Thread(target=spin)
-    thread.start()
+    """The computer has more to do than it can."""
+    spin = [sys.executable, "-c", "while True: pass"]
+    spinning = [subprocess.Popen(spin) for _ in range(2 * (os.cpu_count() or 1))]
     try:
         yield
     finally:
-        over.set()
-        thread.join()
+        for one in spinning:
+            one.kill()
+            one.wait()
+
+
+def run_while_busy(place: Place, asked: Contract, image: Image) -> Trace:
+    bench = place.bench(asked)
+    program(bench.connection, image, backup=False)
+    for left in reversed(range(5)):
+        try:
+            with busy():
+                return bench.run(image, asked.stimuli, asked.span_ps)
+        except RigError as error:  # a board that cannot keep up says so, rightly
+            if "could not keep up" not in str(error) or not left:
+                raise
+    raise AssertionError
 
 
 def test_a_busy_computer_makes_no_claim_unsure_and_none_wrong(place: Place) -> None:
     image = fwgen.generate(BLINK, "nucleo-f401").proof.image
     for asked, outcome in ((contract(), "pass"), (contract("9.7 Hz"), "fail")):
-        bench = place.bench(asked)
-        program(bench.connection, image, backup=False)
-        with busy():
-            trace = bench.run(image, asked.stimuli, asked.span_ps)
+        trace = run_while_busy(place, asked, image)
         verdict = judge(asked, trace, place.board)
         found = {f.text: f.outcome.value for f in verdict.findings if f.about == "expectation"}
         assert list(found.values()) == [outcome, "pass", "pass"], found

@@ -197,7 +197,8 @@ def test_a_setting_that_is_not_possible_is_told() -> None:
 
 
 def test_a_server_that_is_not_there_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken:  # has the port, so that nobody else can, and does not listen
+        taken.bind(("127.0.0.1", 0))
         number = taken.getsockname()[1]
-    with pytest.raises(PortMissingError, match=r"cannot be reached.*does its server run"):
-        open_port(f"socket://127.0.0.1:{number}", baud=115_200)
+        with pytest.raises(PortMissingError, match=r"cannot be reached.*does its server run"):
+            open_port(f"socket://127.0.0.1:{number}", baud=115_200)

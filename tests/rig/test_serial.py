@@ -16,7 +16,7 @@ from fwgen.rig.ports import (
     PortLostError,
     open_port,
 )
-from fwgen.rig.serial import Capture, Heard
+from fwgen.rig.serial import Capture, Heard, stamped
 from fwgen.trace import SerialByte
 from fwgen.units import PS_PER_MS, PS_PER_S, PS_PER_US
 from fwgen.virtual.serial import plugged
@@ -184,3 +184,42 @@ def test_a_port_over_the_network_is_heard(stack: ExitStack) -> None:
         while capture.said() != b"there and back":
             assert time.monotonic() < deadline
             capture.wait(PS_PER_MS)
+
+
+def on_the_line(text: bytes, start_ms: int) -> list[SerialByte]:
+    return [
+        SerialByte(
+            (start_ms + i + 1) * PS_PER_MS, "USART2", "tx", byte, 0, (start_ms + i) * PS_PER_MS
+        )
+        for i, byte in enumerate(text)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        (b"hello", b"hello"),
+        (b"hello and more", b"hello"),  # sent after the span
+        (b"ld.hello", b"hello"),  # sent before, come late
+        (b"old.hello", b"hello"),
+        (b"hell", None),  # not all has come
+        (b"hfllo", None),  # garbled on its way
+        (b"?hello", None),  # nobody sent that
+        (b"ol.hello", None),
+    ],
+)
+def test_who_saw_the_line_gives_times_to_what_came_and_to_nothing_else(
+    said: bytes, known: bytes | None
+) -> None:
+    line = on_the_line(b"old.", -20) + on_the_line(b"hello", 0)
+    found = stamped(said, line)
+    assert (None if found is None else bytes(one.byte for one in found)) == known
+    assert found is None or list(found) == line[4:]
+
+
+def test_what_was_sent_before_is_not_said_since() -> None:
+    line = on_the_line(b"old", -20)
+    assert stamped(b"ld", line) == ()
+    assert stamped(b"", line) == ()
+    assert stamped(b"x", line) is None
+    assert stamped(b"", ()) is None  # nobody saw the line
