@@ -70,8 +70,8 @@ def checked_image(
     """An image of these segments, once they are known to be a firmware for ``chip``.
 
     Checked: inside the flash, no overlap, a vector table at the flash's base whose initial SP is
-    in RAM and whose reset vector is Thumb code of this image. Source: Arm ARM DDI0403 B1.5.5.
-    Raises ImageError.
+    in RAM and whose reset vector is Thumb code of this image, at its own address or at the boot
+    alias that mirrors it (RM0368 §2.4). Source: Arm ARM DDI0403 B1.5.5. Raises ImageError.
     """
     merged = _merged(segments, chip, where)
     flash = chip.flash
@@ -101,13 +101,22 @@ def checked_image(
             where=where,
             hint="a Cortex-M runs Thumb only; is this another kind of file?",
         )
-    if image.read(entry & ~1, 2) is None:
+    if image.read(_in_flash(entry & ~1, chip), 2) is None:
         raise ImageError(
             f"reset vector {entry:#010x} points outside the image",
             where=where,
             hint=f"made for another chip? {chip.title}'s flash is {_range(flash)}",
         )
     return replace(image, entry=entry, initial_sp=initial_sp)
+
+
+def _in_flash(address: int, chip: Chip) -> int:
+    """The address in the flash that one at the boot alias means; any other is as it is."""
+    for memory in chip.memories.values():
+        if memory.kind == "alias" and chip.memories[str(memory.alias_of)] is chip.flash:
+            if memory.base <= address < memory.base + memory.size:
+                return chip.flash.base + address - memory.base
+    return address
 
 
 def _range(memory: Memory) -> str:

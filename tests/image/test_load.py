@@ -90,7 +90,7 @@ def test_segments_apart_stay_apart_in_hex_and_are_filled_as_erased_in_bin(
         ("a.bin", struct.pack("<II", 0x20040000, FLASH | 9) + b"\xfe\xe7", "outside the RAM"),
         ("a.bin", struct.pack("<II", 0x20017FFE, FLASH | 9) + b"\xfe\xe7", "multiple of 4"),
         ("a.bin", struct.pack("<II", 0x20018000, FLASH + 8) + b"\xfe\xe7", "even"),
-        ("a.bin", struct.pack("<II", 0x20018000, 0x00000009) + b"\xfe\xe7", "another chip"),
+        ("a.bin", struct.pack("<II", 0x20018000, 0x00000109) + b"\xfe\xe7", "another chip"),
         ("a.bin", struct.pack("<II", 0x20018000, FLASH | 0x101), "outside the image"),
         ("a.bin", GOOD + bytes(512 * 1024), "does not fit"),
         ("a.bin", b"\x7fELF" + GOOD, "is an ELF file"),
@@ -116,6 +116,12 @@ def test_a_bad_file_is_refused_with_its_name_and_the_reason(
     board: Board, tmp_path: Path, name: str, data: bytes, said: str
 ) -> None:
     refused(file(tmp_path, name, data), board, said)
+
+
+def test_code_linked_at_the_boot_alias_is_the_flashs(board: Board, tmp_path: Path) -> None:
+    data = struct.pack("<II", 0x20018000, 0x9) + b"\xfe\xe7"
+    image = load_image(file(tmp_path, "a.bin", data), board)
+    assert image.entry == 0x9  # as the vector has it: the core runs at the alias
 
 
 def test_what_is_not_a_file_is_refused(board: Board, tmp_path: Path) -> None:
