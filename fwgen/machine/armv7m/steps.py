@@ -260,7 +260,7 @@ def _multiple(n: int, registers: int, *, load: bool, before: bool, back: bool) -
 
 
 def _jump(m: int) -> Compiled:
-    """BX, BLX: pc takes the register's value, which the path must agree with."""
+    """BX, BLX, MOV to pc: it takes the register's value, which the path must agree with."""
 
     def step(w: Walk) -> None:
         w.r[PC], w.s[PC] = w.r[m], w.s[m]
@@ -334,6 +334,11 @@ def _narrow(address: int, op: int) -> Compiled | None:
             return _add(rd8, _reg(SP), _const(4 * imm8), 1 << SP, flags=False)
         case 0b10110 | 0b10111:
             return _miscellaneous(address, op)
+        case 0b11000 | 0b11001:
+            load, listed = bool(op >> 11 & 1), bool(imm8 >> rd8 & 1)
+            if listed and not load:
+                return None  # what is stored of the base depends on which register is the lowest
+            return _multiple(rd8, imm8, load=load, before=False, back=not listed)
         case 0b11010 | 0b11011:
             condition = op >> 8 & 15
             offset = imm8 - (256 if imm8 >> 7 else 0)
@@ -347,6 +352,8 @@ def _narrow(address: int, op: int) -> Compiled | None:
 def _data_or_special(op: int) -> Compiled | None:
     if op >> 10 & 1:  # special data, branch and exchange
         m, d = op >> 3 & 15, op & 7 | op >> 4 & 8
+        if d == PC and op >> 8 & 3 == 2:
+            return _jump(m) if m != PC else None
         if PC in (m, d) and op >> 8 & 3 != 3:
             return None
         match op >> 8 & 3:
@@ -609,7 +616,9 @@ def _wide_memory(address: int, first: int, second: int) -> Compiled | None:
     n, t = first & 15, second >> 12
     sign, load = bool(first >> 8 & 1), bool(first >> 4 & 1)
     size = (1, 2, 4, 0)[first >> 5 & 3]
-    if not size or t == PC or (sign and not load) or (not load and n == PC):
+    if not size or (sign and not load) or (not load and n == PC):
+        return None
+    if t == PC and not (load and size == 4):
         return None
     if n == PC:
         base = address + 4 & ~3
@@ -625,8 +634,26 @@ def _wide_memory(address: int, first: int, second: int) -> Compiled | None:
         where, reads = _indexed(n, m, second >> 4 & 3), reads | 1 << m
     elif second >> 8 & 15 == 0b1100:
         where = _at(n, -(second & 0xFF))
+    elif second >> 8 & 1 and t != n:
+        return _with_write_back(second, n, t, size, load=load, sign=sign)
     else:
-        return None  # with write-back: an address that moves
+        return None
     if load:
         return _load(t, where, size, reads, sign=sign)
     return _store(t, where, size, reads)
+
+
+def _with_write_back(
+    second: int, n: int, t: int, size: int, *, load: bool, sign: bool
+) -> Compiled | None:
+    """A load or store that moves its base, before the access or after it. Arm ARM A7.7.43."""
+    moved = second & 0xFF if second >> 9 & 1 else -(second & 0xFF)
+    where = _at(n, moved if second >> 10 & 1 else 0)
+    access = _load(t, where, size, 1 << n, sign=sign) if load else _store(t, where, size, 1 << n)
+
+    def step(w: Walk) -> None:
+        assert access.step is not None
+        access.step(w)
+        w.r[n] = w.r[n] + moved & M
+
+    return Compiled(step, access.reads, access.writes | 1 << n)

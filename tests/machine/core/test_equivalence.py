@@ -56,6 +56,10 @@ def plain(draw) -> str:
                 f"push.w {{r{d}, lr}}\n pop.w {{r{n}, lr}}",
                 f"stm.w r0, {{r{d}, r0}}\n ldm.w r0, {{r{n}, r0}}",
                 f"stmdb.w sp, {{r{d}, r0}}\n ldmdb.w sp, {{r{n}, r0}}",
+                f"stm r0!, {{r{d}}}\n subs r0, #4", f"ldm r0!, {{r{d}}}\n subs r0, #4",
+                f"str.w r{d}, [sp, #-4]!\n ldr.w r{n}, [sp], #4",
+                f"strb.w r{d}, [r0], #{i}\n sub.w r0, r0, #{i}",
+                f"ldrsh.w r{d}, [r0, #{2 * j}]!\n subs r0, #{2 * j}",
             ]
         )
     )  # fmt: skip
@@ -369,6 +373,24 @@ WAITS = {
     wait:
         bl early
         cmp.w r1, #1000
+        blo wait
+    """,
+    "a word of Forth, called by its address": """
+        ldr r5, =0x20000600
+        mov r7, r5
+        ldr r4, =there + 1
+        ldr r3, =further + 1
+        movs r6, #0
+    wait:
+        str.w r6, [r7, #-4]!
+        str.w r3, [r5, #4]!
+        mov pc, r4
+    there:
+        ldr.w pc, [r5], #-4
+    further:
+        ldm r7!, {r6}
+        adds r6, #1
+        cmp.w r6, #1000
         blo wait
     """,
     "what happens in one round of many": """
