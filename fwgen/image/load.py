@@ -112,10 +112,9 @@ def checked_image(
 
 def _in_flash(address: int, chip: Chip) -> int:
     """The address in the flash that one at the boot alias means; any other is as it is."""
-    for memory in chip.memories.values():
-        if memory.kind == "alias" and chip.memories[str(memory.alias_of)] is chip.flash:
-            if memory.base <= address < memory.base + memory.size:
-                return chip.flash.base + address - memory.base
+    alias = next((m for m in chip.memories.values() if m.alias_of == chip.flash.name), None)
+    if alias is not None and alias.base <= address < alias.base + alias.size:
+        return chip.flash.base + address - alias.base
     return address
 
 

@@ -178,16 +178,16 @@ class Bus:
             if self.spec_at(address) is not None and not address & (size - 1):
                 return True
             region = self._memory.find(address)
-            if region is not None:
+            if region is not None and (not store or region.kind == "flash" or self._buffers()):
                 if store:
                     self._store_to_rom(region, address, size, value & ((1 << (8 * size)) - 1))
                 return True
-            if self._reachable(address):
+            if region is None and self._reachable(address):
                 if address & (size - 1):
                     core.stop(lambda: self._traps.value_fault(pc, "UNALIGNED", address))
                     return False
                 return True
-            if store:
+            if store and self._buffers():
                 # The write buffer took it: the core has gone on when the bus answers.
                 core.imprecise = address, pc
                 core.attend()
@@ -198,6 +198,11 @@ class Bus:
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
             core.fail(error)
         return False
+
+    def _buffers(self) -> bool:
+        """Whether stores go through the write buffer. Arm ARM DDI0403 B3.2.24; PM0214 §4.4.1."""
+        unit = self._core.scnscb
+        return unit is None or not unit.actlr.DISDEFWBUF
 
     def _ask_guard(self, address: int, size: int, value: int, *, store: bool) -> bool | None:
         """The MPU's answer to an access; None where the bus must do it, or refuse it itself."""

@@ -454,6 +454,8 @@ class Core(skippable.Core):
         ran, self._ran = self._ran, None
         if ran is None:
             return
+        if ran.writes == MSP:
+            self._stack.given(self.engine.read(eng.MSP))
         if ran.writes in (MSP, PSP) and not self.engine.read(eng.CONTROL) & 1:
             which = eng.MSP if ran.writes == MSP else eng.PSP
             self.engine.write(which, self.engine.read(which) & ~3)
@@ -588,6 +590,7 @@ class Core(skippable.Core):
         self.asleep = self.locked = self.event = False
         self.imprecise = None
         self._ran = None
+        self._stack.reset()
         self._context.reset()
         self.configure()
         self.configure_sleep()

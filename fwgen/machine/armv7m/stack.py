@@ -14,6 +14,25 @@ class StackGuard:
     def __init__(self, core: CoreState) -> None:
         self._core = core
         self._soc = core.soc
+        self._given: set[tuple[int, int]] = set()  # what of its data the firmware made a stack
+
+    def reset(self) -> None:
+        """After a reset the main stack is the vector table's."""
+        self._given.clear()
+
+    def given(self, sp: int) -> None:
+        """MSR MSP: a stack within the firmware's data is the object that it reserved for that.
+
+        Without symbols it is all of the data below.
+        """
+        if not self.in_data(sp - 4):
+            return
+        image = self._core.image
+        held = image.symbol_at(sp - 4) if image is not None else None
+        if held is not None:
+            self._given.add((held.address, held.address + held.size))
+        else:
+            self._given.add((self._soc.chip.ram.base, sp))
 
     def check(self, sp: int) -> None:
         """The main stack below the end of what the image keeps in RAM: it eats data.
@@ -34,4 +53,6 @@ class StackGuard:
         if image is None or not image.ram_used:
             return False
         base = self._soc.chip.ram.base
-        return base <= sp < base + image.ram_used < image.initial_sp
+        if not base <= sp < base + image.ram_used < image.initial_sp:
+            return False
+        return not any(low <= sp <= top for low, top in self._given)

@@ -116,6 +116,7 @@ class CoreState(ABC):
         self.pwr: Any = soc.peripherals.get("PWR")
         self.flash: Any = soc.peripherals.get("FLASH")
         self.dcb: Any = soc.peripherals.get("DCB")
+        self.scnscb: Any = soc.peripherals.get("SCNSCB")
 
     # ------------------------------------------------------------------ where it is
 

@@ -8,7 +8,7 @@ import pytest
 
 from fwgen.board import load_board
 from fwgen.machine import Machine
-from fwgen.trace import Fault, Hazard, Reset
+from fwgen.trace import Fault, Gap, Hazard, Reset
 from tests.machine.core.firmware import firmware
 
 UNMAPPED = "ldr r0, =0x60000000"
@@ -261,3 +261,62 @@ def test_a_stack_that_reaches_the_data_is_a_hazard_before_it_is_a_fault(lab):
         lab.machine.advance(10**6)
         codes = [hazard.code for hazard in lab.of(Hazard)]
         assert ("stack-into-data" in codes) == expected
+
+
+@pytest.mark.parametrize(
+    ("deep", "symbols", "told"), [(0xC0, True, False), (0x104, True, True), (0x104, False, False)]
+)
+def test_a_stack_that_is_put_into_the_data_may_use_its_object_and_no_more(lab, deep, symbols, told):
+    from dataclasses import replace
+
+    from fwgen.image.types import Symbol
+    from tests.machine.core.firmware import firmware
+
+    text = """
+    start:
+        ldr r0, =0x20000200
+        msr msp, r0
+        svc #0
+        sub sp, #{deep}
+        b deeper
+    deeper: nop
+    end: b end
+    call: bx lr
+    """
+    held = Symbol("interrupt_stack", 0x2000_0100, 0x100, "zero")
+    image = firmware(text.format(deep=deep), {11: "call"})
+    more = (held,) if symbols else ()
+    lab.machine.load(replace(image, ram_used=0x400, symbols=(*image.symbols, *more)))
+    lab.machine.advance(10**7)
+    codes = [hazard.code for hazard in lab.of(Hazard)]
+    assert ("stack-into-data" in codes) == told
+
+
+def test_without_the_write_buffer_a_store_to_nowhere_faults_at_its_place(lab):
+    lab.run(
+        f"""
+        start:
+            ldr r0, =0xe000e008
+            movs r1, #2
+            str r1, [r0]
+            {UNMAPPED}
+        store: str r0, [r0, #4]
+            nop
+        end: b end
+        hard: b hard
+        """,
+        {3: "hard"},
+    )
+    (fault,) = lab.of(Fault)
+    assert "PRECISERR" in fault.report
+    assert "IMPRECISERR" not in fault.report
+    places = {s.name: s.address for s in lab.machine.core.image.symbols}
+    assert fault.pc == places["store"]
+    assert lab.machine.soc.peripherals["SCB"].cfsr.BFARVALID == 1
+
+
+def test_ictr_tells_the_interrupt_lines_in_groups_of_32(lab):
+    lab.run("start: ldr r0, =0xe000e004\n ldr r7, [r0]\nend: b end")
+    lines = lab.machine.soc.exceptions.lines
+    assert lab.register(7) == (lines + 31) // 32 - 1
+    assert not lab.of(Gap)
