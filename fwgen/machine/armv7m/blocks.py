@@ -12,6 +12,7 @@ from fwgen.machine.armv7m.fetch import LINE
 from fwgen.machine.armv7m.opcodes import (
     is_exclusive,
     is_fp,
+    is_store,
     reads_control,
     stops_within_it,
 )
@@ -43,16 +44,17 @@ class Block:
     ``problem`` is the first instruction that the core does not have, ``first`` the size of the
     first of all. ``fp``, ``control``, ``barrier`` are the offsets of the first floating-point
     instruction, the first that reads CONTROL, and the first that must not be left to the engine
-    within an IT block; -1 where there is none. ``in_it`` instructions at its start belong to an IT
-    block that began before. ``refill`` is what a taken branch at its end costs, ``landing`` what a
-    branch to it from another line of the flash waits. ``writes`` is the special register that the
-    last instruction, an MSR, writes, or -1. ``exclusive``: it opens the exclusive monitor.
+    within an IT block, ``guarded`` that of the first store there; -1 where there is none. ``in_it``
+    instructions at its start belong to an IT block that began before. ``refill`` is what a taken
+    branch at its end costs, ``landing`` what a branch to it from another line of the flash waits.
+    ``writes`` is the special register that the last instruction, an MSR, writes, or -1.
+    ``exclusive``: it opens the exclusive monitor.
     """
 
     __slots__ = (
         "address", "barrier", "begins_in_it", "code", "control", "cost", "entries", "exclusive",
-        "first", "flags", "fp", "has_it", "landing", "last", "plan", "prefix", "problem", "refill",
-        "refused", "sends_event", "size", "stops", "watched", "writes",
+        "first", "flags", "fp", "guarded", "has_it", "landing", "last", "plan", "prefix",
+        "problem", "refill", "refused", "sends_event", "size", "stops", "watched", "writes",
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +75,7 @@ class Block:
         self.refill, self.landing = made.refill, fetch.landing(address)
         self.prefix = [0] * (len(code) // 2 + 1)
         stops: list[tuple[int, int]] = []
-        self.fp = self.control = self.barrier = self.writes = -1
+        self.fp = self.control = self.barrier = self.guarded = self.writes = -1
         self.watched: list[int] = []
         self.begins_in_it = self.has_it = in_it > 0
         self.sends_event = self.exclusive = False
@@ -88,6 +90,8 @@ class Block:
                 stops.append((offset, into))
             conditional, in_it = in_it > 0, max(0, in_it - 1)
             first = code[offset] | code[offset + 1] << 8
+            if self.guarded < 0 and conditional and is_store(first):
+                self.guarded = offset
             if first == SEV or code[offset:end] == SEV_WIDE:
                 self.sends_event = True
             if end - offset == 2 and first >> 8 == 0xBF and first & 15:

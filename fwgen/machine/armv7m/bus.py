@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from unicorn import unicorn_const as uc
 
 from fwgen.machine.armv7m import engine as eng
+from fwgen.machine.armv7m.itstate import IT_BITS
 from fwgen.machine.armv7m.state import NOWHERE_YET
 from fwgen.machine.memory import PAGE
 from fwgen.machine.time import NEVER
@@ -211,10 +212,20 @@ class Bus:
         if refused is not None:
             pc = self._engine.read(eng.PC)
             block = self._book.running()
+            # What is run alone is at its own place in its IT block, which the frame must tell.
+            held = self._engine.read(eng.XPSR) & IT_BITS if core.hold else 0
             if block is None or block.has_it or core.hold:
                 self._engine.write(eng.EPSR, 1 << 24)
+
+            def fault() -> None:
+                if held:
+                    xpsr = self._engine.read(eng.XPSR)
+                    pair = (xpsr | held, xpsr & 0xF0000000)
+                    self._engine.write_many((eng.XPSR, eng.APSR_NZCV), pair)
+                self._traps.protection_fault(pc, refused)
+
             if core.reason is None:  # an access in parts goes on after the first that is refused
-                core.stop(lambda: self._traps.protection_fault(pc, refused))
+                core.stop(fault)
             return False
         region = self._memory.find(address)
         if region is None or self.spec_at(address) is not None:

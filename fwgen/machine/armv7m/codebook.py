@@ -8,6 +8,7 @@ from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m.blocks import SYNC, Block
 from fwgen.machine.armv7m.fetch import LINE, Fetch
 from fwgen.machine.armv7m.itstate import it_left, it_of
+from fwgen.machine.armv7m.state import STEPPING
 from fwgen.thumb import cycles
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Codebook:
             stop = min(stop, block.fp)
         if block.barrier >= 0:
             stop = min(stop, block.barrier)
+        if block.guarded >= 0 and core.guarded and core.hold != STEPPING:
+            stop = min(stop, block.guarded)
         if block.control >= 0 and core.fpu is not None and not core.fpu.fpccr.ASPEN:
             stop = min(stop, block.control)
         return stop
@@ -130,7 +133,8 @@ class Codebook:
                 f"at {address + problem.offset:#010x}: {problem.message}",
             )
         # A block that must not run whole is never found by the quick hook.
-        if self.must_stop(block) == block.size and not block.sends_event:
+        alone = block.guarded >= 0 and self._core.guarded
+        if self.must_stop(block) == block.size and not (block.sends_event or alone):
             self.publish(address << 12 | size, block)
             if not self._core.in_flash(address):
                 self.in_ram.append(block)

@@ -449,6 +449,10 @@ class Core(skippable.Core):
             self._watches.renew()
         if self._guard.stale:
             self._guard.renew()
+            if self.guarded != self._guard.on:
+                # Where a store is refused in an IT block, the engine runs what follows it.
+                self.guarded = self._guard.on
+                self._book.forget()
         if self._context.stale:
             self._context.refresh()
         ran, self._ran = self._ran, None

@@ -34,3 +34,17 @@ def is_exclusive(first: int, second: int) -> bool:
 def stops_within_it(first: int, second: int) -> bool:
     """What the engine gets wrong within an IT block."""
     return is_isb(first, second) or from_fixed(first, second)
+
+
+def is_store(first: int) -> bool:
+    """Whether an instruction stores to memory. Arm ARM DDI0403 A5.2, A5.3."""
+    if first >> 11 < 0b11101:
+        narrow = first >> 11
+        return (
+            narrow in (0b01100, 0b01110, 0b10000, 0b10010, 0b11000)
+            or first & 0xFE00 == 0xB400
+            or (narrow == 0b01010 and first >> 9 & 3 != 3)
+        )
+    if first & 0xFE00 == 0xF800:
+        return not first & 0x10
+    return first & 0xFE10 in (0xE800, 0xEC00)

@@ -106,6 +106,7 @@ class CoreState(ABC):
         self.reset_cause: str | None = None
         self.imprecise: tuple[int, int] | None = None
         self.fp_enabled = False
+        self.guarded = False  # the MPU forbids something
         self.uses_monitor = False  # the exclusive one: code with LDREX was run
         self.watching: tuple[Break, ...] = ()  # data on the bus, for a debugger
         self.hit: Break | None = None  # the break or watchpoint that halted the core last

@@ -66,6 +66,26 @@ def test_an_access_to_a_guarded_place_is_a_memory_fault_at_its_address(lab, acce
         assert not list(lab.of(Fault))
 
 
+@pytest.mark.parametrize(
+    "store",
+    [
+        "streq r2, [r1]", "strbeq r2, [r1]", "streq.w r2, [r1, #-4]!", "stmeq r1!, {r2, r3}",
+        "strdeq r2, r3, [r1]",
+    ],
+)  # fmt: skip
+def test_what_follows_a_store_that_is_refused_in_an_it_block_does_not_run(lab, store):
+    lab.run(
+        f"start: {ENABLE_FAULTS} {setting((GUARD, 32, NONE))}\n ldr r1, ={GUARD + 4}\n"
+        f"movs r4, #0\n cmp r1, r1\n b here\n here: itt eq\n moveq r3, #1\n {store}\n"
+        f"adds r4, #1\n end: b end\n {HANDLER}",
+        {4: "fault"},
+    )
+    (fault, *_) = lab.of(Fault)
+    assert fault.registers["r4"] == 0
+    assert fault.registers["r3"] == 1
+    assert fault.registers["xpsr"] & 0x0600_FC00 == 0x800  # the store is the last of its block
+
+
 def test_a_guard_below_the_stack_catches_its_overflow_while_stacking(lab):
     lab.run(
         f"""
