@@ -60,6 +60,10 @@ def run(
             help="Wire a contract's parts to the board, and do what it does; nothing is judged.",
         ),
     ] = None,
+    baud: Annotated[
+        int,
+        typer.Option(help="The console's rate.  [default: the board's]", show_default=False),
+    ] = 0,
     gdb: Annotated[
         str,
         typer.Option(
@@ -95,6 +99,8 @@ def run(
     from fwgen.units import parse_duration
 
     the = the_board(board)
+    if baud:
+        the = _at_rate(the, baud)
     loaded = load_image(image, the)
     span_ps = parse_duration(span) if span else None
     if span_ps is not None and span_ps <= 0:
@@ -128,6 +134,15 @@ def run(
     if profile or stack:
         after.show(profile=profile)
     return code
+
+
+def _at_rate(board: Board, baud: int) -> Board:
+    """The board with its console's other end set to a rate, as a terminal sets it."""
+    if baud < 0:
+        raise InputError(f"--baud {baud} is no baud rate")
+    if board.console is None:
+        raise InputError(f"{board.title} has no console to set the rate of")
+    return replace(board, console=replace(board.console, baud=baud))
 
 
 class _After:

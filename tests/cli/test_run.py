@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import fwgen
+from fwgen.board import load_board
 from fwgen.cli import script, terminal
 from fwgen.contract import Drive, Press, Send
+from fwgen.image.load import load_image
 from fwgen.trace import SerialByte, load_trace
 from fwgen.units import PS_PER_MS, PS_PER_S
 from fwgen.virtual.gdb.packets import framed
@@ -65,6 +67,12 @@ def live(command: list[str]) -> Callable[..., subprocess.CompletedProcess[bytes]
     return call
 
 
+def image_bytes(path: Path) -> bytes:
+    """What a firmware's file puts into the flash."""
+    (segment,) = load_image(path, load_board(BOARD)).segments
+    return segment.data
+
+
 Live = "Callable[..., subprocess.CompletedProcess[bytes]]"
 
 # ---------------------------------------------------------------------------- pipes
@@ -93,6 +101,21 @@ def test_input_reaches_the_board_byte_for_byte(live: Live, made: Callable[[str],
 def test_input_may_be_scripted_in_time(live: Live, made: Callable[[str], Path]) -> None:
     ran = live(made("echo"), "--for", "1s", "--send", r"b\x41\n@20ms", "--send", r"a\\@10ms")
     assert ran.stdout == b"a\\bA\n"
+
+
+def test_the_consoles_rate_may_be_set(live: Live, made: Callable[[str], Path]) -> None:
+    fast = made("echo")
+    slow = fast.with_name("slow.bin")
+    data = bytearray(image_bytes(fast))
+    at = data.index(b"\x8b\x21")  # movs r1, #139: 16 MHz / 115200
+    data[at : at + 2] = b"\xd0\x21"  # 208: 76923 baud
+    slow.write_bytes(data)
+    ran = live(slow, "--for", "500ms", "--baud", "76800", given=b"hello")
+    assert ran.stdout == b"hello"
+    assert b"baud" not in ran.stderr
+    ran = live(slow, "--for", "500ms", given=b"hello")
+    assert ran.stdout != b"hello"
+    assert b"sends at 76923 baud, the console is at 115200" in ran.stderr
 
 
 def test_buttons_may_be_scripted(live: Live, made: Callable[[str], Path]) -> None:
