@@ -10,6 +10,9 @@ of them for all instructions. Rules, kept few so that a block's cost depends on 
 - Cortex-M3, M4 and M33 overlap a load with what follows it, where that is a single load or store
   whose address does not need the result: it costs one less. A store at an immediate offset costs 1
   (the write buffer takes it); at a register offset, 2; nothing overlaps it from behind.
+- On the M3 and M4 two loads overlap where both are of one memory. A load relative to pc is one of
+  the flash, other loads are taken as of RAM: side by side they overlap in the fewest cycles alone.
+  A load right behind a store at an immediate offset takes 1 more there, but in the fewest.
 - An address that the data-processing instruction just before computed is waited for: 1 more.
 - A load relative to pc may wait for the fetch unit: at most 1 more.
 - Refilling the pipeline takes 1 to 3. Branches with an offset, and those to lr, are seen when they
@@ -21,15 +24,21 @@ of them for all instructions. Rules, kept few so that a block's cost depends on 
   to, is waited for: 1 more. MUL of the Cortex-M0 and M0+ takes 1 or 32, as the chip's maker chose.
 - WFI and WFE cost their own issue; the machine does the waiting. A barrier costs 1 + B, where B,
   the time that outstanding writes take, has no upper end in the manual: 3 is taken.
-- IT costs 1, or nothing where it is folded. An instruction in an IT block is charged in full
+- IT costs 1, or nothing where it is folded, which the M3 and M4 do typically where a narrow
+  instruction that is no branch stands before it. An instruction in an IT block is charged in full
   whether or not its condition holds; "least" has 1 for each.
+- Three wide instructions in a row that are not aligned on words, right behind one of several
+  cycles, outrun the fetch of the M3 and M4: 1 more, but in the fewest.
 - Cortex-M33 and M7 issue some pairs at once: their least is half. For the M7, caches and branch
   prediction are not modelled: its typical is an instruction a cycle, its most a branch that was
   predicted wrongly.
 
 Source: Cortex-M4 TRM 100166 §3.3.1, §3.3.2, FPU §7.2.3; Cortex-M3 TRM DDI0337 §3.3, branches that
 are seen when they are decoded §15.3; Cortex-M0 TRM DDI0432 §3.3; Cortex-M0+ TRM DDI0484 §3.3. Arm
-publishes no table for M7 and M33: theirs is the M4's.
+publishes no table for M7 and M33: theirs is the M4's. Memories of loads, loads behind stores and
+rows of wide instructions: measured on STM32F103 and STM32F407, github.com/jnk0le/random, pipeline
+cycle test, cortex_m3m4.md; rows on an STM32L4, compendium.i-0.nl, alignment rules. They are held
+against Embench on an STM32F407 (bench/embench.py).
 """
 
 from __future__ import annotations
@@ -132,10 +141,12 @@ CORES = tuple(_REFILL)
 
 _PIPELINES_LOADS = frozenset(("cortex-m3", "cortex-m4", "cortex-m4f", "cortex-m7", "cortex-m33"))
 _FETCHES_WORDS = _PIPELINES_LOADS - {"cortex-m7"}
+_MEASURED = frozenset(("cortex-m3", "cortex-m4", "cortex-m4f"))
 _ISSUES_PAIRS = frozenset(("cortex-m7", "cortex-m33"))
 _PER_WORD = frozenset(("load-multiple", "store-multiple", "fp-multiple"))
 _PIPELINED = frozenset(("load", "load-exclusive", "store-exclusive"))
 _FOLLOWS_LOAD = _PIPELINED | {"store-reg"}
+_WAITS_FOR_STORE = frozenset(("load", "load-multiple"))
 _COMPUTES = frozenset(("alu", "mul", "mla", "mull", "mlal", "divide"))
 _MEMORY = frozenset((
     "load", "store", "store-reg", "load-exclusive", "store-exclusive", "load-double",
@@ -147,6 +158,8 @@ _SP, _LR, _PC = 13, 14, 15
 
 
 MOST_REFILL = 3  # of the cores whose refill depends on the target
+_ROW = 3  # wide instructions that are not aligned
+LOOK_AHEAD = 4 * _ROW  # bytes behind a run of code that its cost may depend on
 
 
 def unaligned(address: int, first: int, core: str, pace: Pace) -> bool:
@@ -178,6 +191,7 @@ class _Price(NamedTuple):
     those that an address needs, ``computes`` those that data processing leaves, as masks.
     ``opens`` is how many instructions an IT holds; ``gives`` and ``takes`` are the floating-point
     registers that arithmetic leaves, and that are used at once.
+    ``leaves``: what runs next may be elsewhere. ``narrow``: 16 bits, and it does not leave.
     """
 
     span: Span
@@ -190,6 +204,8 @@ class _Price(NamedTuple):
     opens: int = 0
     gives: int = 0
     takes: int = 0
+    leaves: bool = False
+    narrow: bool = False
 
 
 @lru_cache(maxsize=65536)
@@ -208,12 +224,14 @@ def _price(code: bytes, core: str) -> _Price:
     if kind not in _PIPELINED or fills == _PC:
         fills = -1
     gives, takes = _floating(kind, match)
+    leaves = _leaves(kind, match)
     opens = 4 - ((fields["x"] & -fields["x"]).bit_length() - 1) if kind == "it" else 0
     return _Price(
         span, refills[_branch(kind, match)], kind, fills,
         _address_registers(match) if kind in _MEMORY else 0,
         _computed(match) if kind in _COMPUTES else 0,
         kind == "load" and "[pc" in text, opens, gives, takes,
+        leaves, len(code) == 2 and not leaves,
     )  # fmt: skip
 
 
@@ -269,6 +287,16 @@ def _branch(kind: str, match: Match) -> int:
     return _DECODED
 
 
+def _leaves(kind: str, match: Match) -> bool:
+    """Whether what runs next may be elsewhere."""
+    fields = match.fields
+    if kind in ("branch", "call", "table-branch"):
+        return True
+    if kind == "load-multiple":
+        return bool(listed(fields) >> _PC & 1)
+    return _PC in (fields.get("d"), fields.get("t"))
+
+
 def _address_registers(match: Match) -> int:
     """The registers that form an address, as a mask."""
     fields = match.fields
@@ -279,27 +307,33 @@ def _address_registers(match: Match) -> int:
 
 
 def cost(
-    block: bytes, core: str, pace: Pace = "typical", in_it: int = 0, following: bytes = b""
+    block: bytes,
+    core: str,
+    pace: Pace = "typical",
+    in_it: int = 0,
+    following: bytes = b"",
+    address: int = 0,
 ) -> BlockCost:
     """The cost of a straight run of instructions on a core.
 
-    The first ``in_it`` belong to an IT block that began before; ``following`` is the code behind.
-    What an instruction costs more or less for its neighbour is the earlier one's, so that a run
+    The first ``in_it`` belong to an IT block that began before; ``following`` is the code behind,
+    LOOK_AHEAD bytes of it; the run begins at ``address``.
+    What an instruction costs more or less for its neighbours is the earliest one's, so that a run
     costs the same in one piece and in several.
     Raises: KeyError for a core that is not one of CORES.
     """
     chosen = PACES.index(pace)
     total, at = 0, 0
     before: _Price | None = None
-    pipelines = core in _PIPELINES_LOADS
+    pipelines, measured = core in _PIPELINES_LOADS, chosen > 0 and core in _MEASURED
     share = 2 if chosen == 0 and core in _ISSUES_PAIRS else 1
     prefix, literals, last = [], [], _REFILL[core][_DECODED]
-    size = len(block)
+    size, code = len(block), block + following
     while at + 1 < size:  # a torn last byte is no instruction and costs nothing
         length = 4 if is_wide(block[at] | block[at + 1] << 8) and at + 4 <= size else 2
         price = _price(block[at : at + length], core)
         if before is not None and pipelines:
-            total += _beside(before, price)
+            total += _beside(before, price, pace, measured=measured)
         prefix.append((at, -(-total // share)))
         cycles = price.span[chosen]
         if in_it:
@@ -310,21 +344,42 @@ def cost(
             cycles += chosen == 2 and pipelines
         in_it = price.opens or in_it
         total += cycles
-        before, last = price, price.refill
         at += length
+        if measured and price.span[chosen] > 1 and not price.leaves and (address + at) & 2:
+            total += _outrun(code, at, core)
+        before, last = price, price.refill
     if before is not None and pipelines and len(following) > 1:
         length = 4 if is_wide(following[0] | following[1] << 8) else 2
-        total += _beside(before, _price(following[:length], core))
+        total += _beside(before, _price(following[:length], core), pace, measured=measured)
     return BlockCost(-(-total // share), tuple(prefix), last[chosen], frozenset(literals))
 
 
-def _beside(before: _Price, price: _Price) -> int:
-    """What two neighbours cost more, or less, than each alone. TRM §3.3.2, §7.2.3."""
+def _outrun(code: bytes, at: int, core: str) -> bool:
+    """Whether a row of wide instructions begins there, run to its end."""
+    for n in range(_ROW):
+        here = at + 4 * n
+        if here + 4 > len(code) or not is_wide(code[here] | code[here + 1] << 8):
+            return False
+        if n < _ROW - 1 and _price(code[here : here + 4], core).leaves:
+            return False
+    return True
+
+
+def _beside(before: _Price, price: _Price, pace: Pace, *, measured: bool) -> int:
+    """What two neighbours cost more, or less, than each alone. TRM §3.3.2, §7.2.3.
+
+    ``measured``: with what the manual does not tell, see the head of this module.
+    """
     more = 0
+    one_memory = not measured or before.literal == price.literal
     if before.fills >= 0 and price.kind in _FOLLOWS_LOAD and not price.needs >> before.fills & 1:
-        more -= 1
+        more -= one_memory
     if before.computes & price.needs:  # there is no forwarding path
         more += 1
     if before.gives & price.takes:
         more += 1
+    if measured and before.kind == "store" and price.kind in _WAITS_FOR_STORE:
+        more += 1
+    if measured and pace == "typical" and before.narrow and price.kind == "it":
+        more -= 1
     return more

@@ -71,7 +71,7 @@ class Block:
         self.entries = 0  # backward entries, counted towards acceleration
         self.plan: Any = None  # the accelerator's Loop that starts here
         self.refused = 0  # times that the accelerator could do nothing
-        made = cycles.cost(code, core, pace, in_it, following)
+        made = cycles.cost(code, core, pace, in_it, following, address)
         self.refill, self.landing = made.refill, fetch.landing(address)
         self.prefix = [0] * (len(code) // 2 + 1)
         stops: list[tuple[int, int]] = []

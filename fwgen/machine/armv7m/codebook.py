@@ -112,7 +112,8 @@ class Codebook:
 
     def _block(self, address: int, code: bytes, in_it: int = 0) -> Block:
         core, end = self._core, address + len(code)
-        following = self._memory.read(end, 4) or self._memory.read(end, 2) or b""
+        read = self._memory.read
+        following = read(end, cycles.LOOK_AHEAD) or read(end, 4) or read(end, 2) or b""
         return Block(address, code, core.kind, core.pace, self.fetch, in_it, following)
 
     def learn(self, address: int, size: int) -> Block:

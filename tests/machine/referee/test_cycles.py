@@ -2,8 +2,9 @@
 
 The second count runs the same image on a bare engine with a hook before every instruction. It
 knows prices of single instructions, the refill after every jump, that a load or store right behind
-a load overlaps it, and that an address just computed is waited for; nothing of blocks, limits,
-skipped loops or hooks in C. Firmware compares: it reads the cycle counter at random places.
+a load overlaps it, what a load waits for a store, that an address just computed is waited for, and
+that rows of wide instructions outrun the fetch; nothing of blocks, limits, skipped loops or hooks
+in C. Firmware compares: it reads the cycle counter at random places.
 """
 
 from __future__ import annotations
@@ -98,6 +99,11 @@ class Seen:
     needs: int = 0  # for an address
     leaves: int = 0  # by data processing
     size: int = 0
+    literal: bool = False
+    stores: bool = False  # at an immediate offset
+    loads: bool = False
+    jumps: bool = False
+    it: bool = False
 
 
 def look(code: bytes) -> Seen:
@@ -117,7 +123,14 @@ def look(code: bytes) -> Seen:
     single = kind in ("load", "load-exclusive")
     fills = fields["d"] if kind == "store-exclusive" else fields.get("t", -1) if single else -1
     follows = single or kind in ("store-reg", "store-exclusive")
-    return Seen(made.total, made.refill, fills, follows, needs, leaves, len(code))
+    jumps = kind in ("branch", "table-branch") or 15 in (fields.get("d"), fields.get("t"))
+    jumps |= kind == "load-multiple" and text.startswith("pop") and fields.get("P", 0) > 0
+    jumps |= kind == "load-multiple" and fields.get("r", 0) >> 15 & 1 > 0
+    return Seen(
+        made.total, made.refill, fills, follows, needs, leaves, len(code),
+        kind == "load" and "[pc" in text, kind == "store", kind in ("load", "load-multiple"),
+        jumps, kind == "it",
+    )  # fmt: skip
 
 
 class Counter:
@@ -128,6 +141,7 @@ class Counter:
         self.readings: list[int] = []
         self._next = -1  # where the next instruction is unless there was a jump
         self._before = Seen()
+        self._rows: list[int] = []  # wide ones since each of several cycles
         self._known: dict[int, Seen] = {}
         self._image = image
         self._now = 0
@@ -143,9 +157,19 @@ class Counter:
             wide = now.size == 4 and address & 2 > 0
             self.cycle += wide and before.refill < 3
             before = Seen()
+            self._rows = []
         overlaps = before.fills >= 0 and now.follows and not now.needs >> before.fills & 1
-        self._now = self.cycle + bool(before.leaves & now.needs) - overlaps
+        overlaps &= before.literal == now.literal
+        folds = now.it and before.size == 2 and not before.jumps
+        waits = bool(before.leaves & now.needs) + (before.stores and now.loads)
+        self._now = self.cycle + waits - overlaps - folds
         self.cycle = self._now + now.price
+        across = now.size == 4 and address & 2 > 0
+        rows = [count + 1 for count in self._rows if across]
+        self.cycle += rows.count(3)
+        self._rows = [] if now.jumps else [count for count in rows if count < 3]
+        if now.price > 1 and not now.jumps:
+            self._rows.append(0)
         self._before, self._next = now, address + now.size
 
     def read(self, *_: object) -> None:
