@@ -29,9 +29,9 @@ FLAGS = (
 )  # fmt: skip
 
 
-def compiler() -> str | None:
-    """The version of arm-none-eabi-gcc, or None where it is not installed."""
-    return _first_line(GCC)
+def compiler(gcc: str = GCC) -> str | None:
+    """The version of arm-none-eabi-gcc, or of another; None where it is not installed."""
+    return _first_line(gcc)
 
 
 def qemu() -> str | None:
@@ -43,7 +43,7 @@ def _first_line(tool: str) -> str | None:
     if shutil.which(tool) is None:
         return None
     told = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True)
-    return re.sub(r"\s*\(.*\)", "", told.stdout.splitlines()[0]).strip()
+    return re.sub(r"\s*\([^)]*\)", "", told.stdout.splitlines()[0]).strip()
 
 
 def build(source: Path, folder: Path, *options: str) -> Path:
