@@ -111,6 +111,7 @@ class Traps:
         block = self._book.running()
         if block is not None and at.start <= pc < at.end:
             at.cost = block.before(pc)
+            at.end = pc  # going on there is no branch out of the block, and costs no refill
         self._core.next_pc = pc
 
     def bus_fault(self, pc: int, address: int) -> None:
