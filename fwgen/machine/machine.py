@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fwgen.bench import Look
 from fwgen.errors import BenchError
@@ -32,6 +32,19 @@ PATIENCE_S = 60.0
 MOST_EVENTS = 2_000_000  # some 500 MB
 FIRST_STEP_PS = 10 * PS_PER_MS
 STEP_S = 0.05  # of wall time
+
+
+class Witness(Protocol):
+    """Who is told of all that is done to a machine from outside, so that it can be done again."""
+
+    def advance(self, until_ps: int) -> None:
+        """Let time pass in the machine's place: on its core."""
+
+    def stimulated(self, stimulus: Stimulus) -> None:
+        """Something was done to the board, or is arranged for."""
+
+    def broke(self, why: str) -> None:
+        """Something was done that cannot be done again."""
 
 
 class Machine:
@@ -78,6 +91,8 @@ class Machine:
         self._image: Image | None = None
         self._ran_out = ""  # what ended the run early
         self._listeners: list[Callable[[Event], None]] = []
+        self._flash: bytes | None = None
+        self.witness: Witness | None = None
 
     # ------------------------------------------------------------------ the bench
 
@@ -156,6 +171,8 @@ class Machine:
         none of them, and a board that runs for days does not fill the memory.
         """
         self.close()
+        if self.witness is not None:
+            self.witness.broke("another firmware was loaded")
         self._ran_out = ""
         soc = Soc(self.board, chance=self._chance)
         controller = soc.peripherals.get("FLASH")
@@ -170,7 +187,7 @@ class Machine:
                     f"of {self.board.chip.name}",
                     where=(image.source or None) if image is not None else None,
                 )
-        self._soc, self._memory, self._image = soc, memory, image
+        self._soc, self._memory, self._image, self._flash = soc, memory, image, flash
         self._core = Core(
             soc, memory, accelerate=self._accelerate, native=self._native, pace=self._pace,
             profile=self._profile,
@@ -198,6 +215,8 @@ class Machine:
 
     def power_cycle(self) -> None:
         """Take the supply away and give it back, now: what is programmed survives, RAM does not."""
+        if self.witness is not None:
+            self.witness.broke("the power was off")
         self.core.power_cycle()
         self.soc.powering = True
         for module in self.soc.modules.values():
@@ -206,7 +225,10 @@ class Machine:
 
     def advance(self, until_ps: int) -> None:
         """Let time pass up to ``until_ps`` since reset release."""
-        self.core.advance(until_ps)
+        if self.witness is None:
+            self.core.advance(until_ps)
+        else:
+            self.witness.advance(until_ps)
 
     def trace(self) -> Trace:
         """What was seen so far."""
@@ -234,6 +256,36 @@ class Machine:
         Raises BenchError when the board has no such button, pin or port.
         """
         parts.apply(stimulus, self.soc)
+        if self.witness is not None:
+            self.witness.stimulated(stimulus)
+
+    def twin(self) -> Machine:
+        """Another machine, loaded with what this one was: it stands at time 0, and nobody listens.
+
+        Raises BenchError when nothing is loaded.
+        """
+        keeps = self.soc.recorder.keeps
+        made = Machine(
+            self.board, accelerate=self._accelerate, native=self._native, patience_s=None,
+            chance=self._chance, pace=self._pace,
+            profile=type(self._profile)() if self._profile is not None else None,
+        )  # fmt: skip
+        made.load(self._image, flash=self._flash, keep_events=keeps)
+        return made
+
+    def become(self, twin: Machine) -> None:
+        """Take over a twin's board as it stands; what this one had is given up.
+
+        Listeners stay, and hear what comes. The twin has nothing loaded any more.
+        """
+        heard = self.soc.recorder.events
+        self.close()
+        self._soc, self._core, self._memory = twin._soc, twin._core, twin._memory
+        twin._soc = twin._core = twin._memory = None
+        recorder = self.soc.recorder
+        recorder.listeners[:] = self._listeners
+        if not recorder.keeps:  # what was kept before it was too much
+            recorder.events[:] = [e for e in heard if e.t_ps < self.core.now_ps]
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Hear each event as it is recorded."""

@@ -80,7 +80,7 @@ class Breakpoints:
                 kinds |= uc.UC_HOOK_MEM_WRITE if one.write else 0
                 self._hook(kinds, ACCESS, self._on_access(one), one, reach=3)
         core.watching = tuple(one for one in every if one.read or one.write)
-        self._may_skip(not core.watching)
+        self._may_skip(not core.watching and all(one.why for one in every))
 
     def _take_out(self) -> None:
         for hook in self._hooks:
@@ -100,7 +100,9 @@ class Breakpoints:
 
         def on_code(_uc: Any, address: int, _size: int, _user: Any) -> None:
             try:
-                if self._listens:
+                if not one.why:
+                    core.heard(address, one)
+                elif self._listens:
                     core.stop(lambda: self._reached(address, one))
             except BaseException as error:  # noqa: BLE001 - re-raised by _step
                 core.fail(error)
@@ -132,8 +134,12 @@ class Breakpoints:
                 region = core.memory.find(address) if hit else None
                 # A store into flash, and the rest, is the bus's to see (``watching``).
                 ours = ("ram",) if kind == uc.UC_MEM_WRITE else ("ram", "flash")
-                if region is not None and region.kind in ours and self._listens:
-                    pc = self._engine.read(eng.PC)
+                if region is None or region.kind not in ours:
+                    return
+                pc = self._engine.read(eng.PC)
+                if not one.why:
+                    core.heard(pc, one)
+                elif self._listens:
                     core.stop(lambda: self._touched(pc, one))
             except BaseException as error:  # noqa: BLE001 - re-raised by _step
                 core.fail(error)

@@ -243,7 +243,9 @@ class Bus:
             hit = address < one.end and one.begin < address + size
             if not hit or not (one.write if store else one.read):
                 continue
-            if self._debug.enabled:
+            if not one.why:
+                self._core.heard(self._core.pc, one)
+            elif self._debug.enabled:
                 self._core.hit = one
                 self._debug.halt(one.why)
             else:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 class Break(NamedTuple):
     """Halt for the instructions in [begin, end), or for data there that is read or written.
 
-    ``why`` is the field of DFSR that says so.
+    ``why`` is the field of DFSR that says so. Without one nothing halts: ``core.heard`` is told.
     """
 
     begin: int

@@ -629,6 +629,13 @@ class Core(skippable.Core):
         """Where a write only moves pins: the register that holds its outcome, and what it is."""
         return self._bus.latch_at(address)
 
+    def cycle_at(self, pc: int) -> int:
+        """The cycle at which an instruction of the block that runs begins; for a hook."""
+        at, block = self.at, self._book.running()
+        begun: int = at.cycle
+        inside = block is not None and at.start <= pc < at.end
+        return begun + block.before(pc) if block is not None and inside else self.cycle
+
     def cost_from(self, block: Block, address: int) -> int:
         """Cycles of the rest of a block when the core goes on within it."""
         return self._book.cost_from(block, address)

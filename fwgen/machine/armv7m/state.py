@@ -110,6 +110,8 @@ class CoreState(ABC):
         self.uses_monitor = False  # the exclusive one: code with LDREX was run
         self.watching: tuple[Break, ...] = ()  # data on the bus, for a debugger
         self.hit: Break | None = None  # the break or watchpoint that halted the core last
+        # Told of what meets a Break that does not halt: the instruction's address, and which.
+        self.heard: Callable[[int, Break], None] = lambda _pc, _one: None
         self.scb: Any = soc.peripherals.get("SCB")
         self.fpu: Any = soc.peripherals.get("FPU")
         self.systick: Any = soc.peripherals.get("SYSTICK")

@@ -5,7 +5,7 @@
         if server.poll(0.02):                       # the core may run
             machine.advance(machine.core.now_ps + STEP_PS)
 
-Not supported: several threads, non-stop, running backwards, file transfer.
+Not supported: several threads, non-stop, file transfer.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING
 
 from fwgen.errors import BenchError
 from fwgen.units import show_duration
+from fwgen.virtual.gdb.history import CannotGoBackError, History
 from fwgen.virtual.gdb.packets import INTERRUPT, LONGEST, Reader, escaped, framed, unescaped
 from fwgen.virtual.gdb.registers import description, memory_map
-from fwgen.virtual.gdb.target import SIGINT, SIGTRAP, Target
+from fwgen.virtual.gdb.target import SIGINT, SIGTRAP, Target, watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from fwgen.machine.machine import Machine
+    from fwgen.virtual.gdb.history import Found
     from fwgen.virtual.gdb.registers import Register
 
 OK, UNKNOWN = b"OK", b""
@@ -40,8 +42,9 @@ help    this
 class GdbServer:
     """Serves gdb on ``host``; ``port`` 0 picks a free one, ``address`` says which.
 
-    The machine has an image loaded and starts halted, until a client lets it run. Raises
-    BenchError when the port is taken.
+    The machine has an image loaded and starts halted, until a client lets it run. ``went_back`` is
+    called after a client went back in time. What is done to the board from outside is done through
+    the machine's methods. Raises BenchError when the port is taken.
     """
 
     def __init__(self, machine: Machine, *, host: str = "localhost", port: int = 0) -> None:
@@ -62,7 +65,10 @@ class GdbServer:
         self._interrupted = False
         self._until: tuple[int, int] | None = None  # a range that is stepped through
         self._erased: list[tuple[int, int]] = []
-        self.target.attach()
+        self.went_back: Callable[[], None] = lambda: None
+        self._way: Generator[None, None, Found] | None = None  # back, that is being gone
+        self._history = History(machine, self.target)
+        self._history.do(Target.attach)
 
     @property
     def address(self) -> str:
@@ -77,6 +83,7 @@ class GdbServer:
 
     def close(self) -> None:
         """Hang up."""
+        self._give_up()
         if self._client is not None:
             with suppress(OSError):
                 self._client.close()
@@ -93,7 +100,10 @@ class GdbServer:
 
     def poll(self, wait_s: float) -> bool:
         """Hear the client, ``wait_s`` seconds at most while halted; whether the core may run."""
-        if self._going and not self.target.running:
+        if self._way is not None:
+            self._go_back(self._way)
+            wait_s = 0
+        elif self._going and not self.target.running:
             self._stopped()
         waiting = [self._listener, *([self._client] if self._client is not None else [])]
         halted = not self.target.running
@@ -112,7 +122,7 @@ class GdbServer:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._client, self._reader, self._acknowledged = client, Reader(), True
         self._going = self._interrupted = False
-        self.target.attach()
+        self._history.do(Target.attach)
 
     def _hear(self) -> None:
         assert self._client is not None
@@ -138,26 +148,61 @@ class GdbServer:
         if self._client is not None:
             self._client.close()
             self._client = None
-            self.target.detach()
+            self._history.do(Target.detach)
         self._going = False
+        self._give_up()
 
     def _interrupt(self) -> None:
-        if self._going:
+        if self._way is not None:  # it stands where it stood
+            self._give_up()
+            self._send(f"T{SIGINT:02x}thread:1;".encode())
+        elif self._going:
             self._interrupted, self._until = True, None
-            self.target.halt()
+            self._history.do(Target.halt)
             self._stopped()
 
     def _stopped(self) -> None:
         """The core halted: a range is stepped on, or the client hears."""
-        self.target.stood()
+        self._history.do(Target.stood)
         signal, more = self.target.reason()
         if self._until is not None and signal == SIGTRAP and not more:
             pc = int.from_bytes(self.target.registers[15].read(self._machine.core.debug), "little")
             if self._until[0] <= pc < self._until[1]:
-                self.target.step()
+                self._history.do(Target.step, goes=True)
                 return
         self._going, self._until = False, None
         self._send(self._stop_reply())
+
+    def _go_back(self, way: Generator[None, None, Found]) -> None:
+        """Go on for a moment, and tell the client once one is there."""
+        more = ""
+        try:
+            next(way)
+        except StopIteration as there:
+            found: Found = there.value
+            if found.at_start:
+                more = "replaylog:begin;"
+            elif found.hit is not None:
+                more = watched(found.hit)
+            self.went_back()
+        except CannotGoBackError as error:
+            self._send(b"O" + f"{error}\n".encode().hex().encode())
+        else:
+            return
+        self._way = None
+        self._send(f"T{SIGTRAP:02x}{more}thread:1;".encode())
+
+    def _give_up(self) -> None:
+        if self._way is not None:
+            self._way.close()
+            self._way = None
+
+    def _back(self, rest: bytes) -> bytes | None:
+        """Packets bs and bc: one instruction back, or to the last break."""
+        if rest not in (b"s", b"c"):
+            return UNKNOWN
+        self._way = self._history.step() if rest == b"s" else self._history.resume()
+        return None
 
     def _stop_reply(self) -> bytes:
         signal, more = self.target.reason()
@@ -202,7 +247,7 @@ class GdbServer:
             piece = data[at : at + one.size]
             at += one.size
             if len(piece) == one.size:
-                one.write(self._machine.core.debug, piece)
+                self._put_register(one, piece)
         return OK
 
     def _register(self, rest: bytes) -> bytes:
@@ -213,15 +258,22 @@ class GdbServer:
         one, data = self._numbered(number), bytes.fromhex(value.decode())
         if len(data) != one.size:
             return ERROR
-        one.write(self._machine.core.debug, data)
+        self._put_register(one, data)
         return OK
+
+    def _put_register(self, one: Register, data: bytes) -> None:
+        self._history.do(lambda target: one.write(target.machine.core.debug, data))
 
     def _numbered(self, number: bytes) -> Register:
         return self.target.registers[int(number, 16)]
 
     def _read(self, rest: bytes) -> bytes:
         address, length = (int(part, 16) for part in rest.split(b","))
-        data = self.target.read_memory(address, min(length, LONGEST // 2 - 8))
+        length = min(length, LONGEST // 2 - 8)
+        if self.target.is_plain(address, length):
+            data = self.target.read_memory(address, length)
+        else:  # reading a peripheral may do something to it
+            data = self._history.do(lambda target: target.read_memory(address, length))
         return data.hex().encode() if data or not length else ERROR
 
     def _write(self, rest: bytes) -> bytes:
@@ -236,35 +288,35 @@ class GdbServer:
         address, length = (int(part, 16) for part in where.split(b","))
         if length != len(data):
             return ERROR
-        return OK if self.target.write_memory(address, data) else ERROR
+        done = self._history.do(lambda target: target.write_memory(address, data))
+        return OK if done else ERROR
 
     def _go(self, rest: bytes) -> bytes | None:
         self._jump(rest)
         self._going = True
-        self.target.resume()
+        self._history.do(Target.resume, goes=True)
         return None
 
     def _step(self, rest: bytes) -> bytes | None:
         self._jump(rest)
         self._going = True
-        self.target.step()
+        self._history.do(Target.step, goes=True)
         return None
 
     def _jump(self, rest: bytes) -> None:
         if rest:
-            self.target.registers[15].write(
-                self._machine.core.debug, int(rest, 16).to_bytes(4, "little")
-            )
+            self._put_register(self.target.registers[15], int(rest, 16).to_bytes(4, "little"))
 
     def _break(self, rest: bytes) -> bytes:
         kind, address, length = _three(rest)
         if not 0 <= kind <= 4:
             return UNKNOWN
-        self.target.set_break(kind, address, length)
+        self._history.do(lambda target: target.set_break(kind, address, length))
         return OK
 
     def _unbreak(self, rest: bytes) -> bytes:
-        self.target.clear_break(*_three(rest))
+        kind, address, length = _three(rest)
+        self._history.do(lambda target: target.clear_break(kind, address, length))
         return OK
 
     def _detach(self, _: bytes) -> None:
@@ -287,16 +339,19 @@ class GdbServer:
         if rest.startswith(b"FlashErase:"):
             address, length = (int(part, 16) for part in rest[11:].split(b","))
             self._erased.append((address, length))
-            return OK if self.target.program(address, b"\xff" * length) else ERROR
+            return self._program(address, b"\xff" * length)
         if rest.startswith(b"FlashWrite:"):
             where, _, data = rest[11:].partition(b":")
-            return OK if self.target.program(int(where, 16), unescaped(data)) else ERROR
+            return self._program(int(where, 16), unescaped(data))
         if rest == b"FlashDone":
             return OK
         if rest.startswith(b"Kill"):
             self.killed = True
             return OK
         return UNKNOWN
+
+    def _program(self, address: int, data: bytes) -> bytes:
+        return OK if self._history.do(lambda target: target.program(address, data)) else ERROR
 
     def _continue(self, action: bytes) -> bytes | None:
         if action[:1] in (b"s", b"S"):
@@ -311,7 +366,7 @@ class GdbServer:
         if rest.startswith(b"Supported"):
             return (
                 b"PacketSize=%x;qXfer:features:read+;qXfer:memory-map:read+;QStartNoAckMode+;"
-                b"vContSupported+;swbreak-;hwbreak-" % LONGEST
+                b"vContSupported+;ReverseStep+;ReverseContinue+;swbreak-;hwbreak-" % LONGEST
             )
         if rest.startswith(b"Xfer:features:read:target.xml:"):
             return _piece(description(self.target.registers), rest)
@@ -339,7 +394,7 @@ class GdbServer:
         core = self._machine.core
         match text.split():
             case ["reset", *_]:
-                self.target.reset()
+                self._history.do(Target.reset, resets=True)
                 return "reset, and halted before the first instruction\n"
             case ["time"]:
                 awake = core.awake_cycles
@@ -351,7 +406,7 @@ class GdbServer:
     _ACTS: dict[str, Callable[[GdbServer, bytes], bytes | None]] = {  # noqa: RUF012
         "?": _why, "g": _all_registers, "G": _set_all, "p": _register, "P": _set_register,
         "m": _read, "M": _write, "X": _write_binary, "c": _go, "s": _step, "Z": _break,
-        "z": _unbreak, "D": _detach, "k": _kill, "H": _thread, "T": _thread, "v": _long,
+        "z": _unbreak, "b": _back, "D": _detach, "k": _kill, "H": _thread, "T": _thread, "v": _long,
         "q": _ask, "Q": _set,
     }  # fmt: skip
 

@@ -25,12 +25,15 @@ DFSR = 0xE000_ED30
 DFSR_VCATCH = 1 << 3
 
 
+Breaks = dict[tuple[int, int, int], Break]  # kind, address, length, as gdb gives them
+
+
 class Target:
     """The machine as a debugger has it. Its time stands still while the core is halted."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._breaks: dict[tuple[int, int, int], Break] = {}
+        self._breaks: Breaks = {}
         self.registers = registers(fpu="f" in machine.board.chip.core.removeprefix("cortex-"))
 
     @property
@@ -59,6 +62,15 @@ class Target:
         self._control(DEBUGEN)  # runs
         self._core.debugger.write(DHCSR, 4, KEY)
         self._core.debug.stops_time = False
+
+    def stand(self, breaks: Breaks) -> None:
+        """Halt here, for no reason of the firmware's, and have these breaks instead of others."""
+        self.halt()
+        self._core.hit = None
+        self._core.debugger.write(DFSR, 4, 0x1F)
+        self._core.breakpoints.set(STEP_END, ())
+        self._breaks = dict(breaks)
+        self._set_breaks()
 
     def halt(self) -> None:
         """Halt between two instructions."""
@@ -115,10 +127,23 @@ class Target:
             return SIGSEGV, ""
         if hit is None or hit.execute:
             return SIGTRAP, ""
-        kind = "watch" if not hit.read else "awatch" if hit.write else "rwatch"
-        return SIGTRAP, f"{kind}:{hit.begin:x};"
+        return SIGTRAP, watched(hit)
 
     # ------------------------------------------------------------------ registers and memory
+
+    @property
+    def here(self) -> tuple[int, int]:
+        """Where the core stands: the cycle, and the address of the next instruction."""
+        return self._core.cycle, self._core.next_pc
+
+    @property
+    def machine(self) -> Machine:
+        """The board."""
+        return self._machine
+
+    def is_plain(self, address: int, length: int) -> bool:
+        """Whether reading there is memory alone, and does nothing to the board."""
+        return self._core.debugger.read_block(address, length) is not None
 
     def read_memory(self, address: int, length: int) -> bytes:
         """As many bytes from ``address`` on as the bus gives."""
@@ -167,6 +192,11 @@ class Target:
         self._breaks[kind, address, length] = made
         self._set_breaks()
 
+    @property
+    def breaks(self) -> Breaks:
+        """What is set now."""
+        return dict(self._breaks)
+
     def clear_break(self, kind: int, address: int, length: int) -> None:
         """Undo ``set_break``."""
         self._breaks.pop((kind, address, length), None)
@@ -174,6 +204,14 @@ class Target:
 
     def _set_breaks(self) -> None:
         self._core.breakpoints.set(HOLDER, list(dict.fromkeys(self._breaks.values())))
+
+
+def watched(hit: Break) -> str:
+    """What a stop reply says of a watchpoint; nothing of a breakpoint."""
+    if hit.execute:
+        return ""
+    kind = "watch" if not hit.read else "awatch" if hit.write else "rwatch"
+    return f"{kind}:{hit.begin:x};"
 
 
 def _before(address: int) -> Break:
