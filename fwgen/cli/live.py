@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fwgen.cli.shown import ShownParts
@@ -127,9 +127,12 @@ class Live:
     def run(self, typed: Typed | None, *, keys: bool) -> None:
         """Run; ``keys`` says that ``typed`` are keys of a person, who may use the menu."""
         try:
-            self._power_on()
+            self._load()
             if self._debug is not None:
                 self._gdb = self._debug(self._machine)
+                self._gdb.went_back = self._went_back
+            self._begin()
+            if self._gdb is not None:
                 self.terminal.note(f"gdb: target remote {self._gdb.address}")
             if typed is not None and not self.real_time and not keys:
                 self._await_script(typed)
@@ -178,8 +181,10 @@ class Live:
 
     # ------------------------------------------------------------------ time
 
-    def _power_on(self) -> None:
-        self._machine.load(self.image)
+    def _load(self) -> None:
+        self._machine.load(self.image, keep_events=self._keep)
+
+    def _begin(self) -> None:
         for stimulus in self._stimuli:
             self._machine.stimulate(stimulus)
         initial = self._machine.trace().initial
@@ -191,6 +196,20 @@ class Live:
         self._holding.clear()
         self._shown = ShownParts()
         self._origin = time.monotonic()
+
+    def _went_back(self) -> None:
+        """Who debugs went back in time: the board is as it was, and so is what is shown of it."""
+        now_ps = self.t_ps = self._machine.core.now_ps
+        pads = self._machine.soc.fabric.pads
+        self._pins = {
+            pin: replace(one, level=pads[pin].level, since_ps=now_ps, wave=None)
+            for pin, one in self._pins.items()
+        }
+        if self.fault is not None and self.fault.t_ps >= now_ps:
+            self.fault = None
+        self._asleep_ps, self._asleep_since = min(self._asleep_ps, now_ps), -1
+        self._shown = ShownParts()
+        self._origin = time.monotonic() - now_ps / PS_PER_S
 
     def _over(self) -> bool:
         ended = self.span_ps is not None and self.t_ps >= self.span_ps
@@ -241,8 +260,6 @@ class Live:
             recorder.keeps = False
             self._tell(f"{MOST_EVENTS} events are kept; what follows is not", "warning",
                        at=self.kept_ps)  # fmt: skip
-        elif not self._keep and self.kept_ps is None:
-            recorder.events.clear()
 
     # ------------------------------------------------------------------ what the board does
 
@@ -337,7 +354,8 @@ class Live:
                 self.terminal.note("the debugger has the board: monitor reset")
             case "r":
                 self.terminal.note("power off and on")
-                self._power_on()
+                self._load()
+                self._begin()
             case "t" | "\x14":
                 self._in.append(MENU)
             case "?":

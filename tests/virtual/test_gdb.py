@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from fwgen.board import load_board
 from fwgen.errors import BenchError
+from fwgen.image.write import write_elf
 from fwgen.machine.machine import Machine
 from fwgen.units import PS_PER_MS
 from fwgen.virtual.gdb import GdbServer
@@ -29,6 +30,17 @@ if TYPE_CHECKING:
 STEP_PS = 10 * PS_PER_MS
 GDB = shutil.which("gdb-multiarch")
 COUNTS = "start: movs r0, #0\nldr r1, =0x20000100\nagain: adds r0, #1\nstr r0, [r1, #0]\nb again\n"
+CALLS = """
+    start: ldr r1, =0x20000100
+        movs r0, #0
+    again: bl work
+        str r0, [r1, #0]
+        b again
+    work: adds r0, #1
+        nop
+        nop
+        bx lr
+"""
 TICKS = """
     start: ldr r0, =0xe000e010
         ldr r1, =15999
@@ -328,3 +340,135 @@ detach
     assert "r5             0x3" in first
     assert "cycles awake" in first
     assert first == told()
+
+
+# ---------------------------------------------------------------------------- back in time
+
+
+def test_it_says_that_it_can_go_back() -> None:
+    with debugged(COUNTS) as (gdb, _):
+        said = gdb.ask("qSupported:multiprocess+").split(";")
+        assert {"ReverseStep+", "ReverseContinue+"} <= set(said)
+        assert gdb.ask("b") == gdb.ask("bx") == ""
+
+
+def test_back_by_steps_and_to_the_beginning_which_is_told() -> None:
+    with debugged(COUNTS) as (gdb, labels):
+        assert gdb.ask("bs") == "T05replaylog:begin;thread:1;"
+        gdb.ask("s")
+        gdb.ask("s")
+        place = gdb.register(15)
+        gdb.ask("s")
+        assert gdb.ask("bs") == "T05thread:1;"
+        assert gdb.register(15) == place
+        assert gdb.ask("bc") == "T05replaylog:begin;thread:1;"
+        assert gdb.register(15) == labels["start"]
+        assert gdb.ask("bc") == "T05replaylog:begin;thread:1;"
+
+
+def test_back_to_breaks_which_still_hold_forward() -> None:
+    with debugged(COUNTS) as (gdb, _):
+        gdb.ask("Z2,20000100,4")
+        for count in (1, 2, 3):
+            assert gdb.ask("c") == "T05watch:20000100;thread:1;"
+            assert gdb.register(0) == count
+        assert gdb.ask("bc") == "T05watch:20000100;thread:1;"
+        assert gdb.ask("m20000100,4") == "02000000", "3 is not yet written"
+        assert gdb.ask("bc") == "T05watch:20000100;thread:1;"
+        assert gdb.ask("m20000100,4") == "01000000"
+        assert gdb.ask("c") == "T05watch:20000100;thread:1;"
+        assert gdb.ask("m20000100,4") == "02000000"
+
+
+def test_the_way_back_can_be_interrupted_and_nothing_has_moved() -> None:
+    with debugged(COUNTS) as (gdb, labels):
+        gdb.send("c")
+        time.sleep(0.3)
+        gdb.interrupt()
+        assert gdb.hear() == "T02thread:1;"
+        stood = gdb.ask("g"), gdb.ask("qRcmd," + b"time".hex())
+        gdb.ask(f"Z1,{labels['forever']:x},2")  # never comes: every loop is run, step by step
+        gdb.send("bc")
+        gdb.interrupt()
+        assert gdb.hear() == "T02thread:1;"
+        assert (gdb.ask("g"), gdb.ask("qRcmd," + b"time".hex())) == stood
+
+
+def test_a_board_that_ran_before_is_told_to_have_no_past() -> None:
+    with Machine(load_board("nucleo-f401")) as machine:
+        machine.load(firmware(COUNTS))
+        machine.advance(PS_PER_MS)
+        server = GdbServer(machine)
+        over = threading.Event()
+        thread = threading.Thread(target=lambda: [server.poll(0.01) for _ in iter(over.is_set, 1)])
+        thread.start()
+        client = Client(server.address)
+        try:
+            said = client.ask("bs")
+            assert bytes.fromhex(said[1:]).decode() == (
+                "there is no way back: the board ran before the debugger came\n"
+            )
+            assert client.hear() == "T05thread:1;"
+        finally:
+            client.close()
+            over.set()
+            thread.join()
+            server.close()
+
+
+@pytest.mark.skipif(GDB is None, reason="gdb-multiarch is not installed")
+def test_gdb_goes_back_by_all_its_commands(tmp_path: Path) -> None:
+    bench = Bench(CALLS, None)
+    write_elf(firmware(CALLS), tmp_path / "calls.elf")
+    work = bench.labels["work"]
+    (tmp_path / "script.gdb").write_text(f"""
+set confirm off
+set pagination off
+target remote {bench.server.address}
+hbreak *{work:#x}
+continue
+continue
+continue
+printf "third: %d at %#x\\n", $r0, $pc
+stepi
+stepi
+printf "forward: %d at %#x\\n", $r0, $pc
+reverse-stepi
+printf "back: %d at %#x\\n", $r0, $pc
+reverse-continue
+printf "called: %d at %#x\\n", $r0, $pc
+reverse-continue
+printf "second: %d at %#x\\n", $r0, $pc
+stepi
+reverse-finish
+printf "finished: %d at %#x\\n", $r0, $pc
+delete
+watch *(int*)0x20000100
+reverse-continue
+printf "written: %d, now %d\\n", *(int*)0x20000100, $r0
+delete
+reverse-continue
+printf "beginning: %#x\\n", $pc
+hbreak *{work + 2:#x}
+continue
+printf "again: %d\\n", $r0
+detach
+""")
+    try:
+        ran = subprocess.run(
+            [str(GDB), "-nx", "-batch", "-x", "script.gdb", "calls.elf"],
+            cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        bench.close()
+    said, again = ran.stdout, bench.labels["again"]
+    assert f"third: 2 at {work:#x}\n" in said, ran.stderr
+    assert f"forward: 3 at {work + 4:#x}\n" in said
+    assert f"back: 3 at {work + 2:#x}\n" in said
+    assert f"called: 2 at {work:#x}\n" in said
+    assert f"second: 1 at {work:#x}\n" in said
+    assert f"finished: 1 at {again:#x}\n" in said
+    assert "Old value = 1\nNew value = " in said
+    assert "No more reverse-execution history" in said
+    assert f"beginning: {bench.labels['start']:#x}\n" in said
+    assert "again: 1\n" in said

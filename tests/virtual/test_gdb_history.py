@@ -1,4 +1,4 @@
-"""Going back in time: every state that was seen on the way is met again, exactly, on the way back."""
+"""Going back in time: each state that was seen on the way is met again on the way back, exactly."""
 
 from __future__ import annotations
 
@@ -207,14 +207,15 @@ def state(machine: Machine) -> State:
             pads, pending, clock, tuple(soc.recorder.events))  # fmt: skip
 
 
-def same(one: State, other: State) -> bool:
-    """Whether two states are; if not, the first difference is shown."""
-    for number, (here, there) in enumerate(zip(one, other, strict=True)):
-        if here != there and isinstance(here, list) and isinstance(there, list):
-            print(number, [pair for pair in zip(here, there, strict=True) if pair[0] != pair[1]])
+def differences(one: State, other: State) -> list[object]:
+    """What is not the same in two states."""
+    found: list[object] = []
+    for here, there in zip(one, other, strict=True):
+        if isinstance(here, list) and isinstance(there, list):
+            found += [pair for pair in zip(here, there, strict=True) if pair[0] != pair[1]]
         elif here != there:
-            print(number, here, there)
-    return one == other
+            found.append((here, there))
+    return found
 
 
 @pytest.fixture
@@ -238,9 +239,9 @@ def test_stepping_back_meets_every_state_that_stepping_met(bench: Callable[[str]
         it.step()
     for number, expected in enumerate(reversed(seen)):
         assert it.back() == Found(), number
-        assert same(it.state, expected), number
+        assert not differences(it.state, expected), number
     assert it.back() == Found(at_start=True)
-    assert same(it.state, seen[0])
+    assert not differences(it.state, seen[0])
 
 
 SPANS = {
@@ -284,7 +285,7 @@ def test_stepping_back_from_a_run_meets_every_instruction_of_it(
         place = it.target.here
         met.append(place)
         if place in truth:
-            assert same(it.state, truth[place]), place
+            assert not differences(it.state, truth[place]), place
         else:
             assert kind == "ticks", place
             assert 14 < it.pc - it.labels["work"] < 20, "time does not stop within an IT block"
@@ -293,3 +294,174 @@ def test_stepping_back_from_a_run_meets_every_instruction_of_it(
     assert not left_out
     assert len(met) >= 14
     assert free.machine.soc.recorder.events
+
+
+def test_going_on_from_the_past_comes_to_the_same_present(bench: Callable[[str], Bench]) -> None:
+    """What was typed comes again, at its time; what the debugger did, does not."""
+    it = bench("echo")
+    it.do(Target.stood)
+    it.history.do(Target.resume, goes=True)
+    it.machine.advance(30 * PS_PER_US)
+    it.machine.stimulate(Send("console", 35 * PS_PER_US, b"x"))
+    it.machine.stimulate(Press("B1", 40 * PS_PER_US, 10 * PS_PER_US))
+    it.machine.advance(200 * PS_PER_US)
+    it.do(Target.halt)
+    present, events = it.state, it.machine.trace().events
+    it.do(lambda t: t.write_memory(0x2000_0200, b"gone"))
+    for _ in range(60):  # beyond the moment at which they were typed
+        it.back()
+    assert it.machine.core.now_ps < 30 * PS_PER_US
+    it.go(200 * PS_PER_US)
+    assert it.machine.trace().events == events
+    assert not differences(it.state, present)
+
+
+def test_reverse_continue_finds_the_last_hit_before_the_present_then_the_one_before_that(
+    bench: Callable[[str], Bench],
+) -> None:
+    it = bench("ticks")
+    handler, work = it.labels["tick"] + 2, it.labels["work"]
+    it.do(lambda t: t.set_break(1, handler, 2))
+    hits = []
+    it.go(1 << 60)
+    hits.append(it.state)
+    for _ in range(3):
+        it.on()
+        hits.append(it.state)
+    for number, expected in enumerate(reversed(hits[:-1])):
+        found = it.back_to_hit()
+        assert found.hit is not None, number
+        assert not differences(it.state, expected), number
+    assert it.back_to_hit() == Found(at_start=True)
+    assert it.machine.core.cycle == 0
+    assert it.back_to_hit() == Found(at_start=True), "and again"
+    assert it.back() == Found(at_start=True)
+    # Forward again, to a break that is set only now; the one of then is still set.
+    it.do(lambda t: t.set_break(1, work, 2))
+    it.go(1 << 60)
+    assert it.pc == work
+
+
+def test_a_hit_is_found_however_long_ago_it_was(bench: Callable[[str], Bench]) -> None:
+    it = bench("naps")
+    it.go(300 * PS_PER_MS)
+    it.do(lambda t: t.set_break(1, it.labels["start"] + 8, 2))
+    found = it.back_to_hit()
+    assert found.hit is not None
+    assert it.pc == it.labels["start"] + 8
+    assert it.machine.core.now_ps < PS_PER_US
+
+
+@pytest.mark.parametrize(
+    ("kind", "address"), [(2, 0x2000_0104), (2, 0x2000_0102), (4, 0x2000_0104)]
+)
+def test_a_watchpoint_backwards_finds_the_write_that_made_the_value(
+    bench: Callable[[str], Bench], kind: int, address: int
+) -> None:
+    it = bench("ticks")
+    it.go(410 * PS_PER_US)  # eight ticks
+    assert it.machine.core.memory.word(0x2000_0104) == 8
+    it.do(lambda t: t.set_break(kind, address, 4))
+    for before in (7, 6, 5):
+        found = it.back_to_hit()
+        assert found.hit is not None
+        if address == 0x2000_0102:  # which the main program writes to, too
+            assert it.pc in (it.labels["work"] + 6, it.labels["tick"] + 10)
+            continue
+        assert it.machine.core.memory.word(0x2000_0104) == before, "the write is undone"
+        assert it.register(5) == before + 1
+        assert it.pc == it.labels["tick"] + 10
+
+
+def test_a_watchpoint_on_a_peripheral_is_found_backwards(bench: Callable[[str], Bench]) -> None:
+    it = bench("echo")
+    it.machine.stimulate(Send("console", 25 * PS_PER_US, b"a"))
+    it.go(300 * PS_PER_US)
+    it.do(lambda t: t.set_break(2, 0x4000_4404, 4))
+    found = it.back_to_hit()
+    assert found.hit is not None
+    assert it.pc == it.labels["heard"] + 12
+    assert it.register(1) == ord("a")
+
+
+def test_a_breakpoint_within_an_it_block_is_found_backwards(bench: Callable[[str], Bench]) -> None:
+    it = bench("ticks")
+    it.go(20 * PS_PER_US)
+    it.do(lambda t: t.set_break(1, it.labels["work"] + 16, 2))
+    assert it.back_to_hit().hit is not None
+    assert it.pc == it.labels["work"] + 16
+    assert it.register(3) == 1, "its condition holds"
+
+
+def test_one_goes_back_across_a_reset(bench: Callable[[str], Bench]) -> None:
+    it = bench("ticks")
+    it.go(60 * PS_PER_US)
+    before = it.state
+    it.history.do(Target.reset, resets=True)
+    it.step()
+    assert it.back() == Found()
+    assert it.pc == it.labels["start"]
+    assert it.back() == Found()
+    assert not differences(it.state, before)
+
+
+def test_what_the_debugger_changed_is_undone_by_going_back_beyond(
+    bench: Callable[[str], Bench],
+) -> None:
+    it = bench("ticks")
+    it.step()
+    it.step()
+    clean = it.state
+    it.do(lambda t: t.write_memory(0x2000_0000, b"\x12\x34"))
+    it.do(lambda t: t.machine.core.debug.set_register(2, 77))
+    changed = it.state
+    it.step()
+    assert it.back() == Found()
+    assert not differences(it.state, changed), "what was changed there led to what came then"
+    it.back()
+    it.step()
+    assert not differences(it.state, clean)
+
+
+def test_a_board_that_somebody_else_changes_is_refused_and_stands_where_it_stood(
+    bench: Callable[[str], Bench],
+) -> None:
+    it = bench("ticks")
+    it.go(60 * PS_PER_US)
+    it.machine.core.exceptions.pend(15, it.machine.core.now_ps)  # past the record
+    it.go(70 * PS_PER_US)
+    stood = it.state
+    with pytest.raises(CannotGoBackError, match="something else than gdb and the terminal"):
+        it.back()
+    assert not differences(it.state, stood)
+
+
+def test_what_cannot_be_done_again_is_told(bench: Callable[[str], Bench]) -> None:
+    it = bench("ticks")
+    it.step()
+    it.machine.power_cycle()
+    with pytest.raises(CannotGoBackError, match="the power was off"):
+        it.back()
+
+
+def test_a_way_that_takes_too_long_is_not_gone(
+    bench: Callable[[str], Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = bench("ticks")
+    it.go(60 * PS_PER_US)
+    stood = it.state
+    monkeypatch.setattr("fwgen.virtual.gdb.history.LONGEST_S", -1.0)
+    with pytest.raises(CannotGoBackError, match="too far back"):
+        it.back()
+    assert not differences(it.state, stood)
+
+
+def test_a_record_that_is_too_long_is_given_up(
+    bench: Callable[[str], Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = bench("ticks")
+    monkeypatch.setattr("fwgen.virtual.gdb.history.MOST_ENTRIES", 20)
+    for _ in range(8):
+        it.step()
+    with pytest.raises(CannotGoBackError, match="more than 20 things"):
+        it.back()
