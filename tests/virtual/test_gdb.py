@@ -440,9 +440,9 @@ printf "called: %d at %#x\\n", $r0, $pc
 reverse-continue
 printf "second: %d at %#x\\n", $r0, $pc
 stepi
+delete
 reverse-finish
 printf "finished: %d at %#x\\n", $r0, $pc
-delete
 watch *(int*)0x20000100
 reverse-continue
 printf "written: %d, now %d\\n", *(int*)0x20000100, $r0

@@ -465,3 +465,18 @@ def test_a_record_that_is_too_long_is_given_up(
         it.step()
     with pytest.raises(CannotGoBackError, match="more than 20 things"):
         it.back()
+
+
+def test_a_watchpoint_that_halts_costs_the_firmware_no_time(bench: Callable[[str], Bench]) -> None:
+    plain, watched = bench("ticks"), bench("ticks")
+    watched.do(lambda t: t.set_break(2, 0x2000_0100, 4))
+    places = set()
+    while plain.machine.core.now_ps < 9 * PS_PER_US:
+        plain.step()
+        places.add(plain.target.here)
+    hits = 0
+    while watched.machine.core.now_ps < 7 * PS_PER_US:
+        watched.go(1 << 60)
+        assert watched.target.here in places
+        hits += 1
+    assert hits > 5
