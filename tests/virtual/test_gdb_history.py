@@ -405,6 +405,31 @@ def test_one_goes_back_across_a_reset(bench: Callable[[str], Bench]) -> None:
     assert not differences(it.state, before)
 
 
+def test_back_from_a_fault_that_was_caught_is_what_faulted(bench: Callable[[str], Bench]) -> None:
+    it = bench("faults")
+    it.do(lambda t: t.machine.core.debugger.write(0xE000EDFC, 4, 0x7F0))
+    it.go(1 << 60)
+    assert it.target.reason() == (11, "")
+    assert it.pc == it.labels["hard"]
+    assert it.back() == Found()
+    assert it.pc == it.labels["hard"] - 4, "the load; a branch of two bytes is behind it"
+    assert it.register(0) == 0x6000_0000
+    assert it.target.reason() == (5, "")
+    it.step()
+    assert it.pc == it.labels["hard"]
+
+
+def test_back_from_an_interrupted_sleep_is_the_instruction_that_began_it(
+    bench: Callable[[str], Bench],
+) -> None:
+    it = bench("naps")
+    it.go(2500 * PS_PER_US)
+    assert it.machine.core.now_ps >= 2500 * PS_PER_US
+    assert it.back() == Found()
+    assert it.pc == it.labels["nap"]
+    assert it.machine.core.now_ps < 2010 * PS_PER_US
+
+
 def test_what_the_debugger_changed_is_undone_by_going_back_beyond(
     bench: Callable[[str], Bench],
 ) -> None:
