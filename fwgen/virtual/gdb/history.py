@@ -348,15 +348,20 @@ class History:
                 yield from self._along(twin, end)
                 yield from self._pass(twin, mark.t_ps)
                 made.append(_Run(mark.t_ps, twin.target.here))
-            if twin.target.here != (mark.cycle, mark.pc):
+            place = mark.cycle, mark.pc
+            apart = twin.target.here != place
+            if apart and twin.target.here[0] != mark.cycle:
                 return False
-            if mark.steps:
+            if apart or mark.steps:
                 made.append(twin.act(Target.halt))
+            if (
+                apart
+            ):  # an IT that is folded takes no time: where time stops is before its neighbour
+                made += _step(twin)
+            if twin.target.here != place:
+                return False
             for _ in range(mark.steps):
-                made.append(twin.act(Target.step, goes=True))
-                until_ps = _now(twin.machine) + 1
-                twin.machine.core.advance(until_ps)
-                made += [_Run(until_ps, twin.target.here), twin.act(Target.stood)]
+                made += _step(twin)
             if twin.target.here[1] != mark.to:
                 return False
             self._stay(twin, end, made)
@@ -440,6 +445,14 @@ class History:
                 return
             step_ps = step_ps * 2 if monotonic() - began < SLICE_S else max(step_ps // 2, 1)
             yield
+
+
+def _step(twin: _Twin) -> list[_Act | _Run]:
+    """One instruction further."""
+    step = twin.act(Target.step, goes=True)
+    until_ps = _now(twin.machine) + 1
+    twin.machine.core.advance(until_ps)
+    return [step, _Run(until_ps, twin.target.here), twin.act(Target.stood)]
 
 
 def _now(machine: Machine) -> int:
