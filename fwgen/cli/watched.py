@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from fwgen.cli.shown import ShownParts
 from fwgen.trace import Edge, Event, Fault, Gap, Hazard, Reset, SerialByte, Sleep, Wake, Wave
+from fwgen.trace.making import dataclass
 from fwgen.units import MHZ_PER_HZ, PPM, PS_PER_S, show_duration
 
 if TYPE_CHECKING:

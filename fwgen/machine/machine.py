@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
@@ -236,7 +237,7 @@ class Machine:
         span = min(core.until_ps, core.now_ps) if core.gave_up else core.until_ps
         left_open = (e for p in self.soc.peripherals.values() for e in p.unfinished(span))
         told = [*recorder.events, *left_open]
-        events = sorted((e for e in told if e.t_ps < span), key=lambda e: e.t_ps)
+        events = sorted([e for e in told if e.t_ps < span], key=attrgetter("t_ps"))
         if core.gave_up:
             gap = Gap(span, "machine", "patience", "ran out", 0, core.pc, self._ran_out)
             events.append(gap)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import pi, sin
 from typing import TYPE_CHECKING, ClassVar
 
 from fwgen.hazards import find_hazard
 from fwgen.picture import unpack
+from fwgen.trace.making import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
