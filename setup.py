@@ -24,7 +24,12 @@ setup(
     ext_modules=[
         Extension(
             "fwgen.machine.native._blocks",
-            ["fwgen/machine/native/blocks.c"],
+            [
+                "fwgen/machine/native/blocks.c",
+                "fwgen/machine/native/ops.c",
+                "fwgen/machine/native/service.c",
+            ],
+            depends=["fwgen/machine/native/ops.h"],
             optional=True,
         )
     ],

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.leap import Flow
     from fwgen.machine.soc import Soc
+    from fwgen.machine.talk import Talk
     from fwgen.trace import Event
 
 
@@ -273,6 +274,13 @@ class Peripheral:
             state.value = state.reset_value
         self.soc.dma.clear(self)
         self.on_reset(t_ps)
+
+    def talk(self) -> Talk | None:
+        """What goes byte by byte now and is known ahead (``fwgen.machine.talk``).
+
+        Who has any now is in ``soc.talking``.
+        """
+        return None
 
     def read(self, offset: int, size: int, t_ps: int) -> int:
         """A read by the bus: ``size`` 1, 2 or 4 bytes at ``offset``."""

@@ -38,6 +38,11 @@ class ClockDomain:
         self._num, self._den = self.hz.numerator, self.hz.denominator * PS_PER_S
         self._listeners: list[Callable[[int], None]] = []
 
+    @property
+    def terms(self) -> tuple[int, int, int, int]:
+        """Of the time of tick n, ``time0 + (n - ticks0) * den // num``: time0, ticks0, num, den."""
+        return self._time0, self._ticks0, self._num, self._den
+
     def ticks_at(self, t_ps: int) -> int:
         """Ticks up to and including ``t_ps``."""
         if not self._num:
@@ -120,6 +125,15 @@ class Scheduler:
         if t_ps < NEVER:
             heapq.heappush(self._heap, (timer.t_ps, next(self._order), timer))
         return timer
+
+    def order_of(self, timer: Timer | None) -> int:
+        """Of two calls due at once, the one with the lower number comes first; 0 for none."""
+        return next((order for _, order, one in self._heap if one is timer), 0)
+
+    @property
+    def asked(self) -> int:
+        """A number higher than that of each call asked for so far."""
+        return next(self._order)
 
     @property
     def next_ps(self) -> int:

@@ -32,11 +32,13 @@ class Codebook:
         self.fetch = Fetch(core)
         self.blocks: dict[int, Block] = {}
         self._pages: set[int] = set()  # that code was run from
+        self.version = 0  # of what is known
         self.in_ram: list[Block] = []  # blocks that the core itself may change
 
     def forget(self) -> None:
         """What blocks cost changed (flash wait states), or what they must watch."""
         core = self._core
+        self.version += 1
         self.blocks.clear()
         self.in_ram.clear()
         self._rounds.forget()
@@ -45,7 +47,9 @@ class Codebook:
 
     def publish(self, key: int, block: Block) -> None:
         """Let the quick hook know a block."""
-        self.blocks[key] = block
+        if self.blocks.get(key) is not block:
+            self.version += 1
+            self.blocks[key] = block
         if self._core.native is not None:
             self._core.native.fwgen_put(
                 self._at, key, block.cost, block.refill, block.landing, block.entries, block.flags

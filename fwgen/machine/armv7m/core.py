@@ -42,6 +42,7 @@ from fwgen.machine.armv7m.guard import Guard
 from fwgen.machine.armv7m.itstate import IT_BITS
 from fwgen.machine.armv7m.profile import by_instruction
 from fwgen.machine.armv7m.rounds import Rounds
+from fwgen.machine.armv7m.services import Services
 from fwgen.machine.armv7m.skipper import Skipper
 from fwgen.machine.armv7m.sleeper import Sleeper
 from fwgen.machine.armv7m.stack import StackGuard
@@ -104,7 +105,10 @@ class Core(skippable.Core):
         self._stack = StackGuard(self)
         self._book = Codebook(self, self.rounds, self._stack)
         self._skipper = Skipper(self, self.rounds, self._book)
-        self._sleeper = Sleeper(self, self.rounds, self._skipper, leaps=self._may_accelerate)
+        self.services = Services(self, self._book)
+        self._sleeper = Sleeper(
+            self, self.rounds, self._skipper, self.services, leaps=self._may_accelerate
+        )
         self.debug = Debug(self, self._sleeper)
         escalation = Escalation(self, self.debug)
         self._guard = Guard(self)
@@ -440,6 +444,9 @@ class Core(skippable.Core):
             if at.cost == 0 and self.now_ps >= until_ps:
                 continue
             at.attention, self._skipper.recording = 0, None
+            if self.soc.talking and self.services.serve(until_ps):
+                self._sleeper.brought()
+                continue
             self.set_limit()
             self._step()
 
@@ -617,6 +624,13 @@ class Core(skippable.Core):
         """Whether WFI stops nothing but the core's clock."""
         return self._sleeper.sleeps_evenly
 
+    @property
+    def looked_at(self) -> bool:
+        """Whether each access, or each instruction, matters to somebody."""
+        ccr = self.scb.ccr
+        traps = ccr.UNALIGN_TRP or ccr.DIV_0_TRP
+        return bool(not self._accelerates or self._monitored or self._guard.on or traps)
+
     def foresee(self, cycle: int) -> Callable[[int, int], tuple[int, int | None] | None]:
         """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""
         return self._bus.foresee(cycle)
@@ -659,6 +673,22 @@ class Core(skippable.Core):
         if made[2] and not self._entry.fp_words() and self.fpu.fpcar.value != made[0] + 32 & ~7:
             raise NotLinear("another place for floating-point state")
         return made
+
+    def frame_size(self, control: int) -> int:
+        """Bytes of the frame of an exception; 0 where floating-point state would be moved."""
+        fp = self._entry.frame_at(0, control)[2]
+        if bool(control & 4) != fp or (fp and (self._entry.fp_moves or self._context.lazy)):
+            return 0
+        return 104 if fp else 32
+
+    def served(self, frame: int, control: int, xpsr: int) -> None:
+        """Exceptions were taken elsewhere, and returned from: what the last one leaves behind."""
+        self.event = True
+        if self.uses_monitor:
+            self.engine.clear_exclusive()
+        if control & 4:
+            self._context.reserve(frame, control, xpsr)
+            self._context.returned(fp=True)
 
     def fp_words(self) -> tuple[int, ...]:
         """What of the floating-point registers goes into a frame."""

@@ -65,7 +65,6 @@ class Entry:
         self._rounds = rounds
         self._escalation, self._stack, self._sleeper = escalation, stack, sleeper
         self._context, self._guard, self._fetch = context, guard, fetch
-        self._entered: dict[int, int] = {}  # exception -> when its handler was last entered
         context.fault = self.fault
 
     def enter(self, number: int, priority: int, *, synchronous: bool = False) -> None:
@@ -75,7 +74,7 @@ class Entry:
         frame, padded, fp = self.frame_at(sp, control)
         stacked = xpsr & ~0x200 | padded << 9
         data = _FRAME.pack(r0, r1, r2, r3, r12, lr, core.next_pc, stacked)
-        if fp and self._fp_moves:
+        if fp and self.fp_moves:
             data += WORDS.pack(*self.fp_words())
             at.cost += FP_STACK_CYCLES
         elif fp:
@@ -107,13 +106,13 @@ class Entry:
 
     def fp_words(self) -> tuple[int, ...]:
         """What of the floating-point registers an exception puts into an extended frame."""
-        if not self._fp_moves:
+        if not self.fp_moves:
             return ()
         return (*self._engine.read_many(FP_REGISTERS), self._engine.read(eng.FPSCR))
 
     def stacking_cycles(self, *, fp: bool) -> tuple[int, int]:
         """What entry to and return from an exception cost."""
-        moved = FP_STACK_CYCLES if fp and self._fp_moves else 0
+        moved = FP_STACK_CYCLES if fp and self.fp_moves else 0
         waits = self._fetch.vector()
         return ENTRY_CYCLES + moved + waits, RETURN_CYCLES + moved + waits
 
@@ -125,7 +124,7 @@ class Entry:
         core.event = True
         self._soc.asked_ps = core.now_ps
         self._exceptions.activate(number)
-        self._entered[number] = core.now_ps
+        self._exceptions.entered[number] = core.now_ps
         self._engine.write_many(
             _ENTER,
             (sp, xpsr & 0xF80F0000 | 1 << 24 | number, control & ~4, xpsr & 0xF0000000, link),
@@ -225,7 +224,7 @@ class Entry:
             self.fault(exc.USAGE_FAULT, "INVSTATE", core.next_pc)
 
     @property
-    def _fp_moves(self) -> bool:
+    def fp_moves(self) -> bool:
         """Whether an exception saves floating-point state at once."""
         return self._core.fpu is not None and not self._core.fpu.fpccr.LSPEN
 
@@ -259,7 +258,7 @@ class Entry:
 
         A second entry would read them again, which waits for the store: it finds them clear.
         """
-        since, irq = self._entered[number], number - exc.FIRST_IRQ
+        since, irq = self._exceptions.entered[number], number - exc.FIRST_IRQ
         return any(
             self._soc.flags_read.get(spec.name, -1) >= since
             for spec in self._soc.chip.peripherals.values()

@@ -57,6 +57,7 @@ class Exceptions:
         self.group_shift = 1  # PRIGROUP 0: bits [7:1] preempt
         self.priority = [_FIXED.get(number, 0) for number in range(self.count)]
         self.fell: dict[int, int] = {}  # exception -> when its line last fell
+        self.entered: dict[int, int] = {}  # exception -> when its handler was last entered
         self._best: tuple[int, int] | None = None
         self._fresh = False
 

@@ -45,6 +45,11 @@ class Fetch:
             return False
         return self._core.pace != "most" or len(self._lines) <= _CACHED_LINES
 
+    @property
+    def waits(self) -> bool:
+        """Whether code waits for lines of the flash."""
+        return bool(self._latency) and not self._hits
+
     def ran(self, address: int, size: int) -> bool:
         """Code runs for the first time. True when the cache no longer holds all that ran."""
         if self._core.pace != "most" or not self._core.in_flash(address):

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 
 
 class Core(CoreState):
-    """What ``accelerate`` and ``rounds`` may ask. No answer changes anything."""
+    """What ``accelerate``, ``rounds`` and ``services`` may ask, and what they tell."""
 
     @property
     @abstractmethod
     def sleeps_evenly(self) -> bool:
         """Whether WFI stops nothing but the core's clock."""
+
+    @property
+    @abstractmethod
+    def looked_at(self) -> bool:
+        """Whether each access, or each instruction, matters to somebody."""
 
     @abstractmethod
     def foresee(self, cycle: int) -> Callable[[int, int], tuple[int, int | None] | None]:
@@ -50,9 +55,17 @@ class Core(CoreState):
         """
 
     @abstractmethod
+    def frame_size(self, control: int) -> int:
+        """Bytes of the frame of an exception; 0 where floating-point state would be moved."""
+
+    @abstractmethod
     def fp_words(self) -> tuple[int, ...]:
         """What of the floating-point registers goes into a frame."""
 
     @abstractmethod
     def stacking_cycles(self, *, fp: bool) -> tuple[int, int]:
         """What entry to and return from an exception cost."""
+
+    @abstractmethod
+    def served(self, frame: int, control: int, xpsr: int) -> None:
+        """Exceptions were taken elsewhere, and returned from: what the last one leaves behind."""

@@ -14,6 +14,7 @@ from fwgen.trace import Sleep, Wake
 
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.rounds import Rounds
+    from fwgen.machine.armv7m.services import Services
     from fwgen.machine.armv7m.skipper import Skipper
     from fwgen.machine.armv7m.state import CoreState
 
@@ -27,13 +28,21 @@ class Sleeper:
     ``woken``: by an exception, and it has not run since.
     """
 
-    def __init__(self, core: CoreState, rounds: Rounds, skipper: Skipper, *, leaps: bool) -> None:
+    def __init__(
+        self,
+        core: CoreState,
+        rounds: Rounds,
+        skipper: Skipper,
+        services: Services,
+        *,
+        leaps: bool,
+    ) -> None:
         self._core = core
         self._at = core.at
         self._soc = core.soc
         self._exceptions = core.exceptions
         self._hclk = core.hclk
-        self._rounds, self._skipper = rounds, skipper
+        self._rounds, self._skipper, self._services = rounds, skipper, services
         self.woken = False
         self._standby = self._waits_for_event = False
         self._leaps = leaps
@@ -110,12 +119,27 @@ class Sleeper:
                 return True
             if self._may_leap and self._leaper.leap(until):
                 continue
+            if self._may_leap and not self._waits_for_event and self._services.serve(until):
+                self.brought()
+                if core.asleep:
+                    continue
+                return True
             due = scheduler.next_ps
             if due > until:
                 scheduler.catch_up(until)
                 self._move_to(until)
                 return False
             scheduler.catch_up(due)
+
+    def brought(self) -> None:
+        """Whether the core sleeps, by WFI, was decided elsewhere."""
+        core = self._core
+        self._rounds.tour = None
+        self._waits_for_event = self._standby = self.woken = False
+        if core.asleep and hasattr(core.rcc, "enter_sleep"):
+            core.rcc.enter_sleep(core.now_ps, "sleep")
+        elif hasattr(core.rcc, "leave_sleep"):
+            core.rcc.leave_sleep(core.now_ps)
 
     @property
     def _may_leap(self) -> bool:

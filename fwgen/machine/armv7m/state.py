@@ -86,7 +86,7 @@ class CoreState(ABC):
         self.native = library() if native is not False else None
         if native and self.native is None:
             raise BenchError(
-                "the compiled block hook was not built",
+                "the native code was not built",
                 hint="install a C compiler and reinstall, or let it be chosen by itself",
             )
         self.at: Any = Clockwork() if self.native is None else NativeClockwork()

@@ -1,4 +1,7 @@
-"""The compiled block hook, when it was built. Everything works without it, and the same."""
+"""The native code, when it was built: the block hook, and what runs known code without the engine.
+
+Everything works without it, and the same.
+"""
 
 from __future__ import annotations
 

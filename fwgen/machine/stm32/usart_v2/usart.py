@@ -19,6 +19,7 @@ from fwgen.machine.stm32.usart_v2.frame import (
 )
 from fwgen.machine.stm32.usart_v2.lin import BreakDetector
 from fwgen.machine.stm32.usart_v2.rates import check_rate
+from fwgen.machine.stm32.usart_v2.talk import talk
 from fwgen.machine.time import NEVER
 from fwgen.trace import SerialByte
 from fwgen.units import MHZ_PER_HZ, PS_PER_S
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from fwgen.machine.leap import Flow
     from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
+    from fwgen.machine.talk import Talk
     from fwgen.machine.time import Timer
 
 _DMAR, _DMAT = 1 << 6, 1 << 7  # CR3
@@ -126,6 +128,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         self._release(t_ps)
         self._request(t_ps)
         self._tell_flowing()
+        self._tell_talking()
 
     def on_clock(self, t_ps: int) -> None:
         """A frame going out stretches with the clock."""
@@ -295,6 +298,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
             self._listen(t_ps)
         if cr1.field("UE", before) != cr1.UE:
             self._flow_control(t_ps)
+            self._tell_talking()
         self._request(t_ps)
 
     def _mute(self, before: int) -> None:
@@ -357,6 +361,13 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
             flowing.remove(self)
         if self.cr3.value & (_DMAT | _DMAR):
             flowing.append(self)
+
+    def _tell_talking(self) -> None:
+        talking = self.soc.talking
+        if self in talking:
+            talking.remove(self)
+        if self.cr1.UE:
+            talking.append(self)
 
     # ------------------------------------------------------------------ flow control
 
@@ -660,6 +671,10 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
     def flows(self) -> Iterable[Flow]:
         """What goes by DMA now and is known ahead."""
         return flows(self)
+
+    def talk(self) -> Talk | None:
+        """What goes byte by byte now and is known ahead."""
+        return talk(self)
 
     @property
     def _on(self) -> bool:
