@@ -29,9 +29,9 @@ _MODES = ("M", "PCE", "RWU", "SBK", "WAKE")
 def talk(usart: Usart) -> UsartTalk | None:
     """What it sends and receives from now on; None where any of it is not plain."""
     cr1, cr3 = usart.cr1, usart.cr3
-    if not cr1.UE or usart._line or usart._clocked or usart._preamble:
+    if cr3.value & _DMA or usart._asks or usart._line or usart._preamble:
         return None
-    if cr1.value & cr1.mask(*_MODES) or usart.cr2.LINEN or cr3.value & _DMA or usart._asks:
+    if not cr1.UE or cr1.value & cr1.mask(*_MODES) or usart.cr2.LINEN or usart._clocked:
         return None
     if cr3.HDSEL or (usart._has_flow and (cr3.CTSE or cr3.RTSE or cr3.CTSIE)):
         return None
