@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from operator import attrgetter
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
@@ -20,7 +22,7 @@ from fwgen.trace import Gap, Reset, Sleep, Trace, Wake
 from fwgen.units import PS_PER_MS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from fwgen.board.types import Board
     from fwgen.contract import Stimulus
@@ -46,6 +48,18 @@ class Witness(Protocol):
 
     def broke(self, why: str) -> None:
         """Something was done that cannot be done again."""
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """The collector of cycles would look at a run's events again and again, and find none."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 class Machine:
@@ -226,10 +240,11 @@ class Machine:
 
     def advance(self, until_ps: int) -> None:
         """Let time pass up to ``until_ps`` since reset release."""
-        if self.witness is None:
-            self.core.advance(until_ps)
-        else:
-            self.witness.advance(until_ps)
+        with _no_collection():
+            if self.witness is None:
+                self.core.advance(until_ps)
+            else:
+                self.witness.advance(until_ps)
 
     def trace(self) -> Trace:
         """What was seen so far."""
