@@ -130,9 +130,8 @@ class Scheduler:
         """Of two calls due at once, the one with the lower number comes first; 0 for none."""
         return next((order for _, order, one in self._heap if one is timer), 0)
 
-    @property
-    def asked(self) -> int:
-        """A number higher than that of each call asked for so far."""
+    def take_order(self) -> int:
+        """As if another call were asked for: the number that it would have."""
         return next(self._order)
 
     @property

@@ -13,6 +13,7 @@ from fwgen.units import PS_PER_MS, PS_PER_US
 from fwgen.virtual.gdb.history import CannotGoBackError, Found, History
 from fwgen.virtual.gdb.target import Target
 from tests.machine.core.firmware import GPIOA, firmware
+from tests.virtual.test_gdb import TICKS as SLEEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -48,20 +49,6 @@ TICKS = """
         bx lr
 """
 """Computes, with IT blocks, while SysTick interrupts every 50 us."""
-NAPS = """
-    start: ldr r0, =0xe000e010
-        ldr r1, =15999
-        str r1, [r0, #4]
-        movs r1, #7
-        str r1, [r0, #0]
-        movs r4, #0
-    nap: wfi
-        adds r4, #1
-        b nap
-    tick: adds r5, #1
-        bx lr
-"""
-"""Sleeps for a millisecond at a time."""
 ECHO = f"""
     start: {GPIOA}
         ldr r0, =0x40023840
@@ -112,7 +99,7 @@ FAULTS = """
 """A bus fault, whose handler resets the chip: over and over."""
 KINDS: dict[str, tuple[str, dict[int, str]]] = {
     "ticks": (TICKS, {15: "tick"}),
-    "naps": (NAPS, {15: "tick"}),
+    "naps": (SLEEPS, {15: "tick"}),
     "echo": (ECHO, {16 + 38: "heard"}),
     "faults": (FAULTS, {3: "hard"}),
 }

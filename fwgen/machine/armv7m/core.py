@@ -627,9 +627,7 @@ class Core(skippable.Core):
     @property
     def looked_at(self) -> bool:
         """Whether each access, or each instruction, matters to somebody."""
-        ccr = self.scb.ccr
-        traps = ccr.UNALIGN_TRP or ccr.DIV_0_TRP
-        return bool(not self._accelerates or self._monitored or self._guard.on or traps)
+        return not self._accelerates or self._monitored or self._guard.on
 
     def foresee(self, cycle: int) -> Callable[[int, int], tuple[int, int | None] | None]:
         """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""

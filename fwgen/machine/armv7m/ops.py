@@ -59,7 +59,7 @@ def translate(block: Block, *, aligned: bool = False) -> list[Op] | None:
     """The ops of a block; None where nothing of it is handled.
 
     From the first instruction on that is not handled, all is one op that refuses. ``aligned``:
-    every access must be (UNALIGN_TRP, or ARMv6-M).
+    every access must be (UNALIGN_TRP).
     """
     if block.begins_in_it:
         return None

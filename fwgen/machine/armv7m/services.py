@@ -189,7 +189,9 @@ class Services:
             blocks, rests = book.blocks, self._rests_of
             self._rests_of = {at: rest for at, rest in rests.items() if rest[0] in blocks}
             rests_of = (block for _, block in self._rests_of.values())
-            self._program, self._known = Program((*blocks.values(), *rests_of)), book.version
+            aligned = self._core.scb is not None and bool(self._core.scb.ccr.UNALIGN_TRP)
+            self._program = Program((*blocks.values(), *rests_of), aligned=aligned)
+            self._known = book.version
             self._program.load(service.hart)
 
     # ------------------------------------------------------------------ what came of it

@@ -27,7 +27,8 @@ enum { REQUESTS = 0xF0, CLEARED_BY_READING = 0x1F };     /* of SR; enabled by th
 enum { PADDED = 1 << 9, LATE_CYCLES = 2, TAIL_CHAIN = 6, PATIENCE = 1 << 20 };
 /* Why it stopped, beside what ops.h has. */
 enum { OVERRUN = 100, BAD_RETURN, BAD_STACK, NO_ROOM_TO_TELL, NOT_AWAKE_SO_LONG };
-enum { LONGEST = 1 << 16 }; /* cycles without an event: else the engine, which skips loops, is better */
+/* Cycles awake without an event; beyond that the engine, which skips loops, is better. */
+enum { LONGEST = 1 << 16 };
 
 /* What changes, and what is undone when something is refused. */
 typedef struct {
@@ -106,11 +107,6 @@ static int tell(Service *s, int kind, int64_t t_ps, int64_t start_ps, int byte) 
 
 /* ------------------------------------------------------------------ the port */
 
-/* Look around before the next instruction (at the end of a block with an IT block in it). */
-static void attend(Service *s) {
-    s->hart.attend = 1;
-}
-
 static void request(Service *s, int64_t t_ps) {
     Course *c = &s->course;
     int line = (c->sr & c->cr1 & REQUESTS) != 0;
@@ -119,7 +115,7 @@ static void request(Service *s, int64_t t_ps) {
     c->level = line;
     if (line) {
         c->pending = 1;
-        attend(s);
+        s->hart.attend = 1;
     } else {
         c->fell_ps = t_ps;
     }
@@ -154,7 +150,8 @@ static int following(const Service *s, int64_t *t_ps) {
             order = over ? c->end_order : c->sample_order;
         }
     }
-    if (c->content >= 0 && (c->end_ps < *t_ps || (what && c->end_ps == *t_ps && c->sent_order < order))) {
+    if (c->content >= 0 &&
+        (c->end_ps < *t_ps || (what && c->end_ps == *t_ps && c->sent_order < order))) {
         *t_ps = c->end_ps;
         what = OUT;
     }

@@ -76,7 +76,7 @@ class NoWait:
 
 
 def block_of(code: bytes, address: int = CODE, in_it: int = 0) -> Block:
-    return Block(address, code, CORE, "typical", NoWait(), in_it)  # type: ignore[arg-type]
+    return Block(address, code, CORE, "typical", NoWait(), in_it)
 
 
 def handled(code: bytes) -> bool:

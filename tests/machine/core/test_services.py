@@ -15,7 +15,7 @@ from fwgen.image.types import Image, Segment
 from fwgen.machine import Machine
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.native import library
-from fwgen.trace import Hazard, SerialByte, Sleep, Wake, dump_trace
+from fwgen.trace import Fault, Hazard, SerialByte, Sleep, Wake, dump_trace
 from tests.machine.core.firmware import FLASH, STACK, TABLE, assemble
 
 if TYPE_CHECKING:
@@ -394,6 +394,7 @@ def test_a_flag_cleared_with_the_last_store_is_told(board: Board, gap: int) -> N
 
 
 USES_FP = "ldr r0, =0xe000ed88\nldr r1, =0xf00000\nstr r1, [r0]\ndsb\nisb\nvmov.f32 s0, #1.0"
+TRAPS = "ldr r0, =0xe000ed14\nldr r1, =0x218\nstr r1, [r0]\ndsb"  # CCR
 BEFORE = {
     "floating point": USES_FP,
     "process stack": f"ldr r0, ={STACK - 0x800:#x}\nmsr psp, r0\nmovs r0, #2\nmsr control, r0\nisb",
@@ -402,6 +403,7 @@ BEFORE = {
     "unprivileged": "movs r0, #1\nmsr control, r0\nisb",
     "monitor": "ldr r0, =0x20000280\nldrex r1, [r0]",
     "stack not aligned": "sub sp, #4",
+    "traps": TRAPS,
     "flash with caches": "ldr r0, =0x40023c00\nldr r1, =0x703\nstr r1, [r0]",
 }
 
@@ -443,6 +445,16 @@ def test_a_core_that_sleeps_on_exit_is_served(board: Board) -> None:
 )
 def test_a_handler_that_does_more_is_the_engine_s(board: Board, changes: str) -> None:
     both_ways(board, Firmware(late=changes, length=60), 3 * MS)
+
+
+@pytest.mark.parametrize("before", ["", TRAPS])
+@pytest.mark.parametrize(
+    "does", ["ldr r2, =0x20000281\nldr r2, [r2]", "movs r2, #0\nudiv r2, r2, r2"]
+)
+def test_what_may_be_trapped_is_trapped(board: Board, does: str, before: str) -> None:
+    trace, served = both_ways(board, Firmware(before=before, late=does, length=60), 3 * MS)
+    assert any(trace.of(Fault)) == bool(before)
+    assert served == 0 if before or "udiv" in does else served > 30
 
 
 def test_systick_comes_between(board: Board) -> None:
