@@ -27,9 +27,11 @@ setup(
             [
                 "fwgen/machine/native/blocks.c",
                 "fwgen/machine/native/ops.c",
+                "fwgen/machine/native/port.c",
                 "fwgen/machine/native/service.c",
+                "fwgen/machine/native/streams.c",
             ],
-            depends=["fwgen/machine/native/ops.h"],
+            depends=["fwgen/machine/native/ops.h", "fwgen/machine/native/service.h"],
             optional=True,
         )
     ],

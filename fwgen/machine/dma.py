@@ -11,15 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from fwgen.board.types import DmaLine, PeripheralSpec
     from fwgen.machine.leap import Carrier
     from fwgen.machine.peripheral import Peripheral
+    from fwgen.machine.talk import Server
 
     Source = tuple[Peripheral, str]
     Raised = Callable[[int, int, int], None]  # stream, channel, t_ps
     Carriers = Callable[[int, int, int], Carrier | None]  # stream, channel, register
+    Servers = Callable[[Mapping[int, Sequence[DmaLine]], int], Server | None]  # lines, register
 
 
 class DmaRequests:
@@ -31,15 +33,25 @@ class DmaRequests:
         self._lines: dict[Source, list[tuple[DmaLine, dict[Source, bool]]]] = {}
         self._controllers: dict[str, Raised] = {}
         self._carriers: dict[str, Carriers] = {}
+        self._servers: dict[str, Servers] = {}
 
-    def connect(self, controller: str, raised: Raised, carriers: Carriers | None = None) -> None:
+    def connect(
+        self,
+        controller: str,
+        raised: Raised,
+        carriers: Carriers | None = None,
+        servers: Servers | None = None,
+    ) -> None:
         """A controller hears when a line of its own rises: ``raised(stream, channel, t_ps)``.
 
-        ``carriers(stream, channel, register)`` gives who would serve a line for many rounds.
+        ``carriers(stream, channel, register)`` gives who would serve a line for many rounds,
+        ``servers(lines, register)`` who serves a port natively (``fwgen.machine.talk``).
         """
         self._controllers[controller] = raised
         if carriers is not None:
             self._carriers[controller] = carriers
+        if servers is not None:
+            self._servers[controller] = servers
 
     def carrier(self, peripheral: Peripheral, request: str, register: int) -> Carrier | None:
         """Who serves a request, where that is one stream and all its rounds are alike."""
@@ -50,6 +62,24 @@ class DmaRequests:
             and (carrier := self._carriers[line.controller](line.stream, line.channel, register))
         ]
         return found[0] if len(found) == 1 else None
+
+    def server(
+        self, peripheral: Peripheral, requests: Mapping[int, str], register: int
+    ) -> Server | None:
+        """Who serves a port natively; None where that is not one controller, or not plain."""
+        lines = {n: peripheral.spec.dma.get(request, ()) for n, request in requests.items()}
+        controllers = {line.controller for wired in lines.values() for line in wired}
+        servers = self._servers.get(controllers.pop()) if len(controllers) == 1 else None
+        return servers(lines, register) if servers is not None else None
+
+    def put(self, peripheral: Peripheral, request: str, level: bool) -> None:
+        """A request is at a level of which its controller knows already."""
+        for line in peripheral.spec.dma.get(request, ()):
+            active = self.line(line.controller, line.stream, line.channel)
+            if level:
+                active[peripheral, request] = False
+            else:
+                active.pop((peripheral, request), None)
 
     def set(
         self, peripheral: Peripheral, request: str, level: bool, t_ps: int, *, last: bool = False
@@ -83,7 +113,7 @@ class DmaRequests:
         """Whether anybody requests on a line."""
         return bool(self._active.get((controller, stream, channel)))
 
-    def line(self, controller: str, stream: int, channel: int) -> Mapping[Source, bool]:
+    def line(self, controller: str, stream: int, channel: int) -> dict[Source, bool]:
         """Who requests on a line, now and later: a view."""
         return self._active.setdefault((controller, stream, channel), {})
 

@@ -102,7 +102,12 @@ class Register:
     @property
     def inverts(self) -> bool:
         """It holds flags that a 0 clears, for which writing ``~flag`` is the usual way."""
-        return self._rc_w0 != 0
+        return self.cleared_by_0 != 0
+
+    @property
+    def cleared_by_0(self) -> int:
+        """The bits that a 0 clears."""
+        return self._rc_w0
 
     def software_write(self, written: int) -> int:
         """Apply a write by access kinds; returns the reserved bits that it tried to change."""

@@ -1,7 +1,8 @@
-"""A port that firmware serves byte by byte: what doing that quickly needs to know.
+"""A port that firmware serves, byte by byte or by DMA: what doing that quickly needs to know.
 
-While nothing but one serial port is about to happen, all that matters is the port and the code that
-serves it. ``armv7m.services`` runs that natively, for as long as the port says that it is plain.
+While nothing but one serial port is about to happen, all that matters is the port, who moves its
+bytes and the code that serves it. ``armv7m.services`` runs that natively, for as long as the port
+says that it is plain.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from fwgen.machine.native.service import Course, Service
     from fwgen.machine.time import ClockDomain, Timer
@@ -27,19 +28,42 @@ class Talk(Protocol):
         """The port's."""
 
     @property
-    def interrupts(self) -> bool:
-        """Whether it asks for its interrupt; else it is polled."""
+    def irqs(self) -> Mapping[int, int]:
+        """The numbers of the interrupts that may come of it, by line (``native.service``)."""
 
-    @property
-    def irq(self) -> int:
-        """The number of its interrupt."""
+    def asks(self, line: int) -> bool:
+        """Whether a line may interrupt, as its registers are now."""
 
     @property
     def timers(self) -> Iterable[Timer]:
         """Its own calls to come, which serving makes needless."""
 
-    def fill(self, service: Service) -> None:
-        """Put the port's part into the structure."""
+    def fill(self, service: Service, taken: Collection[int]) -> None:
+        """Put the port's part into the structure. Only the lines ``taken`` may interrupt."""
+
+    def take(self, course: Course) -> Iterable[tuple[int, Callable[[], None]]]:
+        """Go on from where serving it came to.
+
+        Gives what asks for its calls anew, each with its order among all that do.
+        """
+
+
+class Server(Protocol):
+    """Who moves a port's bytes between its data register and memory."""
+
+    @property
+    def name(self) -> str:
+        """The controller's."""
+
+    @property
+    def irqs(self) -> Mapping[int, int]:
+        """The numbers of its interrupts, by line."""
+
+    def asks(self, line: int) -> bool:
+        """Whether a line may interrupt."""
+
+    def fill(self, service: Service, taken: Collection[int]) -> None:
+        """Put its part into the structure."""
 
     def take(self, course: Course) -> None:
-        """Go on from where serving it came to."""
+        """Go on from where serving came to."""

@@ -1,15 +1,16 @@
-"""A serial port that is served byte by byte, by its interrupt or by polling: in native code.
+"""A serial port that is served by interrupts, by polling or by DMA: in native code.
 
 Starting the engine costs more than what is done for a byte. Where a port is plain
-(``fwgen.machine.talk``) and nothing else is due, ``native/service.c`` goes on instead: it sleeps,
-wakes, takes the interrupt, runs the blocks of the handler and of what it interrupted. What is left
-in registers, memory and peripherals, and what is told, is what the engine would have left. What it
-refuses the engine does.
+(``fwgen.machine.talk``) and nothing else is due but SysTick, ``native/service.c`` goes on instead:
+it sleeps, wakes, moves bytes, takes interrupts, runs the blocks of the handlers and of what they
+interrupted. What is left in registers, memory and peripherals, and what is told, is what the engine
+would have left. What it refuses the engine does.
 """
 
 from __future__ import annotations
 
 import ctypes
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from fwgen.machine.armv7m import engine as eng
@@ -18,24 +19,28 @@ from fwgen.machine.armv7m.accelerate import REGISTERS
 from fwgen.machine.armv7m.ops import Program
 from fwgen.machine.native.ops import UNKNOWN_BLOCK, Area, Undo
 from fwgen.machine.native.service import (
+    LINES,
     NEVER,
     SENT,
     SLEPT,
+    STREAMS,
+    TICKS,
     WOKE,
     WORDS,
     Clock,
     Happened,
     Service,
     library,
-)
+)  # fmt: skip
 from fwgen.trace import SerialByte, Sleep, Wake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fwgen.machine.armv7m.blocks import Block
     from fwgen.machine.armv7m.codebook import Codebook
     from fwgen.machine.armv7m.skippable import Core
+    from fwgen.machine.armv7m.systick import SysTick
     from fwgen.machine.talk import Talk
     from fwgen.machine.time import ClockDomain
     from fwgen.trace import Event
@@ -73,17 +78,17 @@ class Services:
             self._rests -= 1
             return False
         talks = [talk for port in soc.talking if (talk := port.talk()) is not None]
-        if len(talks) != 1 or not self._plain(talks[0]):
+        if len(talks) != 1 or not self._plain():
             return False
         moved, useful = self._run(talks[0], until_ps)
         self._vain = 0 if useful else min(2 * self._vain + 1, LONGEST_REST)
         self._rests = self._vain
         return moved
 
-    def _plain(self, talk: Talk) -> bool:
-        """Whether no interrupt but its own can come, and nobody looks on."""
+    def _plain(self) -> bool:
+        """Whether no exception is about to come, and nobody looks on."""
         core = self._core
-        state, number = core.exceptions, exc.FIRST_IRQ + talk.irq
+        state = core.exceptions
         busy = getattr(core.flash, "busy_until_ps", 0) > core.now_ps
         # Where code waits for the flash, what a run costs depends on where it was cut.
         apart = self._book.in_ram or self._book.fetch.waits
@@ -91,16 +96,19 @@ class Services:
             core.sleeps_evenly
             and not state.active
             and not state.pending & state.enabled
-            and (not talk.interrupts or self._is_taken(number))
             and not (core.watching or core.looked_at or apart or busy)
         )
 
-    def _is_taken(self, number: int) -> bool:
-        """Whether an interrupt will be taken once it is pending."""
+    def _handler(self, number: int) -> int | None:
+        """Where an exception's handler is; None where it would not be taken, or has none."""
         state = self._core.exceptions
-        priority = state.group(state.priority[number])
-        enabled = bool(state.enabled >> number & 1)
-        return enabled and priority < state.execution_priority(*self._core.masks())
+        group = state.group(state.priority[number])
+        if not state.enabled >> number & 1:
+            return None
+        if group >= state.execution_priority(*self._core.masks()):
+            return None
+        vector = self._core.memory.word(self._core.vector_base() + 4 * number)
+        return vector & ~1 if vector is not None and vector & 1 else None
 
     # ------------------------------------------------------------------ what C needs
 
@@ -112,10 +120,18 @@ class Services:
         frame_size = core.frame_size(control)
         if not frame_size or xpsr & _IT_BITS:
             return False, False
-        number = exc.FIRST_IRQ + talk.irq
-        vector = core.memory.word(core.vector_base() + 4 * number)
-        if vector is None or (talk.interrupts and not vector & 1):
+        numbers = {line: exc.FIRST_IRQ + irq for line, irq in talk.irqs.items()}
+        handlers = {line: self._handler(number) for line, number in numbers.items()}
+        if any(handlers[line] is None and talk.asks(line) for line in numbers):
             return False, False
+        timers = list(talk.timers)
+        ticks = self._ticks()
+        if ticks is not None:
+            numbers[TICKS], handlers[TICKS] = exc.SYSTICK, self._handler(exc.SYSTICK)
+            if ticks.timer is not None and handlers[TICKS] is None:
+                ticks = None  # it is not for here
+            elif ticks.timer is not None:
+                timers.append(ticks.timer)
         service = self._service or self._make()
         at, course, hart, image = core.at, service.course, service.hart, core.image
         self._load_program(service)
@@ -126,36 +142,59 @@ class Services:
         course.end, course.start = at.end, at.start
         course.now_ps = soc.scheduler.now_ps
         course.asleep_since, course.asleep_cycles = core.asleep_since, core.asleep_cycles
-        course.read_ps = course.asked_ps = course.entered_ps = NEVER
-        course.fell_ps = core.exceptions.fell.get(number, NEVER)
-        course.level = course.pending = course.active = course.happened = course.served = 0
+        course.asked_ps = course.port_read_ps = course.dma_read_ps = NEVER
+        course.levels = course.pending = course.depth = course.happened = course.served = 0
+        course.step, course.serving = 0, -1
         course.asleep = core.asleep
         service.hclk, service.kernel = _clock(core.hclk), _clock(talk.kernel)
-        service.until_ps = min(until_ps, soc.scheduler.next_but_all(list(talk.timers)))
+        service.until_ps = min(until_ps, soc.scheduler.next_but_all(timers))
+        for line in range(LINES):
+            course.entered_ps[line] = course.fell_ps[line] = NEVER
+        for line, number in numbers.items():
+            self._fill_line(service, line, number, handlers[line])
+        for stream in range(STREAMS):
+            service.wires[stream].exists = course.streams[stream].enabled = 0
+        service.counts = ticks is not None
+        if ticks is not None:
+            ticks.fill(service)
         fp = frame_size != PLAIN_FRAME
-        service.handler = vector & ~1
         service.link = (THREAD_LINK | 2 * (control & 2)) & ~(16 if fp else 0)
         service.frame_size, service.process, service.main = frame_size, control & 2, main
+        service.unprivileged = control & 1
         service.sleeps_on_exit = core.scb is not None and core.scb.scr.SLEEPONEXIT
         service.status = xpsr & 0x0FFF_FFFF & ~_PADDED
         data = core.soc.chip.ram.base + (image.ram_used if image is not None else 0)
-        guarded = image is not None and data < image.initial_sp and not control & 2
+        guarded = image is not None and data < image.initial_sp
         service.least = data if guarded else 0
-        service.aligned = fp or core.scb is None or bool(core.scb.ccr.STKALIGN)
+        service.handlers_aligned = core.scb is None or bool(core.scb.ccr.STKALIGN)
+        service.aligned = fp or service.handlers_aligned
         service.entry_cycles, service.return_cycles = core.stacking_cycles(fp=False)
         service.vector_cycles = self._book.fetch.vector()
-        talk.fill(service)
+        taken = {line for line, handler in handlers.items() if handler is not None}
+        talk.fill(service, taken)
         hart.undone = 0
         before = course.now_ps, course.cycle + course.cost
         served = self._native.fwgen_serve(service)
         self.served += served
         moved = (course.now_ps, course.cycle + course.cost) != before
         if moved:
-            self._take(talk, service, number)
+            self._take(talk, ticks, service, numbers)
         if served:
             core.served(course.frame, control, xpsr)
         refused = hart.why and not (hart.why == UNKNOWN_BLOCK and self._learn(hart.where))
         return moved, bool(served or course.happened or not refused)
+
+    def _ticks(self) -> SysTick | None:
+        """SysTick, where it runs."""
+        ticks: Any = self._core.soc.peripherals.get("SYSTICK")
+        return ticks if ticks is not None and ticks.counts else None
+
+    def _fill_line(self, service: Service, line: int, number: int, handler: int | None) -> None:
+        state, one = self._core.exceptions, service.lines[line]
+        one.number, one.priority = number, state.priority[number]
+        one.group = state.group(one.priority)
+        one.handler = handler or 0
+        service.course.fell_ps[line] = state.fell.get(number, NEVER)
 
     def _learn(self, address: int) -> bool:
         """The rest of a block from an address on, as the engine would go on there."""
@@ -196,9 +235,11 @@ class Services:
 
     # ------------------------------------------------------------------ what came of it
 
-    def _take(self, talk: Talk, service: Service, number: int) -> None:
+    def _take(
+        self, talk: Talk, ticks: SysTick | None, service: Service, numbers: Mapping[int, int]
+    ) -> None:
         core, soc, course = self._core, self._core.soc, service.course
-        soc.recorder.add_all(self._events(talk, service, number))
+        soc.recorder.add_all(self._events(talk, service, numbers))
         core.engine.write_many(REGISTERS, course.r[:15])
         core.engine.write(eng.APSR_NZCV, course.nzcv << 28)
         core.next_pc = course.r[15]
@@ -206,27 +247,30 @@ class Services:
         at.cycle, at.cost, at.refill = course.cycle, course.cost, course.refill
         at.start, at.end = course.start, course.end
         core.asleep_since, core.asleep_cycles = course.asleep_since, course.asleep_cycles
-        if course.served:
-            core.exceptions.entered[number] = course.entered_ps
+        state = core.exceptions
+        for line, number in numbers.items():
+            if course.entered_ps[line] != NEVER:
+                state.entered[number] = course.entered_ps[line]
+            if course.fell_ps[line] == NEVER:
+                state.fell.pop(number, None)
+            else:
+                state.fell[number] = course.fell_ps[line]
         soc.asked_ps = max(soc.asked_ps, course.asked_ps)
-        if course.read_ps != NEVER:
-            soc.flags_read[talk.name] = course.read_ps
-        if course.fell_ps == NEVER:
-            core.exceptions.fell.pop(number, None)
-        else:
-            core.exceptions.fell[number] = course.fell_ps
-        talk.take(course)
+        calls = [*talk.take(course), *(ticks.take(course) if ticks is not None else ())]
+        for _, ask in sorted(calls, key=itemgetter(0)):
+            ask()
         soc.scheduler.catch_up(course.now_ps)
         core.asleep = bool(course.asleep)
 
-    def _events(self, talk: Talk, service: Service, number: int) -> Iterator[Event]:
-        cause, name = self._core.exceptions.name(number), talk.name
+    def _events(self, talk: Talk, service: Service, numbers: Mapping[int, int]) -> Iterator[Event]:
+        name, state = talk.name, self._core.exceptions
+        causes = {line: state.name(number) for line, number in numbers.items()}
         baud, heard = talk.baud_mhz, talk.heard_mhz
         told = memoryview(self._arrays[0]).cast("B")[: WORDS * 8 * service.course.happened]
         words = told.cast("q").tolist()
         for t_ps, start_ps, kind in zip(words[::3], words[1::3], words[2::3], strict=True):
-            if kind == WOKE:
-                yield Wake(t_ps, cause)
+            if kind & 0xFF == WOKE:
+                yield Wake(t_ps, causes[kind >> 8])
             elif kind == SLEPT:
                 yield Sleep(t_ps, "sleep")
             elif kind & 0xFF == SENT:

@@ -9,7 +9,10 @@ from fwgen.machine.peripheral import Peek, Peripheral, Reg
 from fwgen.machine.time import NEVER, Timer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.native.service import Course, Service
     from fwgen.machine.soc import Soc
 
 
@@ -110,6 +113,28 @@ class SysTick(Peripheral, registers="armv7m.systick"):
         if not self._running or not self._reload:
             return 0
         return (self._reload + 1) << (3 if self._divided else 0)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it runs."""
+        return self._running
+
+    def fill(self, service: Service) -> None:
+        """Put it into the structure of native code (``services``)."""
+        course = service.course
+        service.divided, service.reload = self._divided, self._reload
+        service.tick_ctrl = self.ctrl.value
+        course.tick0, course.value0, course.flagged = self._tick0, self._value0, self._flagged
+        course.tick_ps = -1 if self._timer is None else self._timer.t_ps
+        course.tick_order = self.soc.scheduler.order_of(self._timer)
+
+    def take(self, course: Course) -> list[tuple[int, Callable[[], None]]]:
+        """Go on from where native code came to; what asks for its call anew, with its order."""
+        self._tick0, self._value0 = course.tick0, course.value0
+        self._flagged = bool(course.flagged)
+        if self._timer is None or course.tick_ps == self._timer.t_ps:
+            return []
+        return [(course.tick_order, lambda: self._rearm(course.now_ps))]
 
     def skip(self, underflows: int) -> None:
         """The state after so many more underflows, each of which was handled."""

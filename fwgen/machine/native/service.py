@@ -1,4 +1,4 @@
-"""``service.c``'s structures, as C has them."""
+"""``service.h``'s structures, as C has them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 from fwgen.machine.native import ops
 
 WOKE, SLEPT, RECEIVED, SENT = range(4)  # kinds of what happened
+PORT, INTO, OUT_OF, TICKS = range(4)  # who interrupts: the port, its streams in and out, SysTick
+LINES, STREAMS = 4, 2
 SR, DR, BRR, CR1, CR2, CR3 = range(6)  # registers of the port, by the order of their offsets
 REGISTERS = 6
 NEVER = -1  # a time
@@ -24,9 +26,26 @@ class Clock(ctypes.Structure):
 
 
 class Happened(ctypes.Structure):
-    """What goes into the trace: ``WORDS`` words; ``kind`` is that of a frame with its byte << 8."""
+    """What goes into the trace: ``WORDS`` words; ``kind`` with its byte, or line, << 8."""
 
     _fields_ = (("t_ps", _i64), ("start_ps", _i64), ("kind", _i64))
+
+
+class Stream(ctypes.Structure):
+    """A DMA stream: its registers, and how far it is. ``fifo`` is -1 while it is empty."""
+
+    _fields_ = (
+        *((name, _i64) for name in (
+            "cr", "ndtr", "par", "m0ar", "fcr", "reload", "at", "left", "total", "done", "fifo",
+        )),
+        *((name, _i32) for name in ("enabled", "halfway", "began", "unused")),
+    )  # fmt: skip
+
+
+class Nested(ctypes.Structure):
+    """An exception that is active."""
+
+    _fields_ = (("line", _i32), ("frame", _u32))
 
 
 class Course(ctypes.Structure):
@@ -36,35 +55,62 @@ class Course(ctypes.Structure):
         ("r", _u32 * 16), ("nzcv", _u32),
         *((name, _i64) for name in (
             "cycle", "cost", "refill", "end", "start", "now_ps",
-            "sr", "cr1", "dr", "rdr", "tdr", "seen",
+            "sr", "cr1", "cr3", "dr", "rdr", "tdr", "seen",
             "content", "start_tick", "end_tick", "start_ps", "end_ps",
-            "received", "over", "asked", "end_order", "sample_order", "sent_order",
-            "asleep_since", "asleep_cycles",
-            "read_ps", "asked_ps", "entered_ps", "fell_ps",
+            "received", "over",
+            "asked", "end_order", "sample_order", "sent_order", "step_order", "tick_order",
+            "asleep_since", "asleep_cycles", "asked_ps", "port_read_ps", "dma_read_ps",
         )),
+        ("entered_ps", _i64 * LINES), ("fell_ps", _i64 * LINES),
+        ("flags", _i64 * 2),
+        *((name, _i64) for name in ("free_tick", "until_tick", "step_ps", "after")),
+        ("streams", Stream * STREAMS),
+        *((name, _i64) for name in ("tick0", "value0", "tick_ps")),
         *((name, _i32) for name in (
-            "level", "pending", "active", "asleep", "happened", "served",
+            "serving", "step", "asks", "flagged", "levels", "pending",
+            "depth", "asleep", "happened", "served",
         )),
+        ("nested", Nested * LINES),
         ("frame", _u32), ("unused", _u32),
     )  # fmt: skip
 
 
+class Line(ctypes.Structure):
+    """An exception that may come."""
+
+    _fields_ = (
+        ("number", _i32), ("priority", _i32), ("group", _i32), ("handler", _u32),
+    )  # fmt: skip
+
+
+class Wire(ctypes.Structure):
+    """What of a stream stays. Of CR: what it must be, what is not reserved, what EN leaves free."""
+
+    _fields_ = (
+        ("exists", _i32), ("number", _i32),
+        *((name, _i64) for name in ("shape", "defined", "free", "register_cycles")),
+    )  # fmt: skip
+
+
 class Service(ctypes.Structure):
-    """All of it: see ``service.c``."""
+    """All of it: see ``service.h``."""
 
     _fields_ = (
         ("course", Course), ("kept", Course), ("hart", ops.Hart),
-        ("hclk", Clock), ("kernel", Clock), ("until_ps", _i64),
-        *((name, _u32) for name in (
-            "handler", "link", "status", "aligned", "least", "frame_size", "process", "main",
-            "sleeps_on_exit", "base",
-        )),
+        ("hclk", Clock), ("kernel", Clock), ("ahb", Clock), ("until_ps", _i64),
+        ("lines", Line * LINES),
+        *((name, _u32) for name in ("link", "status", "least", "frame_size")),
+        ("aligned", _i32), ("handlers_aligned", _i32),
+        *((name, _u32) for name in ("process", "main", "sleeps_on_exit", "unprivileged")),
         *((name, _i64) for name in ("entry_cycles", "return_cycles", "vector_cycles")),
-        ("offsets", _u32 * REGISTERS), ("readable", _u32 * REGISTERS),
-        ("tells", _u32 * REGISTERS), ("held", _u32 * REGISTERS),
-        ("free_bits", _u32), ("room", _i32),
-        *((name, _i64) for name in ("frame_ticks", "frames", "began", "step", "sampled")),
+        ("base", _u32),
+        *((name, _u32 * REGISTERS) for name in ("offsets", "readable", "tells", "held")),
+        *((name, _u32) for name in ("free_cr1", "free_cr3", "cleared_by_0")), ("room", _i32),
+        *((name, _i64) for name in ("frame_ticks", "frames", "began", "length", "sampled")),
         ("data", ctypes.c_char_p), ("told", ctypes.POINTER(Happened)),
+        ("dma_base", _u32), ("clears", _u32), ("wires", Wire * STREAMS),
+        ("memory_cycles", ctypes.POINTER(_i64)),
+        ("counts", _i32), ("divided", _i32), ("reload", _u32), ("tick_ctrl", _u32),
     )  # fmt: skip
 
 

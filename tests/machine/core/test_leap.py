@@ -96,7 +96,8 @@ def image(port: Port) -> Image:
 
 
 def run(board: Board, port: Port, span_ps: int, *, accelerate: bool) -> tuple[Trace, bytes]:
-    with Machine(board, accelerate=accelerate) as machine:
+    # Without the native code, which would serve the port before it leaps.
+    with Machine(board, accelerate=accelerate, native=False) as machine:
         machine.load(image(port))
         machine.core.memory.write_ram(port.source, bytes(n * 7 & 0xFF for n in range(512)))
         if port.length:

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from fwgen.contract import Send
 from fwgen.image.types import Image, Segment
 from fwgen.machine import Machine
-from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.native import library
 from fwgen.trace import Fault, Hazard, SerialByte, Sleep, Wake, dump_trace
 from tests.machine.core.firmware import FLASH, STACK, TABLE, assemble
+from tests.machine.core.serving import bytes_of, run, same
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
@@ -296,56 +296,13 @@ def image(one: Firmware) -> Image:
     return Image((Segment(FLASH, data),), table[1], STACK, (), core="cortex-m4f")
 
 
-def left_by(machine: Machine) -> dict[str, object]:
-    """Everything that a run leaves behind."""
-    core, soc = machine.core, machine.soc
-    usart = soc.peripherals["USART2"]
-    state = core.exceptions
-    return {
-        "registers": core.engine.read_many((*eng.GENERAL[:15], eng.XPSR, eng.CONTROL, eng.MSP)),
-        "pc": core.next_pc,
-        "memory": core.memory.read(RAM, 0x18000),
-        "port": {name: one.value for name, one in usart.states.items()},
-        "inside": (usart._tdr, usart._rdr, usart._line, usart.sending_since,
-                   usart._receiving, usart._began, usart.sent_as, usart._last_error),
-        "exceptions": (state.pending, state.active, state.levels, state.fell, state.entered),
-        "core": (core.cycle, core.awake_cycles, core.asleep, core.event, core.asleep_since),
-        "now": core.now_ps,
-        "asked": (usart._seen, soc.asked_ps, dict(soc.flags_read)),
-        "due": soc.scheduler.next_ps,
-    }  # fmt: skip
-
-
-def run(
-    board: Board, one: Firmware, span_ps: int, *, native: bool
-) -> tuple[Trace, dict[str, object], int]:
-    with Machine(board, native=native) as machine:
-        machine.load(image(one))
-        machine.core.memory.write_ram(RAM, bytes(0x400))
-        if one.length:
-            data = bytes(n * 5 + 10 & 0xFF for n in range(one.length))
-            machine.stimulate(Send("USART2", one.begins_ps, data, one.baud))
-        for cut in sorted(cut for cut in one.cuts if cut < span_ps):
-            machine.advance(cut)
-        machine.advance(span_ps)
-        return machine.trace(), left_by(machine), machine.core.services.served
-
-
 def both_ways(board: Board, one: Firmware, span_ps: int) -> tuple[Trace, int]:
     """The trace, and how often native code served."""
-    quick, left, served = run(board, one, span_ps, native=True)
-    plain, kept, none = run(board, one, span_ps, native=False)
-    assert none == 0
-    assert dump_trace(quick) == dump_trace(plain)
-    if one.wait in (DRAINS, *POLLS.values()):
-        # Where the engine skips a loop that polls, its last looks are not told.
-        del left["asked"], kept["asked"]
-    assert left == kept
-    return quick, served
-
-
-def bytes_of(trace: Trace, direction: str) -> list[int]:
-    return [e.byte for e in trace.of(SerialByte) if e.direction == direction]
+    data = bytes(n * 5 + 10 & 0xFF for n in range(one.length))
+    stimuli = [Send("USART2", one.begins_ps, data, one.baud)] if one.length else []
+    # Where the engine skips a loop that polls, its last looks are not told.
+    but = ("asked",) if one.wait in (DRAINS, *POLLS.values()) else ()
+    return same(board, image(one), stimuli, span_ps, cuts=one.cuts, but=but)
 
 
 def test_an_echo_is_served(board: Board) -> None:
@@ -512,4 +469,5 @@ def test_a_port_that_is_polled_is_the_same(board: Board, wait: str) -> None:
 
 
 def test_without_the_native_code_nothing_is_served(board: Board) -> None:
-    assert run(board, replace(Firmware(), length=20), 2 * MS, native=False)[2] == 0
+    sent = [Send("USART2", MS, b"x" * 20, 1_000_000)]
+    assert run(board, image(Firmware()), sent, 2 * MS, native=False)[2] == 0

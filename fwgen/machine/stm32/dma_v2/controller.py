@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fwgen.errors import BoardError
@@ -21,6 +22,7 @@ from fwgen.machine.stm32.dma_v2.stream import (
     TO_PERIPHERAL,
     Stream,
 )
+from fwgen.machine.stm32.dma_v2.talk import server
 from fwgen.machine.time import NEVER
 from fwgen.trace import Hazard
 
@@ -96,7 +98,7 @@ class Dma(Peripheral, registers="stm32.dma_v2"):
         self._until = self._free = 0  # ticks: the step's end; when the ports are free again
         self._lines = [False] * len(STREAMS)
         self._wired: dict[tuple[int, int], list[tuple[PeripheralSpec, str]]] = {}
-        soc.dma.connect(self.name, self._raised, self._carrier)
+        soc.dma.connect(self.name, self._raised, self._carrier, partial(server, self))
 
     def on_reset(self, t_ps: int) -> None:
         """Every stream stops where it is."""

@@ -1,35 +1,53 @@
-"""A USART that is served byte by byte, by native code: see ``fwgen.machine.talk``.
+"""A USART that is served by native code: see ``fwgen.machine.talk``.
 
-Plain is: eight bits, no parity, no DMA, no flow control, no errors, no edges that somebody listens
-to; frames that come in are of one burst and heard clearly, as for DMA (``flows``).
+Plain is: eight bits, no parity, no flow control, no errors, no edges that somebody listens to;
+frames that come in are of one burst and heard clearly, as for rows of them (``flows``).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fwgen.machine.native.service import BRR, CR1, CR2, CR3, DR, REGISTERS, SR
+from fwgen.machine.native.service import (
+    BRR,
+    CR1,
+    CR2,
+    CR3,
+    DR,
+    INTO,
+    NEVER,
+    OUT_OF,
+    PORT,
+    REGISTERS,
+    SR,
+)  # fmt: skip
 from fwgen.machine.stm32.usart_v2.flows import heard_plainly
 from fwgen.machine.stm32.usart_v2.frame import Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
     from fwgen.machine.native.service import Course, Service
     from fwgen.machine.stm32.usart_v2.burst import Burst
     from fwgen.machine.stm32.usart_v2.frame import Format
     from fwgen.machine.stm32.usart_v2.usart import Usart
+    from fwgen.machine.talk import Server
     from fwgen.machine.time import Timer
 
 REQUESTS = 0xF0  # TXEIE, TCIE, RXNEIE and IDLEIE in CR1, as their flags in SR
-_MAY_CHANGE = 0xE0  # of these
-_PLAIN_FLAGS = 0xE0 | 1 << 4  # TXE, TC, RXNE; IDLE asks for nothing
-_DMA = 1 << 6 | 1 << 7  # CR3
+_PLAIN_FLAGS = 0xE0 | 1 << 4  # TXE, TC, RXNE; IDLE says nothing of the frames to come
+_DMAR, _DMAT = 1 << 6, 1 << 7  # CR3
+# What may change of CR1 where its interrupt would be taken, and of CR3. Nothing that PEIE and EIE
+# are for is there.
+_FREE_1, _FREE_3 = REQUESTS | 1 << 8, _DMAR | _DMAT | 1
+_DMA_REQUESTS = {INTO: "rx", OUT_OF: "tx"}
 _MODES = ("M", "PCE", "RWU", "SBK", "WAKE")
 
 
 def talk(usart: Usart) -> UsartTalk | None:
     """What it sends and receives from now on; None where any of it is not plain."""
     cr1, cr3 = usart.cr1, usart.cr3
-    if cr3.value & _DMA or usart._asks or usart._line or usart._preamble:
+    if usart._line or usart._preamble:
         return None
     if not cr1.UE or cr1.value & cr1.mask(*_MODES) or usart.cr2.LINEN or usart._clocked:
         return None
@@ -47,7 +65,9 @@ def talk(usart: Usart) -> UsartTalk | None:
         within = usart._receiving or any(one.at and one.timers for one in usart.bursts)
         if within or usart._frame is None:
             return None  # what comes next is not known here
-    return UsartTalk(usart, how, burst)
+    register = usart.spec.base + usart.dr.spec.offset
+    server = usart.soc.dma.server(usart, _DMA_REQUESTS, register)
+    return UsartTalk(usart, how, burst, server) if server is not None else None
 
 
 def _sends_plainly(usart: Usart, how: Format) -> bool:
@@ -66,8 +86,8 @@ def _sends_plainly(usart: Usart, how: Format) -> bool:
 class UsartTalk:
     """What a USART sends and receives from now on."""
 
-    def __init__(self, usart: Usart, how: Format, burst: Burst | None) -> None:
-        self._usart, self._how, self._burst = usart, how, burst
+    def __init__(self, usart: Usart, how: Format, burst: Burst | None, server: Server) -> None:
+        self._usart, self._how, self._burst, self._server = usart, how, burst, server
         self.kernel, self.baud_mhz = usart.clock, how.baud_mhz
         self.heard_mhz = burst.baud_mhz if burst is not None else 0
         self._sampled = how.samples[-1][-1]
@@ -80,14 +100,15 @@ class UsartTalk:
         return self._usart.name
 
     @property
-    def interrupts(self) -> bool:
-        """Whether it asks for its interrupt; else it is polled."""
-        return bool(self._usart.cr1.value & REQUESTS)
+    def irqs(self) -> dict[int, int]:
+        """The numbers of its interrupt and its streams'."""
+        return {PORT: self._usart.spec.irqs["global"], **self._server.irqs}
 
-    @property
-    def irq(self) -> int:
-        """The number of its interrupt."""
-        return self._usart.spec.irqs["global"]
+    def asks(self, line: int) -> bool:
+        """Whether a line may interrupt, as its registers are now."""
+        if line != PORT:
+            return self._server.asks(line)
+        return bool(self._usart.cr1.value & REQUESTS)
 
     @property
     def timers(self) -> list[Timer]:
@@ -99,8 +120,8 @@ class UsartTalk:
             made += [usart._sampling, *self._burst.timers]
         return made
 
-    def fill(self, service: Service) -> None:
-        """Put the port's part into the structure."""
+    def fill(self, service: Service, taken: Collection[int]) -> None:
+        """Put the port's part into the structure, and its streams'."""
         usart, frame, burst, course = self._usart, self._frame, self._burst, service.course
         service.base = usart.spec.base
         named = {
@@ -113,9 +134,12 @@ class UsartTalk:
             service.readable[number] = register.readable
             service.tells[number] = usart.tells(register.spec.offset)
             service.held[number] = register.value
-        service.free_bits = _MAY_CHANGE if self.interrupts else 0
+        service.free_cr1 = _FREE_1 if PORT in taken else 0
+        service.free_cr3 = _FREE_3
+        service.cleared_by_0 = usart.sr.cleared_by_0
         service.frame_ticks = -(-self._halves * self._how.bit // 2) if usart.cr1.TE else 0
         course.sr, course.cr1, course.dr = usart.sr.value, usart.cr1.value, usart.dr.value
+        course.cr3, course.asks = usart.cr3.value, usart._asks
         course.rdr, course.seen = usart._rdr, usart._seen
         course.tdr = -1 if usart._tdr is None else usart._tdr
         course.content = -1
@@ -130,21 +154,36 @@ class UsartTalk:
         if burst is not None:
             service.data = burst.data[burst.at - 1 :]
             service.frames = len(burst.data) - burst.at + 1
-            service.began, service.step = burst.began, burst.frame_ps
+            service.began, service.length = burst.began, burst.frame_ps
             service.sampled = self._sampled
             course.end_order = order_of(burst.timers[0])
             course.sample_order = order_of(usart._sampling)
+        self._server.fill(service, taken)
 
-    def take(self, course: Course) -> None:
-        """Go on from where serving it came to."""
-        usart = self._usart
+    def take(self, course: Course) -> list[tuple[int, Callable[[], None]]]:
+        """Go on from where serving it came to; what asks for its calls anew, in what order."""
+        usart, flags_read = self._usart, self._usart.soc.flags_read
         usart.sr.value, usart.dr.value, usart._seen = course.sr, course.dr, course.seen
         usart.cr1.value = course.cr1
-        self._take_sending(course)
-        if course.received:
-            self._take_receiving(course)
+        if course.port_read_ps != NEVER:
+            flags_read[usart.name] = course.port_read_ps
+        if course.dma_read_ps != NEVER:
+            flags_read[self._server.name] = course.dma_read_ps
+        self._server.take(course)
+        self._take_requests(course)
+        return [*self._take_sending(course), *self._take_receiving(course)]
 
-    def _take_sending(self, course: Course) -> None:
+    def _take_requests(self, course: Course) -> None:
+        usart = self._usart
+        if usart.cr3.value != course.cr3:
+            usart.cr3.value = course.cr3
+            usart._tell_flowing()
+        changed, usart._asks = usart._asks ^ course.asks, course.asks
+        for mask, request in ((_DMAR, "rx"), (_DMAT, "tx")):
+            if changed & mask:
+                usart.soc.dma.put(usart, request, bool(course.asks & mask))
+
+    def _take_sending(self, course: Course) -> list[tuple[int, Callable[[], None]]]:
         usart, how = self._usart, self._how
         usart._tdr = None if course.tdr < 0 else course.tdr
         before = -1 if self._frame is None else self._frame.end
@@ -160,16 +199,26 @@ class UsartTalk:
                 course.content, course.start_tick, course.end_tick, course.start_ps,
                 self._halves, 0, how,
             )  # fmt: skip
-            usart._await_end()
+            return [(course.sent_order, usart._await_end)]
+        return []
 
-    def _take_receiving(self, course: Course) -> None:
+    def _take_receiving(self, course: Course) -> list[tuple[int, Callable[[], None]]]:
         usart, burst = self._usart, self._burst
+        if not course.received:
+            return []
         assert burst is not None
         assert usart._sampling is not None
         usart._sampling.cancel()
-        burst.go_on(course.received)
         usart._rdr, usart._heard_any, usart._violated = course.rdr, True, False
         usart._last_error = ""
+        return [
+            (course.end_order, lambda: burst.go_on(course.received)),
+            (course.sample_order, self._await_sample),
+        ]
+
+    def _await_sample(self) -> None:
+        usart, burst = self._usart, self._burst
+        assert burst is not None
         usart._began, usart._levels = burst.began, burst.edges()
         usart._known_until = burst.end
         usart._sampling = usart.soc.scheduler.at(burst.began + self._sampled, usart._received)
