@@ -27,6 +27,7 @@ setup(
             [
                 "fwgen/machine/native/blocks.c",
                 "fwgen/machine/native/ops.c",
+                "fwgen/machine/native/pins.c",
                 "fwgen/machine/native/port.c",
                 "fwgen/machine/native/service.c",
                 "fwgen/machine/native/streams.c",

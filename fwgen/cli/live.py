@@ -104,7 +104,7 @@ class Live:
         self._machine = Machine(board, profile=profile, pace=cycles)
         self._keep, self._after = keep, after
         self.kept_ps: int | None = None  # when it was too much to keep
-        self._machine.listen(self._hear)
+        self._machine.listen(self._hear, at_once=False)
         self._pins: dict[str, _Pin] = {}
         self._sent = 0
         self._out = bytearray()

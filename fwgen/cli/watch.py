@@ -223,7 +223,7 @@ class Paced:
         self._real_time, self._span_ps = real_time, span_ps
         self._events: list[Event] = []
         self._machine = Machine(board)
-        self._machine.listen(self._events.append)
+        self._machine.listen(self._events.append, at_once=False)
         self._machine.load(image)
         for stimulus in stimuli:
             self._machine.stimulate(stimulus)

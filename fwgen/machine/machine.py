@@ -106,6 +106,7 @@ class Machine:
         self._image: Image | None = None
         self._ran_out = ""  # what ended the run early
         self._listeners: list[Callable[[Event], None]] = []
+        self._readers: list[Callable[[Event], None]] = []
         self._flash: bytes | None = None
         self.witness: Witness | None = None
 
@@ -210,6 +211,7 @@ class Machine:
         self._core.image = image
         soc.recorder.keeps = keep_events
         soc.recorder.listeners.extend(self._listeners)
+        soc.recorder.readers.extend(self._readers)
         for part in self.board.parts.values():
             if part.pull is not None:
                 soc.fabric.pads[part.pin].set_resistor(0, part.pull)
@@ -299,15 +301,20 @@ class Machine:
         self._soc, self._core, self._memory = twin._soc, twin._core, twin._memory
         twin._soc = twin._core = twin._memory = None
         recorder = self.soc.recorder
-        recorder.listeners[:] = self._listeners
+        recorder.listeners[:], recorder.readers[:] = self._listeners, self._readers
         if not recorder.keeps:  # what was kept before it was too much
             recorder.events[:] = [e for e in heard if e.t_ps < self.core.now_ps]
 
-    def listen(self, listener: Callable[[Event], None]) -> None:
-        """Hear each event as it is recorded."""
-        self._listeners.append(listener)
+    def listen(self, listener: Callable[[Event], None], *, at_once: bool = True) -> None:
+        """Hear each event as it happens.
+
+        Who does nothing but note it need not hear ``at_once``, only before ``advance`` returns:
+        what a serial port does is then run much faster.
+        """
+        (self._listeners if at_once else self._readers).append(listener)
         if self._soc is not None:
-            self._soc.recorder.listeners.append(listener)
+            recorder = self._soc.recorder
+            (recorder.listeners if at_once else recorder.readers).append(listener)
 
     @property
     def loaded(self) -> bool:

@@ -148,7 +148,7 @@ class Pad:
         """Whether the level is what the port drives, if it does, and only the trace looks."""
         if self._voltage is not None or self._watchers or self._analog is not None:
             return False
-        return not (self._outside or self._listeners or self._source or self._net)
+        return not (self._outside or self._listeners or self._source or self._net or self._repeats)
 
     @property
     def quiet(self) -> bool:
@@ -359,6 +359,10 @@ class Pad:
             self._attend()
         self._inside, self._pull = level, pull
         self._resolve(t_ps)
+
+    def moved(self, level: int) -> None:
+        """The chip has driven it to a level, which was told of: only while ``unattended``."""
+        self._inside = self._level = level
 
     def ready(self, level: int | None, pull: int | None) -> None:
         """Its owner is about to ``drive`` it so, at the same moment as other pins of its own."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.leap import Flow
     from fwgen.machine.soc import Soc
-    from fwgen.machine.talk import Talk
+    from fwgen.machine.talk import Outputs, Talk
     from fwgen.trace import Event
 
 
@@ -285,6 +285,10 @@ class Peripheral:
 
         Who has any now is in ``soc.talking``.
         """
+        return None
+
+    def outputs(self) -> Outputs | None:
+        """Pins that code moves while a port is served natively (``fwgen.machine.talk``)."""
         return None
 
     def read(self, offset: int, size: int, t_ps: int) -> int:

@@ -112,7 +112,8 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.initial: dict[str, int | None] = {}
-        self.listeners: list[Callable[[Event], None]] = []
+        self.listeners: list[Callable[[Event], None]] = []  # each hears an event as it happens
+        self.readers: list[Callable[[Event], None]] = []  # hear all, perhaps some time later
         self.started = False  # before reset release, pads only settle
         self.keeps = True  # else events are only told
         self.cite: Callable[[str], str] = str  # a section, as this chip's manuals have it
@@ -126,10 +127,12 @@ class Recorder:
             self.events.append(event)
         for listener in self.listeners:
             listener(event)
+        for reader in self.readers:
+            reader(event)
 
     def add_all(self, events: Iterable[Event]) -> None:
         """Keep many events."""
-        if self.listeners or not self.keeps:
+        if self.listeners or self.readers or not self.keeps:
             for event in events:
                 self.add(event)
         else:

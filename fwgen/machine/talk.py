@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from fwgen.machine.native.service import Course, Service
+    from fwgen.machine.native.service import Course, Latch, Pads, Service
     from fwgen.machine.time import ClockDomain, Timer
 
 
@@ -67,3 +67,16 @@ class Server(Protocol):
 
     def take(self, course: Course) -> None:
         """Go on from where serving came to."""
+
+
+class Outputs(Protocol):
+    """A port of pins that code moves while it serves."""
+
+    def fill(self, pads: Pads, latch: Latch, t_ps: int) -> int:
+        """Put it into the structures; until when (ps) what is outside holds."""
+
+    def take(self, latch: Latch) -> None:
+        """Go on from where serving came to."""
+
+    def pin(self, index: int) -> str:
+        """The name of a pin."""

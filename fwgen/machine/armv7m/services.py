@@ -11,37 +11,25 @@ from __future__ import annotations
 
 import ctypes
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m.accelerate import REGISTERS
 from fwgen.machine.armv7m.ops import Program
-from fwgen.machine.native.ops import UNKNOWN_BLOCK, Area, Undo
-from fwgen.machine.native.service import (
-    LINES,
-    NEVER,
-    SENT,
-    SLEPT,
-    STREAMS,
-    TICKS,
-    WOKE,
-    WORDS,
-    Clock,
-    Happened,
-    Service,
-    library,
-)  # fmt: skip
-from fwgen.trace import SerialByte, Sleep, Wake
+from fwgen.machine.native import service as native
+from fwgen.machine.native.ops import NO_ACCESS, UNKNOWN_BLOCK, Area, Undo
+from fwgen.trace import Edge, SerialByte, Sleep, Wake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from fwgen.board.types import PeripheralSpec
     from fwgen.machine.armv7m.blocks import Block
     from fwgen.machine.armv7m.codebook import Codebook
     from fwgen.machine.armv7m.skippable import Core
     from fwgen.machine.armv7m.systick import SysTick
-    from fwgen.machine.talk import Talk
+    from fwgen.machine.talk import Outputs, Talk
     from fwgen.machine.time import ClockDomain
     from fwgen.trace import Event
 
@@ -55,17 +43,28 @@ _IT_BITS = 0x0600_FC00
 _SPECIAL = (eng.APSR_NZCV, eng.XPSR, eng.CONTROL, eng.MSP)
 
 
+class _Scene(NamedTuple):
+    """Who takes part."""
+
+    talk: Talk
+    ticks: SysTick | None
+    outputs: list[Outputs | None]  # by place in the structure
+    numbers: dict[int, int]  # of exceptions, by line
+    handlers: dict[int, int | None]  # where they begin, by line; None: not taken
+
+
 class Services:
     """Serves ports for a core. ``served``: how many times it woke for that."""
 
     def __init__(self, core: Core, book: Codebook) -> None:
         self._core, self._book = core, book
-        self._native: Any = library() if core.native is not None else None
+        self._native: Any = native.library() if core.native is not None else None
         self._program: Program | None = None
         self._known = -1  # ``book.version`` that the program is of
-        self._service: Service | None = None
+        self._service: native.Service | None = None
         self._arrays: tuple[Any, ...] = ()  # which the structure only points to
         self._rests_of: dict[int, tuple[int, Block]] = {}  # blocks' ends, and the key of each
+        self._ports: list[PeripheralSpec] = []  # of pins, that the code turned to
         self._rests = self._vain = 0
         self.served = 0
 
@@ -112,54 +111,99 @@ class Services:
 
     # ------------------------------------------------------------------ what C needs
 
-    def _run(self, talk: Talk, until_ps: int) -> tuple[bool, bool]:
-        """Whether anything changed, and whether trying again is of use."""
-        core, soc = self._core, self._core.soc
-        engine = core.engine
-        *general, flags, xpsr, control, main = engine.read_many((*REGISTERS, *_SPECIAL))
-        frame_size = core.frame_size(control)
-        if not frame_size or xpsr & _IT_BITS:
-            return False, False
+    def _scene(self, talk: Talk) -> _Scene | None:
+        """All that takes part; None where an exception would come that is not for here."""
         numbers = {line: exc.FIRST_IRQ + irq for line, irq in talk.irqs.items()}
         handlers = {line: self._handler(number) for line, number in numbers.items()}
         if any(handlers[line] is None and talk.asks(line) for line in numbers):
-            return False, False
-        timers = list(talk.timers)
+            return None
         ticks = self._ticks()
         if ticks is not None:
-            numbers[TICKS], handlers[TICKS] = exc.SYSTICK, self._handler(exc.SYSTICK)
-            if ticks.timer is not None and handlers[TICKS] is None:
-                ticks = None  # it is not for here
-            elif ticks.timer is not None:
-                timers.append(ticks.timer)
+            handler = self._handler(exc.SYSTICK)
+            if ticks.timer is not None and handler is None:
+                ticks = None  # it ends what is done here
+            else:
+                numbers[native.TICKS], handlers[native.TICKS] = exc.SYSTICK, handler
+        outputs = [self._outputs(spec) for spec in self._ports]
+        return _Scene(talk, ticks, outputs, numbers, handlers)
+
+    def _run(self, talk: Talk, until_ps: int) -> tuple[bool, bool]:
+        """Whether anything changed, and whether trying again is of use."""
+        core, at = self._core, self._core.at
+        *general, flags, xpsr, control, main = core.engine.read_many((*REGISTERS, *_SPECIAL))
+        scene = self._scene(talk)
+        if scene is None or not core.frame_size(control) or xpsr & _IT_BITS:
+            return False, False
         service = self._service or self._make()
-        at, course, hart, image = core.at, service.course, service.hart, core.image
+        course, hart = service.course, service.hart
         self._load_program(service)
         course.r[:15] = general
         course.r[15] = core.next_pc
         course.nzcv = flags >> 28
         course.cycle, course.cost, course.refill = at.cycle, at.cost, at.refill
         course.end, course.start = at.end, at.start
-        course.now_ps = soc.scheduler.now_ps
+        course.asleep = core.asleep
         course.asleep_since, course.asleep_cycles = core.asleep_since, core.asleep_cycles
-        course.asked_ps = course.port_read_ps = course.dma_read_ps = NEVER
+        self._fill(service, scene, until_ps)
+        self._fill_core(service, control, xpsr, main)
+        hart.undone = 0
+        before = course.now_ps, course.cycle + course.cost
+        served = self._native.fwgen_serve(service)
+        self.served += served
+        moved = (course.now_ps, course.cycle + course.cost) != before
+        if moved:
+            self._take(service, scene)
+        if served:
+            core.served(course.frame, control, xpsr)
+        refused = hart.why and not (
+            self._learn(hart.where) if hart.why == UNKNOWN_BLOCK
+            else hart.why == NO_ACCESS and self._turn_to(service.wanted)
+        )  # fmt: skip
+        return moved, bool(served or course.happened or not refused)
+
+    def _fill(self, service: native.Service, scene: _Scene, until_ps: int) -> None:
+        """What is around the core."""
+        soc, course, talk = self._core.soc, service.course, scene.talk
+        course.now_ps, course.asked_ps = soc.scheduler.now_ps, soc.asked_ps
+        course.port_read_ps = course.dma_read_ps = native.NEVER
         course.levels = course.pending = course.depth = course.happened = course.served = 0
         course.step, course.serving = 0, -1
-        course.asleep = core.asleep
-        service.hclk, service.kernel = _clock(core.hclk), _clock(talk.kernel)
+        service.hclk, service.kernel = _clock(self._core.hclk), _clock(talk.kernel)
+        timers = [*talk.timers]
+        if scene.ticks is not None and scene.ticks.timer is not None:
+            timers.append(scene.ticks.timer)
         service.until_ps = min(until_ps, soc.scheduler.next_but_all(timers))
-        for line in range(LINES):
-            course.entered_ps[line] = course.fell_ps[line] = NEVER
-        for line, number in numbers.items():
-            self._fill_line(service, line, number, handlers[line])
-        for stream in range(STREAMS):
+        state = self._core.exceptions
+        for line in range(native.LINES):
+            course.entered_ps[line] = course.fell_ps[line] = native.NEVER
+        for line, number in scene.numbers.items():
+            one = service.lines[line]
+            one.number, one.priority = number, state.priority[number]
+            one.group = state.group(one.priority)
+            one.handler = scene.handlers[line] or 0
+            course.fell_ps[line] = state.fell.get(number, native.NEVER)
+        for stream in range(native.STREAMS):
             service.wires[stream].exists = course.streams[stream].enabled = 0
-        service.counts = ticks is not None
-        if ticks is not None:
-            ticks.fill(service)
-        fp = frame_size != PLAIN_FRAME
+        talk.fill(service, {line for line, at in scene.handlers.items() if at is not None})
+        service.counts = scene.ticks is not None
+        if scene.ticks is not None:
+            scene.ticks.fill(service)
+        for n, pads in enumerate(service.pads):
+            pads.base = 0
+            outputs = scene.outputs[n] if n < len(scene.outputs) else None
+            if outputs is not None:
+                latch = course.latches[n]
+                latch.moved_ps[:] = [native.NEVER] * native.PINS
+                until = outputs.fill(pads, latch, course.now_ps)
+                service.until_ps = min(service.until_ps, until)
+
+    def _fill_core(self, service: native.Service, control: int, xpsr: int, main: int) -> None:
+        """How exceptions of Thread mode are taken."""
+        core, image = self._core, self._core.image
+        size = core.frame_size(control)
+        fp = size != PLAIN_FRAME
         service.link = (THREAD_LINK | 2 * (control & 2)) & ~(16 if fp else 0)
-        service.frame_size, service.process, service.main = frame_size, control & 2, main
+        service.frame_size, service.process, service.main = size, control & 2, main
         service.unprivileged = control & 1
         service.sleeps_on_exit = core.scb is not None and core.scb.scr.SLEEPONEXIT
         service.status = xpsr & 0x0FFF_FFFF & ~_PADDED
@@ -170,31 +214,28 @@ class Services:
         service.aligned = fp or service.handlers_aligned
         service.entry_cycles, service.return_cycles = core.stacking_cycles(fp=False)
         service.vector_cycles = self._book.fetch.vector()
-        taken = {line for line, handler in handlers.items() if handler is not None}
-        talk.fill(service, taken)
-        hart.undone = 0
-        before = course.now_ps, course.cycle + course.cost
-        served = self._native.fwgen_serve(service)
-        self.served += served
-        moved = (course.now_ps, course.cycle + course.cost) != before
-        if moved:
-            self._take(talk, ticks, service, numbers)
-        if served:
-            core.served(course.frame, control, xpsr)
-        refused = hart.why and not (hart.why == UNKNOWN_BLOCK and self._learn(hart.where))
-        return moved, bool(served or course.happened or not refused)
 
     def _ticks(self) -> SysTick | None:
         """SysTick, where it runs."""
         ticks: Any = self._core.soc.peripherals.get("SYSTICK")
         return ticks if ticks is not None and ticks.counts else None
 
-    def _fill_line(self, service: Service, line: int, number: int, handler: int | None) -> None:
-        state, one = self._core.exceptions, service.lines[line]
-        one.number, one.priority = number, state.priority[number]
-        one.group = state.group(one.priority)
-        one.handler = handler or 0
-        service.course.fell_ps[line] = state.fell.get(number, NEVER)
+    def _turn_to(self, address: int) -> bool:
+        """Whether an address is of a port of pins that from now on is served, too."""
+        spec = self._core.soc.chip.peripheral_at(address) if address else None
+        if spec is None or spec in self._ports or self._outputs(spec) is None:
+            return False
+        self._ports = [*self._ports, spec][-native.PORTS :]
+        return True
+
+    def _outputs(self, spec: PeripheralSpec) -> Outputs | None:
+        """The pins of a port, where it has a clock."""
+        soc = self._core.soc
+        peripheral = soc.peripherals.get(spec.name)
+        clocked = spec.gate is None or soc.gated.get(spec.name, False)
+        if peripheral is None or not clocked or spec.name in soc.settling:
+            return None
+        return peripheral.outputs()
 
     def _learn(self, address: int) -> bool:
         """The rest of a block from an address on, as the engine would go on there."""
@@ -207,9 +248,9 @@ class Services:
                 return True
         return False
 
-    def _make(self) -> Service:
-        service = self._service = Service()
-        told, undo = (Happened * ROOM)(), (Undo * STORES)()
+    def _make(self) -> native.Service:
+        service = self._service = native.Service()
+        told, undo = (native.Happened * ROOM)(), (Undo * STORES)()
         regions = self._core.memory.regions
         areas = (Area * len(regions))()
         for area, region in zip(areas, regions, strict=True):
@@ -222,7 +263,7 @@ class Services:
         self._arrays = told, undo, areas
         return service
 
-    def _load_program(self, service: Service) -> None:
+    def _load_program(self, service: native.Service) -> None:
         book = self._book
         if self._program is None or self._known != book.version:
             blocks, rests = book.blocks, self._rests_of
@@ -235,11 +276,12 @@ class Services:
 
     # ------------------------------------------------------------------ what came of it
 
-    def _take(
-        self, talk: Talk, ticks: SysTick | None, service: Service, numbers: Mapping[int, int]
-    ) -> None:
+    def _take(self, service: native.Service, scene: _Scene) -> None:
         core, soc, course = self._core, self._core.soc, service.course
-        soc.recorder.add_all(self._events(talk, service, numbers))
+        soc.recorder.add_all(self._events(service, scene))
+        for n, outputs in enumerate(scene.outputs):
+            if outputs is not None:
+                outputs.take(course.latches[n])
         core.engine.write_many(REGISTERS, course.r[:15])
         core.engine.write(eng.APSR_NZCV, course.nzcv << 28)
         core.next_pc = course.r[15]
@@ -248,36 +290,43 @@ class Services:
         at.start, at.end = course.start, course.end
         core.asleep_since, core.asleep_cycles = course.asleep_since, course.asleep_cycles
         state = core.exceptions
-        for line, number in numbers.items():
-            if course.entered_ps[line] != NEVER:
+        for line, number in scene.numbers.items():
+            if course.entered_ps[line] != native.NEVER:
                 state.entered[number] = course.entered_ps[line]
-            if course.fell_ps[line] == NEVER:
+            if course.fell_ps[line] == native.NEVER:
                 state.fell.pop(number, None)
             else:
                 state.fell[number] = course.fell_ps[line]
         soc.asked_ps = max(soc.asked_ps, course.asked_ps)
-        calls = [*talk.take(course), *(ticks.take(course) if ticks is not None else ())]
+        calls = [*scene.talk.take(course)]
+        if scene.ticks is not None:
+            calls += scene.ticks.take(course)
         for _, ask in sorted(calls, key=itemgetter(0)):
             ask()
         soc.scheduler.catch_up(course.now_ps)
         core.asleep = bool(course.asleep)
 
-    def _events(self, talk: Talk, service: Service, numbers: Mapping[int, int]) -> Iterator[Event]:
-        name, state = talk.name, self._core.exceptions
-        causes = {line: state.name(number) for line, number in numbers.items()}
-        baud, heard = talk.baud_mhz, talk.heard_mhz
-        told = memoryview(self._arrays[0]).cast("B")[: WORDS * 8 * service.course.happened]
+    def _events(self, service: native.Service, scene: _Scene) -> Iterator[Event]:
+        talk, state = scene.talk, self._core.exceptions
+        causes = {line: state.name(number) for line, number in scene.numbers.items()}
+        name, baud, heard = talk.name, talk.baud_mhz, talk.heard_mhz
+        told = memoryview(self._arrays[0]).cast("B")[: native.WORDS * 8 * service.course.happened]
         words = told.cast("q").tolist()
+        woke, slept, sent, moved = native.WOKE, native.SLEPT, native.SENT, native.MOVED
         for t_ps, start_ps, kind in zip(words[::3], words[1::3], words[2::3], strict=True):
-            if kind & 0xFF == WOKE:
+            if kind & 0xFF == woke:
                 yield Wake(t_ps, causes[kind >> 8])
-            elif kind == SLEPT:
+            elif kind == slept:
                 yield Sleep(t_ps, "sleep")
-            elif kind & 0xFF == SENT:
+            elif kind & 0xFF == sent:
                 yield SerialByte(t_ps, name, "tx", kind >> 8, baud, start_ps)
+            elif kind & 0xFF == moved:
+                port = scene.outputs[kind >> 13]
+                assert port is not None
+                yield Edge(t_ps, port.pin(kind >> 9 & 15), kind >> 8 & 1)
             else:
                 yield SerialByte(t_ps, name, "rx", kind >> 8, heard, start_ps)
 
 
-def _clock(domain: ClockDomain) -> Clock:
-    return Clock(*domain.terms)
+def _clock(domain: ClockDomain) -> native.Clock:
+    return native.Clock(*domain.terms)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { PADDED = 1 << 9, LATE_CYCLES = 2, TAIL_CHAIN = 6, PATIENCE = 1 << 20 };
-enum { TO_HANDLER = 0xF1, SYSTICK_BASE = 0xE000E010, DMA_SIZE = 0x400 };
+enum { TO_HANDLER = 0xF1, SYSTICK_BASE = 0xE000E010, BLOCK = 0x400 }; /* of a peripheral */
 /* Cycles awake without an event; beyond that the engine, which skips loops, is better. */
 enum { LONGEST = 1 << 16, THREAD = 256 };
 
@@ -198,7 +198,7 @@ static int which(const Service *s, uint32_t address) {
 }
 
 static int of_dma(const Service *s, uint32_t address) {
-    return s->dma_base && address - s->dma_base < DMA_SIZE && !(address & 3);
+    return s->dma_base && address - s->dma_base < BLOCK && !(address & 3);
 }
 
 static int of_ticks(const Service *s, uint32_t address) {
@@ -206,11 +206,20 @@ static int of_ticks(const Service *s, uint32_t address) {
            !(s->unprivileged && !s->course.depth);
 }
 
+/* Which port of pins an address is of; -1: of none. */
+static int of_pins(const Service *s, uint32_t address) {
+    int n;
+    for (n = 0; n < PORTS; n++)
+        if (s->pads[n].base && address - s->pads[n].base < BLOCK)
+            return n;
+    return -1;
+}
+
 static int load(void *world, uint32_t address, int size, int64_t cycle, uint32_t *value) {
     Service *s = world;
     Course *c = &s->course;
     const int64_t t_ps = fwgen_time_of(&s->hclk, cycle);
-    const int n = which(s, address);
+    const int n = which(s, address), port = of_pins(s, address);
     if (!catch_up(s, t_ps))
         return 0;
     if (n >= 0) {
@@ -230,7 +239,11 @@ static int load(void *world, uint32_t address, int size, int64_t cycle, uint32_t
         if (size != 4 || !fwgen_ticks_load(s, address - SYSTICK_BASE, t_ps, value))
             return 0;
         c->asked_ps = t_ps;
+    } else if (port >= 0) {
+        if (!fwgen_pins_load(s, port, address - s->pads[port].base, t_ps, value))
+            return 0;
     } else {
+        s->wanted = address;
         return 0;
     }
     set_due(s);
@@ -243,14 +256,22 @@ static int store(void *world, uint32_t address, int size, int64_t cycle, uint32_
     Service *s = world;
     const int64_t t_ps = fwgen_time_of(&s->hclk, cycle);
     const uint32_t mask = size < 4 ? (1u << (8 * size)) - 1 : 0xFFFFFFFFu;
-    const int n = which(s, address);
+    const int n = which(s, address), port = of_pins(s, address);
     if (!catch_up(s, t_ps))
         return 0;
     if (n >= 0) {
         if (!fwgen_port_store(s, n, value, mask, t_ps))
             return 0;
-    } else if (size != 4 || !of_dma(s, address) ||
-               !fwgen_dma_store(s, address - s->dma_base, value, t_ps)) {
+    } else if (size != 4) {
+        return 0;
+    } else if (of_dma(s, address)) {
+        if (!fwgen_dma_store(s, address - s->dma_base, value, t_ps))
+            return 0;
+    } else if (port >= 0) {
+        if (!fwgen_pins_store(s, port, address - s->pads[port].base, value, t_ps))
+            return 0;
+    } else {
+        s->wanted = address;
         return 0;
     }
     set_due(s);
@@ -466,6 +487,7 @@ FWGEN_PUBLIC int32_t fwgen_serve(Service *s) {
     hart->store = store;
     hart->world = s;
     hart->why = 0;
+    s->wanted = 0;
     keep(s);
     while (advance(s))
         if (can_keep(s))

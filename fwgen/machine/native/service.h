@@ -11,13 +11,14 @@ typedef struct {
 } Clock;
 
 typedef struct {
-    int64_t t_ps, start_ps, kind; /* kind: with a frame's byte, or a line, << 8 */
+    int64_t t_ps, start_ps, kind; /* kind: with what it is about << 8 */
 } Happened;
 
-enum { WOKE, SLEPT, RECEIVED, SENT };           /* kinds */
+enum { WOKE, SLEPT, RECEIVED, SENT, MOVED };    /* kinds */
 enum { PORT, INTO, OUT_OF, TICKS, LINES };      /* who interrupts; INTO and OUT_OF are streams */
 enum { SR, DR, BRR, CR1, CR2, CR3, REGISTERS }; /* of the port, in the order of their offsets */
 enum { STREAMS = 2 };                           /* number INTO - INTO, OUT_OF - INTO */
+enum { PORTS = 4, PINS = 16 };                  /* ports of pins, and pins of each */
 /* Why it stopped, beside what ops.h has. */
 enum { OVERRUN = 100, BAD_RETURN, BAD_STACK, NO_ROOM_TO_TELL, NOT_AWAKE_SO_LONG, BAD_TRANSFER };
 
@@ -26,6 +27,11 @@ typedef struct { /* a stream of the DMA: stm32/dma_v2/stream.py */
     int64_t at, left, total, done, fifo; /* fifo: the byte in it, or -1 */
     int32_t enabled, halfway, began, unused; /* began: here */
 } Stream;
+
+typedef struct { /* a port of pins: stm32/gpio_v2.py */
+    int64_t odr;
+    int64_t moved_ps[PINS]; /* when the core last moved an output; -1: never */
+} Latch;
 
 typedef struct { /* an exception that is active */
     int32_t line;
@@ -56,6 +62,7 @@ typedef struct {
     int32_t levels, pending;        /* sets of lines */
     int32_t depth, asleep, happened, served;
     Nested nested[LINES];
+    Latch latches[PORTS];
     uint32_t frame, unused; /* the last one of Thread mode */
 } Course;
 
@@ -69,6 +76,11 @@ typedef struct { /* what of a stream does not change here */
     int64_t shape, defined, free; /* of CR: what it must be; what is not reserved; what EN leaves free */
     int64_t register_cycles;           /* an access to the port */
 } Wire;
+
+typedef struct { /* what of a port of pins does not change here */
+    uint32_t base;                  /* 0: there is none */
+    uint32_t outputs, plain, fixed; /* pins that follow ODR; those that may move; IDR but for these */
+} Pads;
 
 typedef struct {
     Course course, kept;
@@ -101,6 +113,9 @@ typedef struct {
     /* SysTick. */
     int32_t counts, divided;        /* counts: it is known here, and runs */
     uint32_t reload, tick_ctrl;
+    Pads pads[PORTS];
+    uint32_t wanted; /* an address that nobody here knows, and that refused */
+    uint32_t unused;
 } Service;
 
 int64_t fwgen_time_of(const Clock *clock, int64_t tick);
@@ -138,6 +153,10 @@ int fwgen_ticks_happen(Service *s, int64_t t_ps);
 int fwgen_ticks_load(Service *s, uint32_t offset, int64_t t_ps, uint32_t *value);
 /* Put a tick's time, after ``tick0`` and ``value0`` were given. */
 void fwgen_ticks_arm(Service *s);
+
+/* ``t_ps``: of the access. */
+int fwgen_pins_load(Service *s, int port, uint32_t offset, int64_t t_ps, uint32_t *value);
+int fwgen_pins_store(Service *s, int port, uint32_t offset, uint32_t value, int64_t t_ps);
 
 /* A byte of plain memory; NULL where there is none (or it cannot be written). */
 uint8_t *fwgen_memory(const Service *s, uint32_t address, uint32_t size, int writable, int32_t *area);

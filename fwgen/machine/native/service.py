@@ -8,9 +8,10 @@ from typing import Any
 
 from fwgen.machine.native import ops
 
-WOKE, SLEPT, RECEIVED, SENT = range(4)  # kinds of what happened
+WOKE, SLEPT, RECEIVED, SENT, MOVED = range(5)  # kinds of what happened
 PORT, INTO, OUT_OF, TICKS = range(4)  # who interrupts: the port, its streams in and out, SysTick
 LINES, STREAMS = 4, 2
+PORTS, PINS = 4, 16  # ports of pins, and pins of each
 SR, DR, BRR, CR1, CR2, CR3 = range(6)  # registers of the port, by the order of their offsets
 REGISTERS = 6
 NEVER = -1  # a time
@@ -26,7 +27,7 @@ class Clock(ctypes.Structure):
 
 
 class Happened(ctypes.Structure):
-    """What goes into the trace: ``WORDS`` words; ``kind`` with its byte, or line, << 8."""
+    """What goes into the trace: ``WORDS`` words; ``kind`` with what it is about << 8."""
 
     _fields_ = (("t_ps", _i64), ("start_ps", _i64), ("kind", _i64))
 
@@ -40,6 +41,12 @@ class Stream(ctypes.Structure):
         )),
         *((name, _i32) for name in ("enabled", "halfway", "began", "unused")),
     )  # fmt: skip
+
+
+class Latch(ctypes.Structure):
+    """A port of pins: what it drives, and when the core last moved each."""
+
+    _fields_ = (("odr", _i64), ("moved_ps", _i64 * PINS))
 
 
 class Nested(ctypes.Structure):
@@ -71,6 +78,7 @@ class Course(ctypes.Structure):
             "depth", "asleep", "happened", "served",
         )),
         ("nested", Nested * LINES),
+        ("latches", Latch * PORTS),
         ("frame", _u32), ("unused", _u32),
     )  # fmt: skip
 
@@ -92,6 +100,12 @@ class Wire(ctypes.Structure):
     )  # fmt: skip
 
 
+class Pads(ctypes.Structure):
+    """What of a port of pins stays; ``base`` 0: there is none."""
+
+    _fields_ = (("base", _u32), ("outputs", _u32), ("plain", _u32), ("fixed", _u32))
+
+
 class Service(ctypes.Structure):
     """All of it: see ``service.h``."""
 
@@ -111,6 +125,8 @@ class Service(ctypes.Structure):
         ("dma_base", _u32), ("clears", _u32), ("wires", Wire * STREAMS),
         ("memory_cycles", ctypes.POINTER(_i64)),
         ("counts", _i32), ("divided", _i32), ("reload", _u32), ("tick_ctrl", _u32),
+        ("pads", Pads * PORTS),
+        ("wanted", _u32), ("unused", _u32),
     )  # fmt: skip
 
 

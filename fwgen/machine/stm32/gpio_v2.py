@@ -12,10 +12,13 @@ from fwgen.units import PS_PER_MS, PS_PER_US, show_duration
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board, PeripheralSpec, Pin
+    from fwgen.machine.native.service import Latch as Latched
+    from fwgen.machine.native.service import Pads
     from fwgen.machine.pads import Pad
     from fwgen.machine.peripheral import Register
     from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
+    from fwgen.machine.talk import Outputs
     from fwgen.machine.time import Timer
 
 INPUT, OUTPUT, ALTERNATE, ANALOG = range(4)  # MODER
@@ -241,6 +244,40 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
                     return None
                 moves.append((pad.name, after >> index & 1))
         return after, moves
+
+    def outputs(self) -> Outputs:
+        """Its outputs, for native code."""
+        return self
+
+    def fill(self, pads: Pads, latch: Latched, t_ps: int) -> int:
+        """Put the port into native code's structures; until when what is outside holds."""
+        outputs = plain = 0
+        for index, line in self.lines.items():
+            if self.mode(index) == OUTPUT:
+                outputs |= 1 << index
+                free = index not in self._debug and line.pin.name not in self._taken
+                if free and line.pad.unattended and not self.otyper.value >> index & 1:
+                    plain |= 1 << index
+            latch.moved_ps[index] = self._moved.get(index, -1)
+        seen, until = self._input_data(t_ps)
+        pads.base, pads.outputs, pads.plain = self.spec.base, outputs, plain
+        pads.fixed = seen & ~plain
+        latch.odr = self.odr.value
+        return until
+
+    def pin(self, index: int) -> str:
+        """The name of a pin."""
+        return self.lines[index].pad.name
+
+    def take(self, latch: Latched) -> None:
+        """Go on from where native code came to."""
+        changed = self.odr.value ^ latch.odr
+        self.odr.value = latch.odr
+        for index, line in self.lines.items():
+            if latch.moved_ps[index] >= 0:
+                self._moved[index] = latch.moved_ps[index]
+            if changed >> index & 1 and self.mode(index) == OUTPUT:
+                line.pad.moved(latch.odr >> index & 1)
 
     def used(self, mask: int) -> None:
         """Whoever knows which bits of IDR decided something says so: floating ones did not."""

@@ -22,7 +22,9 @@ RAM = 0x2000_0000
 def left_by(machine: Machine) -> dict[str, object]:
     """Everything that a run leaves behind."""
     core, soc = machine.core, machine.soc
-    usart, dma, systick = (soc.peripherals[name] for name in ("USART2", "DMA1", "SYSTICK"))
+    usart, dma, systick, gpio = (
+        soc.peripherals[name] for name in ("USART2", "DMA1", "SYSTICK", "GPIOA")
+    )
     state = core.exceptions
     tick = systick._tick(core.now_ps)
     streams = [
@@ -46,6 +48,8 @@ def left_by(machine: Machine) -> dict[str, object]:
         "core": (core.cycle, core.awake_cycles, core.asleep, core.event, core.asleep_since),
         "now": core.now_ps,
         "asked": (usart._seen, soc.asked_ps, dict(soc.flags_read)),
+        "pins": (gpio.odr.value, gpio._moved,
+                 [(line.pad.level, line.pad.driven_inside) for line in gpio.lines.values()]),
         "flowing": [one.name for one in soc.flowing],
         "due": soc.scheduler.next_ps,
     }  # fmt: skip

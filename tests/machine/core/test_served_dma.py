@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from fwgen.contract import Send
 from fwgen.image.types import Image, Segment
+from fwgen.machine import Machine
 from fwgen.machine.native import library
-from fwgen.trace import Hazard, Sleep, Wake, dump_trace
+from fwgen.machine.pads import join
+from fwgen.trace import Edge, Hazard, Sleep, Wake, dump_trace
 from tests.machine.core.firmware import FLASH, STACK, TABLE, assemble
-from tests.machine.core.serving import bytes_of, same
+from tests.machine.core.serving import bytes_of, left_by, same
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
@@ -118,6 +120,19 @@ LOOKS = {
     "interrupts anew": f"ldr r2, ={IN:#x}\nldr r1, [r2]\nbic r3, r1, #8\n"
     "str r3, [r2]\nstr r1, [r2]",
 }
+# Outputs that are moved, and what cannot be: an open drain, an input, a reserved bit.
+MOVES = {
+    "toggles": "ldr r2, =0x40020000\nldr r1, [r2, #20]\neor r1, r1, #0x20\nstr r1, [r2, #20]",
+    "sets and clears": "ldr r2, =0x40020000\nmovs r1, #0x60\nstr r1, [r2, #24]\n"
+    "lsls r1, r1, #16\nstr r1, [r2, #24]",
+    "both at once": "ldr r2, =0x40020000\nldr r1, =0x00600020\nstr r1, [r2, #24]\n"
+    "ldr r1, =0x00200040\nstr r1, [r2, #24]",
+    "reads back": "ldr r2, =0x40020000\nldr r1, [r2, #16]\nmvns r1, r1\nand r1, r1, #0x60\n"
+    "str r1, [r2, #20]",
+    "open drain": "ldr r2, =0x40020000\nldr r1, [r2, #20]\neor r1, r1, #0x100\nstr r1, [r2, #20]",
+    "no output": "ldr r2, =0x40020000\nmovs r1, #0x80\nstr r1, [r2, #24]",
+    "another port": "ldr r2, =0x40020800\nmovs r1, #0x80\nstr r1, [r2, #24]",
+}
 TICKS = {
     "counts": "",
     "looks": f"ldr r2, ={SYSTICK:#x}\nldr r1, [r2]\nldr r3, [r2, #8]\nstr r3, [r0, #4]\n"
@@ -187,7 +202,8 @@ def image(one: Firmware) -> Image:
     write(0x4002_3830, 1 | 1 << 21)
     write(0x4002_3840, 1 << 17)
     write(0x4002_0020, 0x7700)
-    write(0x4002_0000, 0xA800_00A0)
+    write(0x4002_0004, 1 << 8)  # PA8 is an open drain
+    write(0x4002_0000, 0xA801_14A0)  # PA5, PA6 and PA8 are outputs
     write(USART2 + 8, one.brr)
     write(0xE000_ED0C, 0x05FA_0000 | one.grouping << 8)
     into, out, port, tick = one.priorities
@@ -290,6 +306,26 @@ def test_whatever_is_interrupted_is_served(board: Board, before: str) -> None:
     assert served > 60
 
 
+@pytest.mark.parametrize("move", MOVES)
+def test_a_handler_that_moves_pins_is_served(board: Board, move: str) -> None:
+    trace, served = both_ways(board, Firmware(looks=MOVES[move], ticks=1600, tick=MOVES["toggles"]))
+    assert served > (0 if move in ("open drain", "another port") else 60)
+    assert len([event for event in trace.of(Edge) if event.pin == "PA5"]) > 40
+
+
+def test_a_pin_that_somebody_listens_to_is_moved_by_the_engine(board: Board) -> None:
+    """PA5 is wired to PA8: that follows at once."""
+    left = []
+    for native in (True, False):
+        with Machine(board, native=native) as machine:
+            machine.load(image(Firmware(looks=MOVES["toggles"])))
+            join(0, [machine.soc.fabric.pads[name] for name in ("PA5", "PA7")])
+            machine.stimulate(Send("USART2", MS, bytes(100), 1_000_000))
+            machine.advance(3 * MS)
+            left.append((dump_trace(machine.trace()), left_by(machine)))
+    assert left[0] == left[1]
+
+
 def test_systick_by_itself_is_served_where_a_port_talks(board: Board) -> None:
     one = Firmware(ticks=160, tick=TICKS["looks"], divided=True, length=500)
     trace, served = both_ways(board, one, 7 * MS)
@@ -321,10 +357,10 @@ firmwares = st.builds(
     begins_ps=st.integers(MS // 2, MS),
     length=st.integers(0, 200),
     wait=st.sampled_from(tuple(WAITS.values())),
-    looks=st.sampled_from((*LOOKS.values(), slow(90, "idle"))),
+    looks=st.sampled_from((*LOOKS.values(), *MOVES.values(), slow(90, "idle"))),
     hal=st.booleans(),
     port=st.sampled_from(("", "ldr r1, [r0, #0]", "nop")),
-    tick=st.sampled_from((*TICKS.values(), slow(90, "rest"))),
+    tick=st.sampled_from((*TICKS.values(), *MOVES.values(), slow(90, "rest"))),
     ticks=st.sampled_from((0, 500, 977, 16_000)),
     divided=st.booleans(),
     in_flags=st.sampled_from((0, TCIE, HTIE, TCIE | HTIE, TCIE | HTIE | TEIE)),

@@ -20,7 +20,7 @@ from tests.machine.core.serving import bytes_of, run, same
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
-    from fwgen.trace import Trace
+    from fwgen.trace import Event, Trace
 
 pytestmark = pytest.mark.skipif(library() is None, reason="the native code was not built")
 
@@ -436,6 +436,24 @@ def test_who_listens_hears_each_event_at_its_time(board: Board) -> None:
         machine.advance(3 * MS)
         assert machine.core.services.served == 0
         assert heard == sorted(heard)
+
+
+def test_who_only_reads_hears_all_before_time_is_up(board: Board) -> None:
+    with Machine(board, native=True) as machine:
+        heard: list[Event] = []
+        machine.listen(heard.append, at_once=False)
+        machine.load(image(Firmware()))
+        machine.stimulate(Send("USART2", MS, b"x" * 50, 1_000_000))
+        machine.advance(3 * MS)
+        assert machine.core.services.served > 40
+        assert heard == list(machine.trace().events)[: len(heard)]
+        assert len([event for event in heard if isinstance(event, SerialByte)]) == 100
+
+
+def test_bytes_that_follow_others_later_are_served(board: Board) -> None:
+    data = [Send("USART2", MS + n * 1000 * US, b"abcdefgh" * 12, 1_000_000) for n in range(4)]
+    _, served = same(board, image(Firmware()), data, 6 * MS)
+    assert served > 300
 
 
 lates = st.sampled_from(("", "", "nop", "movs r1, #1", "ldr r1, [r0, #4]", "ldr r1, [r0, #0]"))

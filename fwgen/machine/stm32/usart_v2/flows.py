@@ -75,9 +75,10 @@ def _sends_plainly(usart: Usart, how: Format) -> bool:
 
 def heard_plainly(usart: Usart, how: Format) -> Burst | None:
     """The burst whose frame is being received, where this and the next are heard clearly."""
-    if len(usart.bursts) != 1:
+    begun = [one for one in usart.bursts if one.at and one.timers]
+    if len(begun) != 1:
         return None
-    burst = usart.bursts[0]
+    burst = begun[0]
     clear = (
         usart._began == burst.began
         and usart._heard is how

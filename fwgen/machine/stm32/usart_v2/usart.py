@@ -812,8 +812,8 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
 
     def _decode(self, how: Format, t_ps: int) -> None:
         """What the samples of a frame that is over say."""
-        if how.word == 8 and heard_plainly(self, how) is not None:
-            burst = self.bursts[0]
+        burst = heard_plainly(self, how) if how.word == 8 else None
+        if burst is not None:
             self._deliver(t_ps, burst.data[burst.at - 1], how, framing=False)
             return
         one_bit, value = self.cr3.ONEBIT, 0
