@@ -97,13 +97,11 @@ class Loop:
     def _compile(self, block: Block, target: int, steps: list[Step]) -> None:
         """Add the steps of a block that goes on at ``target``."""
         made = None
-        pauses = {0, *(offset for offset, _ in block.stops)}  # not within an IT block
+        pauses = {0: 0, **dict(block.stops)}  # not within an IT block
         for offset, made, added in instructions(block, target, block.size):
             if offset in pauses:
                 address = block.address + offset
-                # What the flash makes a block's first instruction wait comes after its mark.
-                into = block.before(address) if offset else 0
-                self.marks.append((self.cycles + into, address, len(steps)))
+                self.marks.append((self.cycles + pauses[offset], address, len(steps)))
                 self._parts.append((block, self.cycles + block.cost))
             self._note(made.reads, made.writes & ~(1 << PC))
             steps += added

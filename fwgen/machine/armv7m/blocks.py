@@ -1,7 +1,9 @@
 """What the core knows of a straight run of code: what it costs and what it must watch.
 
-A block is what the engine runs between two branches. Its cost depends on its bytes and on the
-flash's wait states, so it is computed once and kept until one of them changes.
+A block is what the engine runs between two branches. Its cost depends on its bytes, on where it
+lies and on the flash's wait states, so it is computed once and kept until one of them changes. It
+may run in several pieces, which cost the same together: what an instruction waits for the flash
+comes after the place where the core may pause before it.
 """
 
 from __future__ import annotations
@@ -36,11 +38,12 @@ SEV_WIDE = b"\xaf\xf3\x04\x80"
 class Block:
     """A run of instructions at ``address``: ``cost`` in cycles, ``prefix`` by halfword.
 
-    ``stops`` are the offsets at which the core may pause, with the cycles before each: every
-    instruction but those within an IT block. ``flags``: SYSTEM says that the block ends in
-    a write to a stack pointer or to CONTROL, MASKS that what it ends in may let interrupts through
-    (CPS, MSR, a barrier), SYNC that it ends in ISB, FP that it has floating-point instructions,
-    UNALIGNED that a branch to it takes a cycle more.
+    ``prefix`` is when an instruction begins, ``stops`` are the offsets at which the core may pause,
+    with the cycles before each: every instruction but those within an IT block. Between the two an
+    instruction ``waits`` for its line of the flash (by offset, where it does).
+    ``flags``: SYSTEM says that the block ends in a write to a stack pointer or to CONTROL, MASKS
+    that what it ends in may let interrupts through (CPS, MSR, a barrier), SYNC that it ends in ISB,
+    FP that it has floating-point instructions, UNALIGNED that a branch to it takes a cycle more.
     ``problem`` is the first instruction that the core does not have, ``first`` the size of the
     first of all. ``fp``, ``control``, ``barrier`` are the offsets of the first floating-point
     instruction, the first that reads CONTROL, and the first that must not be left to the engine
@@ -54,7 +57,8 @@ class Block:
     __slots__ = (
         "address", "barrier", "begins_in_it", "code", "control", "cost", "entries", "exclusive",
         "first", "flags", "fp", "guarded", "has_it", "landing", "last", "plan", "prefix",
-        "problem", "refill", "refused", "sends_event", "size", "stops", "watched", "writes",
+        "problem", "refill", "refused", "sends_event", "size", "stops", "waits", "watched",
+        "writes",
     )  # fmt: skip
 
     def __init__(
@@ -72,22 +76,26 @@ class Block:
         self.plan: Any = None  # the accelerator's Loop that starts here
         self.refused = 0  # times that the accelerator could do nothing
         made = cycles.cost(code, core, pace, in_it, following, address)
-        self.refill, self.landing = made.refill, fetch.landing(address)
+        self.refill = made.refill
         self.prefix = [0] * (len(code) // 2 + 1)
         stops: list[tuple[int, int]] = []
         self.fp = self.control = self.barrier = self.guarded = self.writes = -1
         self.watched: list[int] = []
+        self.waits: dict[int, int] = {}
         self.begins_in_it = self.has_it = in_it > 0
         self.sends_event = self.exclusive = False
         waited, last = 0, 0
         for index, (offset, before) in enumerate(made.prefix):
             end = made.prefix[index + 1][0] if index + 1 < len(made.prefix) else len(code)
-            waited += fetch.line(address + offset, before + waited)
-            into = self.prefix[offset >> 1] = before + waited
+            if offset and not in_it:
+                stops.append((offset, before + waited))
+            wait = fetch.line(address + offset, end - offset)
+            if wait:
+                self.waits[offset] = wait
+                waited += wait
+            self.prefix[offset >> 1] = before + waited
             if offset in made.literals:
                 waited += fetch.literal(address + offset)
-            if offset and not in_it:
-                stops.append((offset, into))
             conditional, in_it = in_it > 0, max(0, in_it - 1)
             first = code[offset] | code[offset + 1] << 8
             if self.guarded < 0 and conditional and is_store(first):
@@ -108,6 +116,7 @@ class Block:
                     self.barrier = offset
             last = offset
         self.first = made.prefix[1][0] if len(made.prefix) > 1 else len(code)
+        self.landing = fetch.landing(address, self.first)
         self.cost = made.total + waited
         self.prefix[-1] = self.cost
         self.stops = tuple(stops)
@@ -149,6 +158,15 @@ class Block:
     def before(self, pc: int) -> int:
         """Cycles from the start of the block to the instruction at ``pc``."""
         return self.prefix[(pc - self.address) >> 1]
+
+    def reached(self, pc: int) -> int:
+        """Cycles from the start of the block to where the instruction at ``pc`` is fetched."""
+        return self.before(pc) - self.waits.get(pc - self.address, 0)
+
+    def following(self, pc: int) -> tuple[int, int]:
+        """Offset of the first place to pause behind the instruction at ``pc``, and cycles to it."""
+        ends = (self.size, self.cost)
+        return next((stop for stop in self.stops if stop[0] > pc - self.address), ends)
 
     def stop_after(self, cycles_in: int) -> int:
         """Offset of the first place to pause at least ``cycles_in`` cycles into the block."""

@@ -10,6 +10,7 @@ from fwgen.machine.armv7m.fetch import LINE, Fetch
 from fwgen.machine.armv7m.itstate import it_left, it_of
 from fwgen.machine.armv7m.state import STEPPING
 from fwgen.thumb import cycles
+from fwgen.thumb.forms import is_wide
 
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.rounds import Rounds
@@ -153,9 +154,14 @@ class Codebook:
         if at.refill < cycles.MOST_REFILL:
             first = int.from_bytes(self._memory.read(address, 2) or b"", "little")
             more += cycles.unaligned(address, first, core.kind, core.pace)
-        if (address ^ at.end - 1) >> LINE:
-            more += self.fetch.landing(address)
+        if self.fetch.waits and (address ^ at.end - 1) >> LINE:
+            more += self.fetch.landing(address, self._first_size(address))
         return more
+
+    def _first_size(self, address: int) -> int:
+        """Bytes of the instruction there."""
+        code = self._memory.read(address, 2) or b""
+        return 4 if is_wide(int.from_bytes(code, "little")) else 2
 
     def cost_from(self, block: Block, address: int) -> int:
         """Cycles of the rest of a block when the core goes on within it."""

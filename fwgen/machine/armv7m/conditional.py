@@ -13,15 +13,15 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import engine as eng
-from fwgen.machine.armv7m.itstate import IT_BITS, advanced, holds, it_of
+from fwgen.machine.armv7m.itstate import IT_BITS, advanced, holds, it_left, it_of
 from fwgen.machine.armv7m.opcodes import from_fixed, is_fp, is_isb, reads_control
 from fwgen.machine.armv7m.state import FREE, NOWHERE_YET
-from fwgen.thumb import cycles
 from fwgen.thumb.forms import is_wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fwgen.machine.armv7m.codebook import Codebook
     from fwgen.machine.armv7m.fpcontext import FpContext
     from fwgen.machine.armv7m.state import CoreState
     from fwgen.machine.armv7m.traps import Traps
@@ -35,12 +35,17 @@ class Conditional:
     """Runs what must not be left to the engine. ``run_one`` runs a single instruction."""
 
     def __init__(
-        self, core: CoreState, traps: Traps, context: FpContext, run_one: Callable[[], None]
+        self,
+        core: CoreState,
+        traps: Traps,
+        context: FpContext,
+        book: Codebook,
+        run_one: Callable[[], None],
     ) -> None:
         self._core = core
         self._engine = core.engine
         self._at = core.at
-        self._traps, self._context, self._run_one = traps, context, run_one
+        self._traps, self._context, self._book, self._run_one = traps, context, book, run_one
         self._within = False
 
     def here(self) -> None:
@@ -88,8 +93,7 @@ class Conditional:
         """Go on behind an instruction that is done, or that its condition keeps from being run."""
         core, at = self._core, self._at
         size = 4 if is_wide(first) else 2
-        code = (first | second << 16).to_bytes(4, "little")[:size]
-        at.cost += cycles.cost(code, core.kind, core.pace).total
+        at.cost += self._book.look_at(core.next_pc, size, it_left(it_of(xpsr))).cost
         core.next_pc += size
         at.start, at.end = NOWHERE_YET, core.next_pc
         if xpsr & IT_BITS:

@@ -119,11 +119,12 @@ class Core(skippable.Core):
         )  # fmt: skip
         self._traps = Traps(self, self._book, self._entry, escalation, self._sleeper, self.debug)
         self.breakpoints = Breakpoints(self, self._traps, self.debug, self._run_one, self._let_skip)
-        self._conditional = Conditional(self, self._traps, self._context, self._run_one)
+        self._conditional = Conditional(self, self._traps, self._context, self._book, self._run_one)
         self._watches = Watches(self, self._traps)
         self._watches.before_fixed = self._conditional.before_fixed
         self._ran: Block | None = None  # changed what is special, and is done
         self._monitored = False
+        self._retimed = False  # the flash
         self._bus = Bus(self, self._book, self._traps, self.debug, self._guard)
         self.debugger = Debugger(self, self._bus)
         self._let_skip(True)
@@ -228,9 +229,17 @@ class Core(skippable.Core):
         self.attend()
 
     def _flash_timing(self, t_ps: int) -> None:
-        """What the flash makes code wait changed."""
-        self._book.fetch.forget()
-        self._book.forget()
+        """What the flash makes code wait changed: from the next instruction on."""
+        at, block = self.at, self._book.running()
+        if self.access_pc is not None and block is not None and block.has_it:
+            # The engine is not stopped within this block: what is left of it is another one.
+            offset, into = block.following(self.access_pc)
+            if offset < block.size:
+                at.cycle, at.start = at.cycle + into, block.address + offset
+                at.cost = self._book.look_at(at.start, at.end - at.start).cost
+            self._book.forget()
+        self._retimed = True
+        self.attend()
 
     def _clock_changed(self, t_ps: int) -> None:
         """What is due comes after another number of cycles now."""
@@ -452,6 +461,10 @@ class Core(skippable.Core):
 
     def _settle(self) -> None:
         """What registers were written to that changes how code runs."""
+        if self._retimed:
+            self._retimed = False
+            self._book.fetch.forget()
+            self._book.forget()
         if self._watches.stale:
             self._watches.renew()
         if self._guard.stale:

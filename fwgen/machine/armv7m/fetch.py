@@ -1,10 +1,13 @@
 """What the flash makes code wait for. RM0368 §3.4.
 
 The flash gives a line of 128 bits at a time, after its wait states. The line at hand costs nothing
-more; what else a line costs depends on the prefetch buffer and the caches:
+more. What an instruction waits depends on the path alone: on where it lies, and whether it follows
+what ran before or was branched to from another line. What else a line costs depends on the prefetch
+buffer and the caches:
 
 - Without them each line waits in full, whether it follows or is branched to; a branch within the
-  line at hand does not. So does a constant beside the code (a load relative to pc).
+  line at hand does not, but to its start. So does a constant beside the code (a load relative to
+  pc). An instruction that reaches into the next line waits for that.
 - The prefetch buffer gets the line that follows while the one before runs.
 - The instruction cache keeps 64 lines, the least recently used goes first: as long as no more were
   run since the cost was last asked for, code does not wait. Beyond that the manual leaves it to
@@ -12,7 +15,11 @@ more; what else a line costs depends on the prefetch buffer and the caches:
 - The data cache keeps 8 lines, of all that is read: only "most" waits for a constant.
 
 Not modelled: the first fetch of a line into a cache (64 times the wait states, once); constants
-that are read through a pointer; the waits of DMA and core for each other.
+that are read through a pointer; the waits of DMA and core for each other. A branch to the start of
+the line that it is in waits as if that line followed. How long a line ran before the prefetched one
+is needed: "typical" takes the 4 cycles that the manual gives as the least, also where a branch led
+into the middle of the line; "least" has it always come in time. Handlers, and code that is returned
+to, are fetched beside the stack: they wait as what follows does ("most": ``vector``).
 """
 
 from __future__ import annotations
@@ -62,21 +69,24 @@ class Fetch:
         """The caches are switched, or the code is new."""
         self._lines.clear()
 
-    def line(self, address: int, cycles_in: int) -> int:
-        """What the instruction at ``address``, so far into a straight run, waits for its line."""
-        latency = self._latency
-        if not latency or address & 15 or not self._core.in_flash(address) or self._hits:
+    def line(self, address: int, size: int) -> int:
+        """What an instruction waits for the line that it is the first to reach, if it is."""
+        latency, last = self._latency, address + size - 1
+        if not latency or last & 15 >= size or not self._core.in_flash(address) or self._hits:
             return 0
-        if self._core.flash.prefetch and self._core.pace != "most":
-            return max(0, latency - min(cycles_in, _LINE_CYCLES))
-        return latency
+        if not self._core.flash.prefetch or self._core.pace == "most":
+            return latency
+        return 0 if self._core.pace == "least" else max(0, latency - _LINE_CYCLES)
 
-    def landing(self, address: int) -> int:
-        """What a branch from another line waits; at the start of a line, ``line`` has it."""
+    def landing(self, address: int, size: int) -> int:
+        """What a branch from another line waits for an instruction, beyond its ``line``."""
         latency = self._latency
-        if not latency or not address & 15 or not self._core.in_flash(address) or self._hits:
+        if not latency or not self._core.in_flash(address) or self._hits:
             return 0
-        return 0 if self._core.flash.prefetch and self._core.pace == "least" else latency
+        if self._core.flash.prefetch and self._core.pace == "least":
+            return 0
+        lines = (address + size - 1 >> LINE) - (address >> LINE) + 1
+        return lines * latency - self.line(address, size)
 
     def literal(self, address: int) -> int:
         """What a load relative to pc, at ``address``, waits for its constant."""

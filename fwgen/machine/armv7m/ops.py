@@ -65,6 +65,7 @@ def translate(block: Block, *, aligned: bool = False) -> list[Op] | None:
         return None
     code, size, at = block.code, block.size, 0
     sound = size if block.problem is None else block.problem.offset
+    stops = dict(block.stops)
     conditions: list[int] = []  # of the instructions left in the IT block
     ops: list[Op] = []
     while at < size:
@@ -88,7 +89,7 @@ def translate(block: Block, *, aligned: bool = False) -> list[Op] | None:
         if condition != AL and steps:
             steps.insert(0, Step(Kind.SKIP, condition=condition, x=len(steps)))
         made = [_placed(block, at, step) for step in steps or [Step(Kind.NOTHING)]]
-        made[0].stop = at > 0 and not in_it
+        made[0].stop = stops.get(at, -1)
         ops += made
         at = end
     else:
@@ -99,7 +100,7 @@ def translate(block: Block, *, aligned: bool = False) -> list[Op] | None:
 
 
 def _placed(block: Block, at: int, step: Step) -> Op:
-    return Op(*step[:8], step.imm & M, block.address + at & M, block.prefix[at >> 1], -1)
+    return Op(*step[:8], step.imm & M, block.address + at & M, block.prefix[at >> 1], -1, -1)
 
 
 def _conditions(op: int) -> list[int]:

@@ -46,8 +46,9 @@ def by_instruction(block: Block, cycles: int, times: int) -> Mapping[int, int]:
     What goes beyond the block's own cost (refills, exceptions) is the last one's, which branched.
     """
     offsets = [0, *(offset for offset, _ in block.stops)]
-    ends = [*(block.prefix[offset >> 1] for offset in offsets[1:]), block.cost]
-    costs = [end - block.prefix[offset >> 1] for offset, end in zip(offsets, ends, strict=True)]
+    begins = [0, *(before for _, before in block.stops)]
+    ends = [*begins[1:], block.cost]
+    costs = [end - begin for begin, end in zip(begins, ends, strict=True)]
     own = sum(costs)
     times = min(times, cycles // own) if own else 0
     made = {

@@ -110,7 +110,7 @@ class Traps:
         at = self._at
         block = self._book.running()
         if block is not None and at.start <= pc < at.end:
-            at.cost = block.before(pc)
+            at.cost = block.reached(pc)
             at.end = pc  # going on there is no branch out of the block, and costs no refill
         self._core.next_pc = pc
 

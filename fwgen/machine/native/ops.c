@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { UNALIGNED = 4, LINE = 4, MOST_REFILL = 3 }; /* as in blocks.c */
-enum { LAYOUT = 2 };
+enum { LAYOUT = 3 };
 enum { SP = 13, LR = 14, PC = 15, HELD = 16, ZERO = 17, REGISTERS = 18 };
 enum { MEMORY_ONLY = -1 };       /* a cycle: what lies outside the areas is refused */
 enum { KEEP = 2, SHIFTED = 3 }; /* of the carry; else it is the carry itself */
@@ -26,8 +26,7 @@ struct Op {
     uint32_t imm, address;
     int32_t before; /* cycles from the start of the block */
     int32_t link;   /* where in the runs the block at `imm` is: a guess */
-    uint8_t stop;   /* before it the core may pause */
-    uint8_t unused[3];
+    int32_t stop;   /* as `before` where the core may pause before it, less its wait; or -1 */
 };
 
 /* Pairs: with an immediate, and with a register. As native/ops.py has them. */
@@ -380,9 +379,9 @@ block:
     }
 
     for (; op < stop; op++) {
-        if (op->before >= slack && op->stop) {
+        if (op->stop >= slack && op->stop >= 0) {
             next = op->address;
-            cost = op->before;
+            cost = op->stop;
             hart->start = end = next;
             how = PAUSED;
             why = 0;

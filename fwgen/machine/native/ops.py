@@ -9,7 +9,7 @@ from typing import Any
 
 from fwgen.machine import native
 
-LAYOUT = 2  # of the structures, as the library was built with
+LAYOUT = 3  # of the structures, as the library was built with
 
 HELD, ZERO = 16, 17  # registers that the core does not have: a value between two ops, and 0
 KEEP, SHIFTED = 2, 3  # what becomes of the carry; 0 and 1 are what it becomes
@@ -47,8 +47,7 @@ class Op(ctypes.Structure):
         ("address", ctypes.c_uint32),
         ("before", ctypes.c_int32),
         ("link", ctypes.c_int32),
-        ("stop", ctypes.c_uint8),
-        ("unused", ctypes.c_uint8 * 3),
+        ("stop", ctypes.c_int32),
     )  # fmt: skip
 
 

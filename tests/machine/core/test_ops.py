@@ -65,10 +65,10 @@ class NoWait:
     def __init__(self, landing: int = 0) -> None:
         self._landing = landing
 
-    def landing(self, _address: int) -> int:
+    def landing(self, _address: int, _size: int) -> int:
         return self._landing
 
-    def line(self, _address: int, _before: int) -> int:
+    def line(self, _address: int, _size: int) -> int:
         return 0
 
     def literal(self, _address: int) -> int:
