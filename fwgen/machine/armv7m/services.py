@@ -89,13 +89,11 @@ class Services:
         core = self._core
         state = core.exceptions
         busy = getattr(core.flash, "busy_until_ps", 0) > core.now_ps
-        # Where code waits for the flash, what a run costs depends on where it was cut.
-        apart = self._book.in_ram or self._book.fetch.waits
         return (
             core.sleeps_evenly
             and not state.active
             and not state.pending & state.enabled
-            and not (core.watching or core.looked_at or apart or busy)
+            and not (core.watching or core.looked_at or self._book.in_ram or busy)
         )
 
     def _handler(self, number: int) -> int | None:

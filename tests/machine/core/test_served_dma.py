@@ -291,6 +291,8 @@ BEFORE = {
     "process stack": f"ldr r0, ={STACK - 0x800:#x}\nmsr psp, r0\nmovs r0, #2\nmsr control, r0\nisb",
     "unprivileged": None,
     "sleeps on exit": "ldr r0, =0xe000ed10\nmovs r1, #2\nstr r1, [r0]\ndsb",
+    "flash that waits": "ldr r0, =0x40023c00\nmovs r1, #3\nstr r1, [r0]",
+    "flash with prefetch": "ldr r0, =0x40023c00\nldr r1, =0x107\nstr r1, [r0]",
 }
 
 

@@ -352,6 +352,7 @@ def test_a_flag_cleared_with_the_last_store_is_told(board: Board, gap: int) -> N
 
 USES_FP = "ldr r0, =0xe000ed88\nldr r1, =0xf00000\nstr r1, [r0]\ndsb\nisb\nvmov.f32 s0, #1.0"
 TRAPS = "ldr r0, =0xe000ed14\nldr r1, =0x218\nstr r1, [r0]\ndsb"  # CCR
+FLASH_WAITS = "ldr r0, =0x40023c00\nldr r1, ={acr}\nstr r1, [r0]"
 BEFORE = {
     "floating point": USES_FP,
     "process stack": f"ldr r0, ={STACK - 0x800:#x}\nmsr psp, r0\nmovs r0, #2\nmsr control, r0\nisb",
@@ -362,6 +363,8 @@ BEFORE = {
     "stack not aligned": "sub sp, #4",
     "traps": TRAPS,
     "flash with caches": "ldr r0, =0x40023c00\nldr r1, =0x703\nstr r1, [r0]",
+    "flash that waits": FLASH_WAITS.format(acr=3),
+    "flash with prefetch": FLASH_WAITS.format(acr=0x507),
 }
 
 
@@ -374,13 +377,6 @@ def test_whatever_is_interrupted_is_served(
     one = Firmware(HANDLERS[handler], WAITS[wait], before=BEFORE[before], brr=32, baud=500_000)
     _, served = both_ways(board, replace(one, length=200), 6 * MS)
     assert served > 150
-
-
-@pytest.mark.parametrize("acr", ["0x3", "0x103"])
-def test_where_code_waits_for_the_flash_the_engine_serves(board: Board, acr: str) -> None:
-    before = f"ldr r0, =0x40023c00\nldr r1, ={acr}\nstr r1, [r0]"
-    _, served = both_ways(board, Firmware(before=before), 3 * MS)
-    assert served == 0
 
 
 def test_a_core_that_sleeps_on_exit_is_served(board: Board) -> None:
@@ -469,6 +465,7 @@ firmwares = st.builds(
     ticks=st.sampled_from((0, 0, 2000, 16_000)),
     priority=st.sampled_from((0, 0x10, 0xF0)),
     late=lates,
+    before=st.sampled_from(("", "", FLASH_WAITS.format(acr=2), FLASH_WAITS.format(acr=0x105))),
     cuts=st.lists(st.integers(0, 4 * MS), max_size=3).map(tuple),
 )
 
