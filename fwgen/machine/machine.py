@@ -305,6 +305,25 @@ class Machine:
         if not recorder.keeps:  # what was kept before it was too much
             recorder.events[:] = [e for e in heard if e.t_ps < self.core.now_ps]
 
+    @property
+    def stuck(self) -> str:
+        """Why a fault has ended what the firmware does; "" while it, or a watchdog, goes on."""
+        if any(peripheral.watches for peripheral in self.soc.peripherals.values()):
+            return ""
+        return self.core.stuck
+
+    def give_up(self, why: Callable[[], str]) -> None:
+        """Ask ``why`` now and then; once it says something, no more time passes.
+
+        The trace then ends there, with a Gap that says so.
+        """
+
+        def lasts() -> bool:
+            self._ran_out = self._ran_out or why()
+            return not self._ran_out
+
+        self.core.patience = lasts
+
     def listen(self, listener: Callable[[Event], None], *, at_once: bool = True) -> None:
         """Hear each event as it happens.
 

@@ -245,6 +245,11 @@ class Peripheral:
         """What a run that ends at ``t_ps`` leaves open, as evidence; told without effects."""
         return ()
 
+    @property
+    def watches(self) -> bool:
+        """Whether it resets the chip unless the firmware goes on."""
+        return False
+
     def irq(self, t_ps: int, request: str, level: bool) -> None:
         """Raise or lower an interrupt request line, by its name in the chip file."""
         self.soc.interrupts.set(self.spec.irqs[request], f"{self.name}.{request}", level, t_ps)

@@ -22,6 +22,7 @@ from fwgen.image.load import load_image
 from fwgen.trace import SerialByte, load_trace
 from fwgen.units import PS_PER_MS, PS_PER_S
 from fwgen.virtual.gdb.packets import framed
+from tests.machine.core.firmware import GPIOA, firmware
 
 from .conftest import BOARD
 from .firmware import hex_of
@@ -134,9 +135,89 @@ def test_a_fault_is_reported_and_is_the_exit_code(live: Live, made: Callable[[st
     ran = live(made("overflow"), "--for", "1s")
     assert ran.returncode == 1
     report = " ".join(ran.stderr.decode().split())
+    assert "fwgen: ran 3.841 ms, 3 faults, " in report
     assert "HardFault" in report
     assert "push {r0, r1}" in report
     assert "the stack ran out of RAM" in report
+
+
+BUS_FAULT = "ldr r0, =0xe000ed24\n ldr r1, =0x20000\n str r1, [r0]\n"  # SHCSR.BUSFAULTENA
+STEP_OVER = "ldr r1, [sp, #24]\n adds r1, #2\n str r1, [sp, #24]\n bx lr\n"
+PROBE = "ldr r0, =0x60000000\nprobe: ldr r1, [r0, #8]\n"
+LIGHT = f"{GPIOA}\n movs r1, #32\n str r1, [r0, #20]\n"  # LD2 on
+LIGHT_LATER = f"ldr r2, =800000\nwait: subs r2, #1\n bne wait\n {LIGHT}"  # beyond 100 ms
+FEED = "ldr r0, =0x40003000\n ldr r1, =0xcccc\n str r1, [r0]\n"  # IWDG: 512 ms, never fed
+HANDLED = {
+    "probes an address": (
+        f"start: {BUS_FAULT}{PROBE}{LIGHT_LATER}end: b end\nbus: {STEP_OVER}", {5: "bus"},
+        ("1 fault", "LD2 changed 1 time", "BusFault"),
+    ),
+    "works on in the handler": (
+        f"start: {PROBE}end: b end\nhard: {GPIOA}"
+        "blink: ldr r2, =400000\nwait: subs r2, #1\n bne wait\n"
+        "ldr r1, [r0, #20]\n eor r1, r1, #32\n str r1, [r0, #20]\n b blink", {3: "hard"},
+        ("1 fault", "LD2 changed 9 times", "HardFault"),
+    ),
+    "resets": (
+        f"start: {PROBE}end: b end\n"
+        "hard: ldr r2, =800000\nwait: subs r2, #1\n bne wait\n"
+        "ldr r0, =0xe000ed0c\n ldr r1, =0x05fa0004\n str r1, [r0]\nlast: b last", {3: "hard"},
+        ("reset (SFTRSTF)", "HardFault"),
+    ),
+    "is reset by its watchdog": (
+        f"start: {FEED}{PROBE}end: b end\nhard: b hard", {3: "hard"},
+        ("reset (IWDGRSTF)", "HardFault"),
+    ),
+    "locks up under a watchdog": (
+        f"start: {FEED}{PROBE}end: b end\nhard: udf #0", {3: "hard"},
+        ("reset (IWDGRSTF)", "Lockup"),
+    ),
+    "is interrupted in its handler": (
+        "start: ldr r0, =0xe000ed18\n ldr r1, =0xf000\n str r1, [r0]\n"  # BusFault below all
+        "ldr r0, =0xe000e010\n ldr r1, =1599999\n str r1, [r0, #4]\n movs r1, #7\n str r1, [r0]\n"
+        f"{BUS_FAULT}{PROBE}end: b end\nbus: b bus\ntick: {LIGHT} bx lr", {5: "bus", 15: "tick"},
+        ("1 fault", "LD2 changed 1 time", "BusFault"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HANDLED)
+def test_firmware_goes_on_after_a_fault_as_its_handler_has_it(
+    live: Live, tmp_path: Path, what: str
+) -> None:
+    text, vectors, said = HANDLED[what]
+    image = tmp_path / "faults.hex"
+    fwgen.write_hex(firmware(text, vectors), image)
+    ran = live(image, "--for", "700ms")
+    assert ran.returncode == 1
+    told = " ".join(ran.stderr.decode().split())
+    assert "fwgen: ran 700 ms, " in told
+    assert "touched 0x60000008, where there is nothing" in told
+    for part in said:
+        assert part in told
+
+
+ENDS = {
+    "spins": ("hard: b hard", "the handler of HardFault only spins", 1),
+    "sleeps for ever": ("hard: cpsid i\nl: wfi\n nop\n b.w l", "HardFault only spins", 1),
+    "locks up": ("hard: udf #0", "the core is locked up", 2),
+    "returns to the culprit": ("hard: bx lr", "the handler returns to what faults again", 0),
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_a_run_ends_where_a_fault_has_ended_the_firmware(
+    live: Live, tmp_path: Path, what: str
+) -> None:
+    handler, why, faults = ENDS[what]
+    image = tmp_path / "faults.hex"
+    fwgen.write_hex(firmware(f"start: {PROBE}end: b end\n{handler}", {3: "hard"}), image)
+    ran = live(image)  # without an end of its own
+    assert ran.returncode == 1
+    told = ran.stderr.decode()
+    assert f"{why}: the run ends\n" in told
+    assert not faults or f"s, {faults} fault" in told
+    assert "CFSR.PRECISERR" in told
 
 
 def test_hazards_and_gaps_are_told_once(live: Live, made: Callable[[str], Path]) -> None:

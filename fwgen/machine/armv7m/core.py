@@ -57,6 +57,7 @@ from fwgen.machine.armv7m.state import (
     STEPPING,
     look_around,
 )  # fmt: skip
+from fwgen.machine.armv7m.stuck import why_stuck
 from fwgen.machine.armv7m.symbolic import NotLinear
 from fwgen.machine.armv7m.traps import Traps
 from fwgen.machine.armv7m.watch import Watches
@@ -392,6 +393,11 @@ class Core(skippable.Core):
         self.arm()
         if not self.lasts():
             self.pause()
+
+    @property
+    def stuck(self) -> str:
+        """Why a fault has ended what the firmware does, until a reset or NMI; "" if it goes on."""
+        return why_stuck(self)
 
     def lasts(self) -> bool:
         """Whether there is patience left; once there is none, the core has given up."""

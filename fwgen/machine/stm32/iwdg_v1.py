@@ -83,8 +83,8 @@ class Iwdg(Peripheral, registers="stm32.iwdg_v1"):
         return (Hazard.of("watchdog-unfed", said, max(0, t_ps - 1)),)
 
     @property
-    def running(self) -> bool:
-        """Whether it was started."""
+    def watches(self) -> bool:
+        """Once started it resets whoever does not feed it (§15.3)."""
         return self._running
 
     # ------------------------------------------------------------------ registers

@@ -72,6 +72,11 @@ class Wwdg(Peripheral, registers="stm32.wwdg_v1"):
         )  # fmt: skip
         return (hazard,)
 
+    @property
+    def watches(self) -> bool:
+        """WDGA is set: it resets whoever does not feed it (§16.3)."""
+        return bool(self.cr.WDGA)
+
     # ------------------------------------------------------------------ registers
 
     @cr.on_peek
