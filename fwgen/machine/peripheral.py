@@ -356,6 +356,12 @@ class Peripheral:
             value, until = state.value, NEVER
         return Peek(((value & state.readable) >> (8 * lane)) & ((1 << (8 * size)) - 1), until)
 
+    def looked(self, offset: int, t_ps: int) -> None:
+        """Reads that ``peek`` foresaw were left out: do what the last of them leaves behind."""
+        found = self._by_offset.get(offset)
+        if found is not None and found[1].reader is not None and found[1].peeker is not None:
+            found[1].reader(self, t_ps)
+
     def keeps(self, offset: int, size: int, written: int) -> bool:
         """Whether a write would leave all as it is; False where that is not known."""
         found = self._by_offset.get(offset)

@@ -14,6 +14,7 @@ time round is one step of the outer one.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from fwgen.machine.armv7m import engine as eng
@@ -109,6 +110,10 @@ class Loop:
         branches = made is not None and (made.condition is not None or made.writes >> PC & 1)
         self.whole &= bool(branches) and block.problem is None
 
+    def timed(self) -> Iterator[tuple[Step, int]]:
+        """Each step, and cycles into the iteration of the access that it makes."""
+        return zip(self.steps, self._into, strict=True)
+
     def place_from(self, cycles_in: int) -> tuple[int, int]:
         """The first place to pause not before: which mark, and how much later it comes."""
         for index, (cycles, _, _) in enumerate(self.marks):
@@ -164,6 +169,7 @@ class Loop:
             return 0, False, None
         if times < room or walk.bound <= room or room < 0:
             settle(core, walk, times - 1)
+            _leave_looks(core, walk, cycle + (times - 1) * self.cycles)
             return times, times == walk.bound, None
         return times, False, self._cut(core, walk, cycle, times, due)
 
@@ -171,7 +177,9 @@ class Loop:
         self, core: Core, walk: Walk, cycle: int, times: int, due: int
     ) -> tuple[int, int] | None:
         """After ``times`` iterations, go on to the first place to pause not before ``due``."""
-        into = due - cycle - times * self.cycles
+        last = cycle + (times - 1) * self.cycles
+        _leave_looks(core, walk, last)
+        into = due - last - self.cycles
         found = next((mark for mark in self.marks if mark[0] >= into), None)
         if not into or found is None or found[1] == NO_PLACE:
             settle(core, walk, times - 1)
@@ -193,6 +201,7 @@ class Loop:
         for step, rest.into in zip(self.steps[:count], self._into, strict=False):
             step(rest)
         settle(core, rest, 0)
+        _leave_looks(core, rest, last + self.cycles)
         return cycles, address
 
     def _walk(
@@ -206,7 +215,7 @@ class Loop:
         still = Still(core.latch_at)
         walk = Walk(list(registers), list(slopes), cells, core.foresee(cycle), still)
         walk.counter = self._counter(core, cycle)
-        for step, walk.into in zip(self.steps, self._into, strict=True):
+        for step, walk.into in self.timed():
             step(walk)
         return walk
 
@@ -261,6 +270,12 @@ def settle(core: Core, walk: Walk, k: int) -> None:
     for address, (size, value, slope) in walk.cells.items():
         cell = (value + slope * k) & ((1 << (8 * size)) - 1)
         core.memory.write_ram(address, cell.to_bytes(size, "little"))
+
+
+def _leave_looks(core: Core, walk: Walk, cycle: int) -> None:
+    """What an iteration that began at ``cycle`` read outside memory, it has read."""
+    for address, into in sorted(walk.looks.items(), key=itemgetter(1)):
+        core.looked(address, cycle + into)
 
 
 def instructions(
@@ -379,14 +394,17 @@ def _repeat(inner: Inner) -> Step:
     Within it no condition may rest on what the outer loop changes, so that the trip count holds;
     then what the first iteration adds, every iteration adds.
     """
-    steps, live, times = inner.loop.steps, inner.loop.live, inner.times
+    loop, live, times = inner.loop, inner.loop.live, inner.times
     registers = [number for number in range(15) if live >> number & 1]
 
     def once(walk: Walk) -> dict[int, int]:
         """Run one iteration. Gives what it adds: by register, or by -1 - address of a cell."""
         r, s, cells = list(walk.r), list(walk.s), dict(walk.cells)
-        for step in steps:
+        end = walk.into
+        for step, into in loop.timed():
+            walk.into = end - loop.cycles + into  # as in the last iteration
             step(walk)
+        walk.into = end
         if any(walk.s[number] != s[number] for number in registers):
             raise NotLinear("an inner loop that adds what grows")
         added = {number: (walk.r[number] - r[number]) & M for number in registers}

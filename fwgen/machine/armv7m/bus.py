@@ -132,6 +132,12 @@ class Bus:
 
         return fetch
 
+    def looked(self, address: int, cycle: int) -> None:
+        """Reads that were foreseen were left out, the last one at a cycle."""
+        spec = self.spec_at(address)
+        if spec is not None:
+            self._soc.bus_looked(spec, address - spec.base, self._hclk.time_of(cycle))
+
     def count_at(self, address: int, cycle: int) -> tuple[int, int, int] | None:
         """A register that counts cycles: its value at one, what each adds, until when so."""
         spec = self.spec_at(address)

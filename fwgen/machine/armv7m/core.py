@@ -652,6 +652,10 @@ class Core(skippable.Core):
         """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""
         return self._bus.foresee(cycle)
 
+    def looked(self, address: int, cycle: int) -> None:
+        """Reads that were foreseen were left out, the last one at a cycle."""
+        self._bus.looked(address, cycle)
+
     def count_at(self, address: int, cycle: int) -> tuple[int, int, int] | None:
         """A register that counts cycles: its value at one, what each adds, until when (ps) so."""
         return self._bus.count_at(address, cycle)

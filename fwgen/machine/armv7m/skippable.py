@@ -32,6 +32,10 @@ class Core(CoreState):
         """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""
 
     @abstractmethod
+    def looked(self, address: int, cycle: int) -> None:
+        """Reads that were foreseen were left out, the last one at a cycle."""
+
+    @abstractmethod
     def count_at(self, address: int, cycle: int) -> tuple[int, int, int] | None:
         """A register that counts cycles: its value at one, what each adds, until when so."""
 

@@ -27,6 +27,7 @@ M = 0xFFFFFFFF
 TOP = 1 << 32
 ENDLESS = 1 << 62
 PPB = 0xE000_0000  # the core's own peripherals
+PERIPHERALS = 0x4000_0000  # from here on a read may be one that the chip takes note of
 OPAQUE = 0  # the size of a cell of which only the core knows the value
 SP, LR, PC = 13, 14, 15
 EQ, NE, CS, CC, MI, PL, VS, VC, HI, LS, GE, LT, GT, LE, AL = range(15)
@@ -167,8 +168,8 @@ class Walk:
     """
 
     __slots__ = (
-        "bound", "c", "cells", "counter", "fetch", "first", "into", "moves", "nz", "owner", "r",
-        "s", "slopes", "stable_ps", "strict", "v",
+        "bound", "c", "cells", "counter", "fetch", "first", "into", "looks", "moves", "nz", "owner",
+        "r", "s", "slopes", "stable_ps", "strict", "v",
     )  # fmt: skip
 
     def __init__(
@@ -185,6 +186,7 @@ class Walk:
         self.moves = moves
         self.counter: Counter | None = None  # address, cycles -> a register that counts clocks
         self.into = 0  # cycles into the iteration at which the step that runs accesses memory
+        self.looks: dict[int, int] = {}  # address of a peripheral -> ``into`` of the last read
         self.cells: dict[int, tuple[int, int, int]] = {}  # address -> size, value, slope
         self.first: dict[int, tuple[int, int]] = {}  # cells read before written: value, slope
         self.owner: dict[int, int] = {}  # byte -> address of its cell
@@ -201,7 +203,7 @@ class Walk:
         other = Walk(list(self.r), list(self.s), self.slopes, self.fetch, moves)
         other.cells, other.first, other.owner = dict(self.cells), dict(self.first), dict(self.owner)
         other.nz, other.c, other.v = self.nz, self.c, self.v
-        other.counter, other.into = self.counter, self.into
+        other.counter, other.into, other.looks = self.counter, self.into, dict(self.looks)
         other.bound, other.stable_ps, other.strict = self.bound, self.stable_ps, self.strict
         return other
 
@@ -220,6 +222,7 @@ class Walk:
                 if self.strict:
                     raise NotLinear("a counter read in an inner loop")
                 self.stable_ps = min(self.stable_ps, counted[2])
+                self.looks[address] = self.into
                 return counted[0], counted[1]
         found = self.fetch(address, size)
         if found is None:
@@ -228,6 +231,8 @@ class Walk:
         if until is not None:  # a peripheral or constant memory: nothing to remember
             if until < self.stable_ps:
                 self.stable_ps = until
+            if address >= PERIPHERALS:
+                self.looks[address] = self.into
             return value if self.moves is None else self.moves.read(address, size, value), 0
         slope = self.slopes.get(address, 0)
         self._claim(address, size)

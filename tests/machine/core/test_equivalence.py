@@ -7,6 +7,7 @@ peripherals and for what an interrupt handler counts.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from fwgen.board import load_board
 from fwgen.board.types import Board
+from fwgen.contract import Send, Stimulus
 from fwgen.errors import BenchError, EmissionError
 from fwgen.machine import Machine
 from fwgen.machine.armv7m.engine import GENERAL, XPSR
@@ -150,9 +152,26 @@ tick:
 """
 
 
+LEFT = ("_seen", "_modf_seen", "_read_since_ovr")  # what reads leave behind in a peripheral
+
+
 def state(machine: Machine) -> dict[str, object]:
-    core = machine.core
+    core, soc = machine.core, machine.soc
     return {
+        "asked": soc.asked_ps,
+        "flags read": soc.flags_read,
+        "looked": {
+            (name, what): getattr(one, what)
+            for name, one in soc.peripherals.items()
+            for what in LEFT
+            if hasattr(one, what)
+        },
+        "status": {
+            (name, register): state.value
+            for name, one in soc.peripherals.items()
+            for register, state in one.states.items()
+            if register in ("SR", "SR1", "SR2")
+        },
         "registers": core.engine.read_many(GENERAL)[:15],
         "xpsr": core.engine.read(XPSR),
         "pc": core.pc,
@@ -176,13 +195,21 @@ COUNTING = """
 """  # CYCCNT runs
 
 
-def same_run(text: str, vectors: dict[int, str], spans: list[int], board: Board = BOARD) -> None:
+def same_run(
+    text: str,
+    vectors: dict[int, str],
+    spans: list[int],
+    board: Board = BOARD,
+    stimuli: Sequence[Stimulus] = (),
+) -> None:
     image = firmware(text, vectors)
     plainly = Machine(board, accelerate=False, native=False)
     others = [Machine(board, **way) for way in WAYS]
     try:
         for machine in (plainly, *others):
             machine.load(image)
+            for stimulus in stimuli:
+                machine.stimulate(stimulus)
         for span in spans:
             plainly.advance(span)
             wanted = state(plainly)
@@ -216,6 +243,92 @@ def test_random_loops_run_the_same_however_they_are_sped_up(body, period, spans,
     except EmissionError:
         return  # a register that an encoding does not take
     same_run(text, {15: "tick"}, sorted(spans))
+
+
+PORT = """
+    ldr r5, =0x40023830
+    movs r1, #1
+    str r1, [r5]
+    ldr r1, =0x20000
+    str r1, [r5, #16]
+    nop
+    nop
+    nop
+    nop
+    ldr r5, =0x40020000
+    ldr r1, =0x7700
+    str r1, [r5, #32]
+    ldr r1, =0xa80000a0
+    str r1, [r5]
+    ldr r0, =0x40004400
+    movs r1, #139
+    str r1, [r0, #8]
+    ldr r1, =0x200c
+    str r1, [r0, #12]
+    ldr r5, =0x40020000
+"""  # USART2 at 115200 baud listens; r0 is its base, r5 GPIOA's
+TAKE = """
+tick:
+    ldr r4, =0x20000500
+    {take}
+    ldr r1, [r0, #0]
+    str r1, [r4, #4]
+    bx lr
+"""
+LOOKS = ("ldr r1, [r0, #0]", "ldr r2, [r5, #16]", "nop", "adds r3, #1", "ldrh r1, [r0, #0]")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    body=st.lists(st.sampled_from(LOOKS), min_size=1, max_size=6),
+    inner=st.lists(st.sampled_from(LOOKS), max_size=3),
+    period=st.integers(1500, 9000),
+    take=st.sampled_from(("ldr r1, [r0, #4]\n str r1, [r4]", "nop")),
+    first=st.integers(10**6, 10**8),
+    count=st.integers(0, 5),
+    spans=st.lists(st.integers(10**6, 10**9), min_size=1, max_size=4),
+)
+def test_a_loop_that_polls_a_port_leaves_behind_what_its_last_look_does(
+    body, inner, period, take, first, count, spans
+) -> None:
+    # The handler reads DR: which flags that clears follows from the last read of SR before it.
+    wait = "\n ".join(body)
+    if inner:
+        lines = "\n ".join(inner)
+        wait += f"\n movs r6, #30\nagain: {lines}\n subs r6, #1\n bne again"
+    text = (
+        f"start:\n{PORT}\n{TICK.format(period=period).replace('r0', 'r4')}\n movs r3, #0\n"
+        f"wait: {wait}\n b wait\n{TAKE.format(take=take)}"
+    )
+    sent = [Send("console", first, bytes(range(count)))] if count else []
+    same_run(text, {15: "tick"}, sorted(spans), stimuli=sent)
+
+
+@pytest.mark.parametrize("nops", range(8))
+def test_an_overrun_that_a_skipped_loop_saw_is_cleared_by_the_read_of_dr(nops) -> None:
+    # SR is read once in some 20 cycles, and the second byte's overrun comes between two reads.
+    more = "nop\n" * nops
+    text = f"""
+    start:
+        {PORT}
+        {TICK.format(period=15999).replace("r0", "r4")}
+        {more}
+    wait:
+        ldr r1, [r0, #0]
+        nop
+        nop
+        nop
+        nop
+        nop
+        nop
+        nop
+        b wait
+    tick:
+        ldr r4, =0x20000500
+        ldr r1, [r0, #4]
+        bx lr
+    """
+    same_run(text, {15: "tick"}, [10**9, 2 * 10**9], stimuli=[Send("console", 10**6, b"abcd")])
 
 
 WAITS = {

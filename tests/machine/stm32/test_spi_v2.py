@@ -321,3 +321,16 @@ def test_the_clock_on_no_pin_is_a_hazard() -> None:
     soc.write("SPI1", "DR", 1)
     soc.run_until(soc.now_ps + 9 * US)
     assert [h.code for h in hazards(soc)] == ["spi-not-connected"]
+
+
+@pytest.mark.parametrize("flag", ["UDR", "FRE"])
+def test_a_read_of_sr_that_clears_a_flag_is_not_foreseen_to_repeat(flag: str) -> None:
+    soc = soc_with()
+    port = soc.peripherals["SPI1"]
+    status = port.sr.spec.offset
+    assert port.peek(status, 4, soc.now_ps).stable_until_ps > soc.now_ps
+    port.sr.set(**{flag: 1})
+    assert port.peek(status, 4, soc.now_ps).stable_until_ps == soc.now_ps
+    shown = soc.read("SPI1", "SR")
+    assert shown & port.sr.mask(flag)
+    assert soc.read("SPI1", "SR") == shown & ~port.sr.mask(flag)

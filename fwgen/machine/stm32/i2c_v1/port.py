@@ -182,7 +182,8 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
 
     @sr2.on_peek
     def _peek_2(self, t_ps: int) -> Peek:
-        return Peek(self.sr2.value, NEVER)
+        # While ADDR is set, a read of SR1 and one of SR2 clear it.
+        return Peek(self.sr2.value, t_ps if self.sr1.ADDR else NEVER)
 
     def _addressed(self, t_ps: int) -> None:
         """Software has seen ADDR."""

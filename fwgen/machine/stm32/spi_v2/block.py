@@ -83,7 +83,9 @@ class Block(Peripheral, registers="stm32.spi_v2"):
 
     @sr.on_peek
     def _peek_status(self, t_ps: int) -> Peek:
-        return Peek(self.sr.value, NEVER)  # every change comes with an event or an access
+        value = self.sr.value
+        clears = value & (FRE | UDR) or (value & OVR and self._read_since_ovr)
+        return Peek(value, t_ps if clears else NEVER)  # else it changes with an event or an access
 
     @sr.on_write
     def _status_written(self, t_ps: int, _written: int, _before: int) -> None:
