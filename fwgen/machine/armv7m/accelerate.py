@@ -3,8 +3,8 @@
 The block hook counts backward entries. At a loop that has been entered often the path of one
 iteration is recorded, then read symbolically (``symbolic``): if every register, flag and memory
 cell grows by a constant, all conditions keep their outcome for n iterations, nothing is written
-outside RAM (but a pin may be set to what it is) and every peripheral read can be foreseen, then n
-iterations are their closed form.
+outside RAM (but a pin may be set to what it is; PRIMASK, with nothing pending, if it is restored)
+and every peripheral read can be foreseen, then n iterations are their closed form.
 The state afterwards is exactly that of running them, cycles included; the iteration that changes
 something is always run by the engine.
 
@@ -20,7 +20,18 @@ from typing import TYPE_CHECKING
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m.itstate import is_it, it_left, stepped
 from fwgen.machine.armv7m.steps import NOTHING, compares, compile_one
-from fwgen.machine.armv7m.symbolic import AL, ENDLESS, EQ, PC, M, NotLinear, Still, Walk, at
+from fwgen.machine.armv7m.symbolic import (
+    AL,
+    ENDLESS,
+    EQ,
+    PC,
+    PRIMASK,
+    M,
+    NotLinear,
+    Still,
+    Walk,
+    at,
+)
 from fwgen.thumb.forms import is_wide
 
 if TYPE_CHECKING:
@@ -141,10 +152,11 @@ class Loop:
         room = (due - cycle) // self.cycles
         registers = core.engine.read_many(REGISTERS)
         registers.append(0)
-        walk = self._walk(core, registers, cycle, *self._slopes)
+        primask = _primask(core) if (self.live | self.written) >> PRIMASK & 1 else None
+        walk = self._walk(core, registers, cycle, primask, *self._slopes)
         if not self._steady(walk, registers):
             # Not the growth of last time: see what one iteration adds, then hold it to that.
-            walk = self._walk(core, registers, cycle, _ZEROS, {})
+            walk = self._walk(core, registers, cycle, primask, _ZEROS, {})
             slopes = [
                 (after - before) & M if self.live >> number & 1 else 0
                 for number, (before, after) in enumerate(zip(registers, walk.r, strict=True))
@@ -156,9 +168,11 @@ class Loop:
             }
             self._slopes = (slopes, cells)
             if any(slopes) or cells:
-                walk = self._walk(core, registers, cycle, slopes, cells)
+                walk = self._walk(core, registers, cycle, primask, slopes, cells)
                 if not self._steady(walk, registers):
                     raise NotLinear("growth that changes")
+        if walk.primask != primask:
+            raise NotLinear("a mask that stays")
         times = min(room, walk.bound)
         if walk.stable_ps < ENDLESS:
             stable = core.cycle_of(walk.stable_ps)
@@ -188,7 +202,7 @@ class Loop:
         k = times - 1
         registers = [(v + s * k) & M for v, s in zip(walk.r, walk.s, strict=True)]
         rest = Walk(registers, [0] * 16, {}, walk.fetch, walk.moves)
-        rest.owner = walk.owner
+        rest.owner, rest.primask = walk.owner, walk.primask
         for cell, (size, value, slope) in walk.cells.items():
             rest.cells[cell] = size, (value + slope * k) & ((1 << (8 * size)) - 1), 0
         if walk.nz is not None:
@@ -209,12 +223,13 @@ class Loop:
         core: Core,
         registers: list[int],
         cycle: int,
+        primask: int | None,
         slopes: list[int],
         cells: dict[int, int],
     ) -> Walk:
         still = Still(core.latch_at)
         walk = Walk(list(registers), list(slopes), cells, core.foresee(cycle), still)
-        walk.counter = self._counter(core, cycle)
+        walk.counter, walk.primask = self._counter(core, cycle), primask
         for step, walk.into in self.timed():
             step(walk)
         return walk
@@ -257,6 +272,8 @@ def settle(core: Core, walk: Walk, k: int) -> None:
     """Put the core into the state after iteration ``k``."""
     values = [(value + slope * k) & M for value, slope in zip(walk.r, walk.s, strict=True)]
     core.engine.write_many(REGISTERS, values[:15])
+    if walk.primask is not None:
+        core.engine.write(eng.PRIMASK, walk.primask)
     if walk.nz is not None:
         value = at(walk.nz, k)
         flags = (value >> 31) << 3 | (value == 0) << 2
@@ -270,6 +287,19 @@ def settle(core: Core, walk: Walk, k: int) -> None:
     for address, (size, value, slope) in walk.cells.items():
         cell = (value + slope * k) & ((1 << (8 * size)) - 1)
         core.memory.write_ram(address, cell.to_bytes(size, "little"))
+
+
+def _primask(core: Core) -> int:
+    """PRIMASK at the head of a loop that masks interrupts, with none that a mask holds back.
+
+    What comes to be pending comes with an event, up to which is skipped at most.
+    """
+    if core.exceptions.best() is not None:
+        raise NotLinear("an interrupt that a mask may hold back")
+    xpsr, control, primask = core.engine.read_many((eng.XPSR, eng.CONTROL, eng.PRIMASK))
+    if control & 1 and not xpsr & 0x1FF:
+        raise NotLinear("a mask that is out of reach")
+    return primask & 1
 
 
 def _leave_looks(core: Core, walk: Walk, cycle: int) -> None:
@@ -400,11 +430,13 @@ def _repeat(inner: Inner) -> Step:
     def once(walk: Walk) -> dict[int, int]:
         """Run one iteration. Gives what it adds: by register, or by -1 - address of a cell."""
         r, s, cells = list(walk.r), list(walk.s), dict(walk.cells)
-        end = walk.into
+        end, primask = walk.into, walk.primask
         for step, into in loop.timed():
             walk.into = end - loop.cycles + into  # as in the last iteration
             step(walk)
         walk.into = end
+        if walk.primask != primask:
+            raise NotLinear("a mask that an inner loop leaves")
         if any(walk.s[number] != s[number] for number in registers):
             raise NotLinear("an inner loop that adds what grows")
         added = {number: (walk.r[number] - r[number]) & M for number in registers}

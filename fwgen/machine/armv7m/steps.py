@@ -12,6 +12,7 @@ from fwgen.machine.armv7m.symbolic import (
     AL,
     LR,
     PC,
+    PRIMASK,
     SP,
     M,
     NotLinear,
@@ -275,6 +276,17 @@ def _link(address: int, target: int) -> Compiled:
     return Compiled(step, 0, 1 << LR, AL, target)
 
 
+def _read_mask(d: int) -> Compiled:
+    def step(w: Walk) -> None:
+        w.r[d], w.s[d] = w.masked(), 0
+
+    return Compiled(step, 1 << PRIMASK, 1 << d)
+
+
+def _write_mask(operand: Operand, reads: int) -> Compiled:
+    return Compiled(lambda w: w.mask(operand(w)), reads | 1 << PRIMASK, 1 << PRIMASK)
+
+
 NOTHING = Compiled(None, 0, 0)
 
 
@@ -421,6 +433,8 @@ def _miscellaneous(address: int, op: int) -> Compiled | None:
     if op & 0xFE00 == 0xBC00:
         registers = op & 0xFF | (op >> 8 & 1) << PC
         return _multiple(SP, registers, load=True, before=False, back=True)
+    if op in (0xB662, 0xB672):  # CPSIE i, CPSID i
+        return _write_mask(_const(op >> 4 & 1), 0)
     if op == 0xBF00:
         return NOTHING
     return None
@@ -458,6 +472,10 @@ def _wide_branch(address: int, first: int, second: int) -> Compiled | None:
         return NOTHING if second & 0xFF00 == 0x8F00 else None
     if first == 0xF3AF and second == 0x8000:
         return NOTHING
+    if first == 0xF3EF and second & 0xF0FF == 0x8010 and second >> 8 & 15 < SP:
+        return _read_mask(second >> 8 & 15)
+    if first & 0xFFF0 == 0xF380 and second == 0x8810 and first & 15 < SP:
+        return _write_mask(_reg(first & 15), 1 << (first & 15))
     if second >> 12 & 1:  # B.W T4, BL
         j1, j2 = second >> 13 & 1, second >> 11 & 1
         high = ~(j1 ^ sign) & 1, ~(j2 ^ sign) & 1

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 M = 0xFFFFFFFF
 TOP = 1 << 32
 ENDLESS = 1 << 62
+PRIMASK = 16  # counted as a register that a step reads and writes: ``Walk.primask``
 PPB = 0xE000_0000  # the core's own peripherals
 PERIPHERALS = 0x4000_0000  # from here on a read may be one that the chip takes note of
 OPAQUE = 0  # the size of a cell of which only the core knows the value
@@ -169,7 +170,7 @@ class Walk:
 
     __slots__ = (
         "bound", "c", "cells", "counter", "fetch", "first", "into", "looks", "moves", "nz", "owner",
-        "r", "s", "slopes", "stable_ps", "strict", "v",
+        "primask", "r", "s", "slopes", "stable_ps", "strict", "v",
     )  # fmt: skip
 
     def __init__(
@@ -186,6 +187,7 @@ class Walk:
         self.moves = moves
         self.counter: Counter | None = None  # address, cycles -> a register that counts clocks
         self.into = 0  # cycles into the iteration at which the step that runs accesses memory
+        self.primask: int | None = None  # None: nobody may touch it
         self.looks: dict[int, int] = {}  # address of a peripheral -> ``into`` of the last read
         self.cells: dict[int, tuple[int, int, int]] = {}  # address -> size, value, slope
         self.first: dict[int, tuple[int, int]] = {}  # cells read before written: value, slope
@@ -203,6 +205,7 @@ class Walk:
         other = Walk(list(self.r), list(self.s), self.slopes, self.fetch, moves)
         other.cells, other.first, other.owner = dict(self.cells), dict(self.first), dict(self.owner)
         other.nz, other.c, other.v = self.nz, self.c, self.v
+        other.primask = self.primask
         other.counter, other.into, other.looks = self.counter, self.into, dict(self.looks)
         other.bound, other.stable_ps, other.strict = self.bound, self.stable_ps, self.strict
         return other
@@ -283,6 +286,21 @@ class Walk:
         if value > high:
             raise NotLinear("a narrow counter wraps")
         self.limit(until_leaves(value, signed(slope), 0, high))
+
+    # ------------------------------------------------------------------ masks
+
+    def masked(self) -> int:
+        """PRIMASK. Raises NotLinear where it may hold something back."""
+        if self.primask is None:
+            raise NotLinear("a mask that matters")
+        return self.primask
+
+    def mask(self, pair: Pair) -> None:
+        """A write to PRIMASK."""
+        self.masked()
+        if pair[1]:
+            raise NotLinear("a mask that grows")
+        self.primask = pair[0] & 1
 
     # ------------------------------------------------------------------ conditions
 

@@ -54,7 +54,9 @@ def plain(draw) -> str:
                 f"add.w r{d}, r{n}, #{i}", f"sub.w r{d}, r{n}, r{m}, lsl #{j}",
                 f"movw r{d}, #{i * 251}", f"movt r{d}, #{i}", f"mul r{d}, r{n}, r{m}",
                 f"ubfx r{d}, r{n}, #{j}, #5", f"and r{d}, r{n}, #{i}", f"rsb r{d}, r{n}, #{i}",
-                f"push {{r{d}}}\n pop {{r{n}}}", "nop",
+                f"push {{r{d}}}\n pop {{r{n}}}", "nop", "cpsid i", "cpsie i",
+                f"mrs r{d}, primask\n cpsid i\n ldr r{n}, [r0, #{slot}]\n msr primask, r{d}",
+                f"msr primask, r{n}\n mrs r{d}, primask",
                 f"push.w {{r{d}, lr}}\n pop.w {{r{n}, lr}}",
                 f"stm.w r0, {{r{d}, r0}}\n ldm.w r0, {{r{n}, r0}}",
                 f"stmdb.w sp, {{r{d}, r0}}\n ldmdb.w sp, {{r{n}, r0}}",
@@ -174,6 +176,7 @@ def state(machine: Machine) -> dict[str, object]:
         },
         "registers": core.engine.read_many(GENERAL)[:15],
         "xpsr": core.engine.read(XPSR),
+        "masks": core.masks(),
         "pc": core.pc,
         "cycle": core.cycle,
         "awake": core.awake_cycles,
@@ -243,6 +246,72 @@ def test_random_loops_run_the_same_however_they_are_sped_up(body, period, spans,
     except EmissionError:
         return  # a register that an encoding does not take
     same_run(text, {15: "tick"}, sorted(spans))
+
+
+MASKED = """
+start:
+    {tick}
+    ldr r0, =0x20000400
+    movs r1, #0
+    str r1, [r0]
+    ldr r5, =0x40020000
+    {before}
+wait:
+    bl get
+    adds r3, #1
+    cmp.w r1, #{enough}
+    blo wait
+done:
+    b done
+get:
+    push {{r4, lr}}
+    {enter}
+    ldr r1, [r0]
+    ldr r2, [r5, #16]
+    dsb
+    {leave}
+    pop {{r4, pc}}
+"""
+SECTIONS = {
+    "saved and restored": ("", "mrs r4, primask\n cpsid i", "msr primask, r4"),
+    "restored where they were on": (
+        "", "mrs r4, primask\n cpsid i", "cmp r4, #0\n bne out\n cpsie i\nout:",
+    ),
+    "switched off and on": ("", "cpsid i", "cpsie i"),
+    "off all the time": ("cpsid i", "mrs r4, primask\n cpsid i", "msr primask, r4"),
+    "on within": ("cpsid i", "cpsie i", "cpsid i"),
+    "of nobody's without privilege": (
+        "movs r4, #1\n msr control, r4", "mrs r4, primask\n cpsid i", "msr primask, r4",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", sorted(SECTIONS))
+@pytest.mark.parametrize("period", [1999, 8003, 15999])
+def test_a_wait_that_masks_interrupts_each_time_round_is_the_same_run(section, period) -> None:
+    before, enter, leave = SECTIONS[section]
+    tick = TICK.format(period=period)
+    text = MASKED.format(tick=tick, before=before, enter=enter, leave=leave, enough=20) + HANDLER
+    same_run(text, {15: "tick"}, [7 * 10**7, 123456789, 10**9, 3 * 10**10])
+
+
+def test_a_wait_that_masks_interrupts_is_skipped() -> None:
+    _, enter, leave = SECTIONS["saved and restored"]
+    tick = TICK.format(period=159999)
+    text = MASKED.format(tick=tick, before="", enter=enter, leave=leave, enough=1000) + HANDLER
+    image = firmware(text, {15: "tick"})
+
+    def looks(*, accelerate: bool) -> int:
+        """How often the pin was really looked at in five ticks."""
+        with Machine(BOARD, accelerate=accelerate, native=False) as machine:
+            machine.load(image)
+            read, done = machine.soc.bus_read, []
+            machine.soc.bus_read = lambda *what: (done.append(what), read(*what))[1]
+            machine.advance(5 * 10**10)
+            return len(done)
+
+    assert looks(accelerate=False) > 20_000
+    assert looks(accelerate=True) < 200
 
 
 PORT = """
