@@ -22,13 +22,15 @@ _TRACE = (
 
 
 class Dwt(Peripheral, registers="armv7m.dwt"):
-    """CYCCNT counts core cycles while CTRL.CYCCNTENA and DEMCR.TRCENA are set.
+    """CYCCNT counts cycles of HCLK while CTRL.CYCCNTENA and DEMCR.TRCENA are set.
 
-    Asleep or halted, it stands still. ``on_clock`` hears of TRCENA. PCSR gives an instruction
+    It counts on while the core sleeps, as long as HCLK runs: SLEEPCNT tells which of its cycles
+    were slept. Halted, it stands still. ``on_clock`` hears of TRCENA. PCSR gives an instruction
     just executed. A comparator halts a debugged core before an instruction or after an access;
     only a power reset clears them.
 
-    Source: Arm ARM DDI0403 C1.8.
+    Source: Arm ARM DDI0403 C1.8; Arm's article 103489824 and erratum 532314 of the Cortex-M3, by
+    which CYCCNT, less what was slept and otherwise lost, is the instructions executed.
     Not modelled: the event counters, and whatever makes trace packets: comparators of other
     functions, data values, PC sampling into the trace.
     """
@@ -50,6 +52,7 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
 
     def __init__(self, spec: PeripheralSpec, soc: Soc) -> None:
         super().__init__(spec, soc)
+        self._frozen = False
         self.on_reset(0)
 
     def reset(self, t_ps: int) -> None:
@@ -71,12 +74,17 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
     def on_clock(self, t_ps: int) -> None:
         """What enables the counter may have changed."""
         self._tell()
-        counting = bool(self.ctrl.CYCCNTENA) and self._enabled()
+        counting = bool(self.ctrl.CYCCNTENA) and self._enabled() and not self._frozen
         if counting != self._counting:
             if self._counting:
                 self._value += self._cycles() - self._since
             self._since = self._cycles()
             self._counting = counting
+
+    def freeze(self, t_ps: int, *, frozen: bool) -> None:
+        """In Debug state it does not count (article 103489824)."""
+        self._frozen = frozen
+        self.on_clock(t_ps)
 
     def _enabled(self) -> bool:
         dcb = self.soc.peripherals.get("DCB")
@@ -94,11 +102,9 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
 
     def count_at(self, offset: int, cycle: int) -> tuple[int, int, int] | None:
         """CYCCNT while it counts."""
-        core = self.soc.core
-        if core is None or offset != self.cyccnt.spec.offset or not self._counting:
+        if offset != self.cyccnt.spec.offset or not self._counting:
             return None
-        asleep = core.cycle - core.awake_cycles
-        return (self._value + cycle - asleep - self._since) & _WORD, 1, NEVER
+        return (self._value + cycle - self._since) & _WORD, 1, NEVER
 
     @pcsr.on_read
     def _sample(self, t_ps: int) -> int:
@@ -143,7 +149,7 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
             self.soc.core.breakpoints.set(self.name, breaks)
 
     def _cycles(self) -> int:
-        return self.soc.core.awake_cycles if self.soc.core is not None else 0
+        return self.soc.core.cycle if self.soc.core is not None else 0
 
 
 PERIPHERAL = Dwt
