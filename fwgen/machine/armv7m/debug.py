@@ -57,6 +57,7 @@ class Debug:
         self._soc = core.soc
         self._sleeper = sleeper
         self.stops_time = False
+        self._entered = False  # whether debug state was; `was_reset` ends it for who stood still
         self.power_on()
 
     def power_on(self) -> None:
@@ -64,7 +65,6 @@ class Debug:
         self.enabled = self._halting = self._stepping = False
         self._mask(masked=False)
         self._was_reset = True
-        self._entered = False
         self._retired = 0
         self.released_ps: int | None = None  # when it was last let run
 

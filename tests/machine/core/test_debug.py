@@ -449,6 +449,20 @@ def test_systick_stands_still_while_halted() -> None:
     assert lab.read(SYST_CVR) == pytest.approx(count - 16_000, abs=50)
 
 
+def test_power_off_and_on_ends_a_halt_for_systick_and_the_cycle_counter() -> None:
+    lab = debugged(
+        "start: ldr r0, =0xe000e010\nldr r1, =999999\nstr r1, [r0, #4]\nmovs r1, #5\n"
+        "str r1, [r0, #8]\nstr r1, [r0, #0]\nldr r0, =0xe000edfc\nmov.w r1, #0x1000000\n"
+        "str r1, [r0]\nldr r0, =0xe0001000\nmovs r1, #1\nstr r1, [r0]\nhere: b here\n"
+    )
+    lab.control(DEBUGEN | HALT)
+    lab.pass_time(PS_PER_MS)
+    lab.machine.core.power_cycle()
+    lab.pass_time(PS_PER_MS)
+    assert lab.read(CYCCNT) == pytest.approx(16_000, abs=200)
+    assert lab.read(SYST_CVR) == pytest.approx(1_000_000 - 16_000, abs=200)
+
+
 def test_the_watchdog_stands_still_while_halted_if_dbgmcu_says_so() -> None:
     text = (
         "start: ldr r0, =0x40003000\nldr r1, =0xcccc\nstr r1, [r0, #0]\nldr r1, =0x5555\n"
