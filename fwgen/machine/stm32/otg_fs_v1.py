@@ -23,6 +23,7 @@ CLEARED_TICKS = 8  # of HCLK: "This takes 8 clocks"; of the resets, taken to be 
 SELF_CLEARING = ("CSRST", "HSRST", "FCRST", "RXFFLSH", "TXFFLSH")
 KEPT = ("GRSTCTL", "GAHBCFG", "GUSBCFG", "GCCFG", "CID", "HCFG", "DCFG", "PCGCCTL")
 ENDPOINTS = 4
+NO_FIFO = range(0x110, 0x140)  # DIEPTXF4 to DIEPTXF15 of larger cores (§22.16.2, memory map)
 PER_ENDPOINT = ("DIEPCTL", "DIEPINT", "DIEPTSIZ", "DTXFSTS", "DOEPCTL", "DOEPINT", "DOEPTSIZ")
 
 
@@ -42,11 +43,15 @@ class OtgFs(Peripheral, registers="stm32.otg_fs_v1"):
     begins, and nothing ever happens. With NOVBUSSENS a session is taken to be on; connected
     (SDIS 0, PWRDWN 1) DP is high and the lines idle: ESUSP 3 ms later, USBSUSP 3 ms after that.
 
+    STOPCLK suspends the PHY, as PHYSUSP shows.
+
     Endpoints can be set up, enabled and disabled; nobody asks for their data. Touching the FIFOs
-    or any register of host mode is a Gap.
+    or any register of host mode is a Gap. There are three transmit FIFOs beside endpoint 0's:
+    writing the DIEPTXFx of a larger core, as ST's driver does, changes nothing and is told.
 
     Not modelled: a cable, a host, a device; VBUS driven by the firmware; SRP and HNP, and GOTGCTL's
-    CIDSTS where the ID pin is held low; how long CSRST takes (8 HCLK here); the waking by EXTI.
+    CIDSTS where the ID pin is held low; how long CSRST takes (8 HCLK here); the waking by EXTI;
+    what the core's registers do while STOPCLK is set.
     """
 
     gotgctl = Reg(unmodelled=("SRQ", "HNPRQ"))
@@ -56,7 +61,7 @@ class OtgFs(Peripheral, registers="stm32.otg_fs_v1"):
     dieptxf1, dieptxf2, dieptxf3 = Reg(), Reg(), Reg()
     dcfg, dctl, dsts = Reg(), Reg(unmodelled=("RWUSIG", "TCTL")), Reg()
     diepmsk, doepmsk, daint, daintmsk, diepempmsk = Reg(), Reg(), Reg(), Reg(), Reg()
-    dvbusdis, dvbuspulse, pcgcctl = Reg(), Reg(), Reg(unmodelled=("STOPCLK", "GATECLK"))
+    dvbusdis, dvbuspulse, pcgcctl = Reg(), Reg(), Reg(unmodelled=("GATECLK",))
 
     for _n in range(ENDPOINTS):
         for _name in (
@@ -86,6 +91,9 @@ class OtgFs(Peripheral, registers="stm32.otg_fs_v1"):
         self._phy = soc.clock("PLL48")
         self._phy.on_change(self._on_phy)
         self._dp, self._dm = soc.fabric.output("OTG_FS_DP"), soc.fabric.output("OTG_FS_DM")
+        numbers = range(ENDPOINTS)
+        self._in = [self.states[f"DIEPINT{n}"] for n in numbers]
+        self._out = [self.states[f"DOEPINT{n}"] for n in numbers]
         self._clearing: dict[str, int] = {}  # bit of GRSTCTL -> when it clears itself
         self._mode: Timer | None = None
         self._idle: list[Timer] = []
@@ -155,6 +163,11 @@ class OtgFs(Peripheral, registers="stm32.otg_fs_v1"):
             "usb-clock",
             f"{self.name} is set up while its clock {runs}: USB needs 48 MHz within 0.25 %",
         )
+
+    @pcgcctl.on_peek
+    def _gates(self, t_ps: int) -> Peek:
+        suspended = self.pcgcctl.mask("PHYSUSP") if self.pcgcctl.STOPCLK else 0
+        return Peek(self.pcgcctl.value | suspended, NEVER)
 
     # ------------------------------------------------------------------ mode and session
 
@@ -265,18 +278,20 @@ class OtgFs(Peripheral, registers="stm32.otg_fs_v1"):
 
     def _endpoints(self) -> int:
         found = 0
-        for n in range(ENDPOINTS):
-            enabled = self.diepmsk.value | (self.diepempmsk.INEPTXFEM >> n & 1) << 7
-            if self.states[f"DIEPINT{n}"].value & enabled:
+        coming, going = self.doepmsk.value, self.diepmsk.value
+        empty = self.diepempmsk.value << 7  # INEPTXFEM, a bit for each endpoint, over TXFE
+        for n, state in enumerate(self._in):
+            if state.value & (going | empty >> n & 0x80):
                 found |= 1 << n
-            if self.states[f"DOEPINT{n}"].value & self.doepmsk.value:
+        for n, state in enumerate(self._out):
+            if state.value & coming:
                 found |= 0x10000 << n
         return found
 
     @gintsts.on_peek
     def _status(self, t_ps: int) -> Peek:
-        asked = self._endpoints() & self.daintmsk.value
-        value = self.gintsts.value
+        mask, value = self.daintmsk.value, self.gintsts.value
+        asked = self._endpoints() & mask if mask else 0
         if asked & 0xFFFF:
             value |= self.gintsts.mask("IEPINT")
         if asked >> 16:
@@ -314,6 +329,18 @@ class OtgFs(Peripheral, registers="stm32.otg_fs_v1"):
     def _request(self, t_ps: int) -> None:
         pending = self._status(t_ps).value & self.gintmsk.value
         self.irq(t_ps, "global", bool(self.gahbcfg.GINT and pending))
+
+    def _gap(self, offset: int, access: str, size: int = 4) -> int:
+        if offset not in NO_FIFO:
+            return super()._gap(offset, access, size)
+        n = 4 + (offset - NO_FIFO.start) // 4
+        self.soc.hazard(
+            "reserved-bits",
+            f"{self.name} has no DIEPTXF{n}: {access} of a reserved register",
+            section=self.spec.section,
+            cure="keep to the endpoints that this core has",
+        )
+        return 0
 
 
 PERIPHERAL = OtgFs

@@ -135,6 +135,24 @@ def test_the_core_reset_keeps_what_the_manual_lists() -> None:
     assert soc.read(NAME, "DAINTMSK") == 0
 
 
+def test_the_phy_is_suspended_while_its_clock_is_stopped() -> None:
+    soc = usb()
+    soc.write(NAME, "PCGCCTL", 1)
+    assert soc.read(NAME, "PCGCCTL") == 0x11
+    soc.write(NAME, "PCGCCTL", soc.read(NAME, "PCGCCTL") & ~1)
+    assert soc.read(NAME, "PCGCCTL") == 0
+    assert gaps(soc) == []
+    assert hazards(soc) == []
+
+
+def test_transmit_fifos_of_a_larger_core_are_told_and_no_gap() -> None:
+    soc = usb()
+    for n in range(4, 16):
+        soc.bus_write(soc.peripherals[NAME].spec, 0x100 + 4 * n, 4, 0, soc.now_ps)
+    assert gaps(soc) == []
+    assert [h.code for h in hazards(soc)] == ["reserved-bits"] * 12
+
+
 def test_host_mode_and_fifos_are_gaps() -> None:
     soc = usb()
     soc.read(NAME, "HPRT")
