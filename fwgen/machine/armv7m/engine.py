@@ -72,6 +72,9 @@ _CLREX = b"\xbf\xf3\x2f\x8f"
 _MOVE = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int
 )
+_MOVE_ONE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+_read_one = _MOVE_ONE(("uc_reg_read", uclib))
+_write_one = _MOVE_ONE(("uc_reg_write", uclib))
 _read_batch = _MOVE(("uc_reg_read_batch", uclib))
 _write_batch = _MOVE(("uc_reg_write_batch", uclib))
 
@@ -116,7 +119,7 @@ class Engine:
         self.handle: Any = self._uc._uch
         self._address = int(self.handle.value or 0)
         self._word = ctypes.c_uint32()
-        self._word_ref = ctypes.byref(self._word)
+        self._word_at = ctypes.addressof(self._word)
         self.clearing = False  # the block that runs is ``clear_exclusive``'s
         self._keep: list[Any] = []
         self._batches: dict[tuple[int, ...], Batch] = {}
@@ -215,13 +218,13 @@ class Engine:
 
     def read(self, register: int) -> int:
         """One 32-bit register."""
-        uclib.uc_reg_read(self.handle, register, self._word_ref)
+        _read_one(self._address, register, self._word_at)
         return self._word.value
 
     def write(self, register: int, value: int) -> None:
         """Set one 32-bit register."""
         self._word.value = value & 0xFFFFFFFF
-        uclib.uc_reg_write(self.handle, register, self._word_ref)
+        _write_one(self._address, register, self._word_at)
 
     def read_many(self, registers: tuple[int, ...]) -> list[int]:
         """Several registers in one call."""

@@ -319,6 +319,10 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
         self._counter.normalise()
         self._settle(t_ps)
 
+    @cnt.on_read
+    def _read_count(self, t_ps: int) -> int:
+        return self._counter.cnt  # `read` brought it up to now
+
     @cnt.on_peek
     def _peek_count(self, t_ps: int) -> Peek:
         ahead = self._ahead(t_ps)
