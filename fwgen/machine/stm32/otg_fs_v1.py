@@ -23,7 +23,8 @@ CLEARED_TICKS = 8  # of HCLK: "This takes 8 clocks"; of the resets, taken to be 
 SELF_CLEARING = ("CSRST", "HSRST", "FCRST", "RXFFLSH", "TXFFLSH")
 KEPT = ("GRSTCTL", "GAHBCFG", "GUSBCFG", "GCCFG", "CID", "HCFG", "DCFG", "PCGCCTL")
 ENDPOINTS = 4
-NO_FIFO = range(0x110, 0x140)  # DIEPTXF4 to DIEPTXF15 of larger cores (§22.16.2, memory map)
+# Reserved here (§22.16.2, memory map): DIEPTXF4 to 15 and the endpoints 4 to 15 of larger cores.
+LARGER = (range(0x110, 0x140, 4), range(0x980, 0xB00, 4), range(0xB80, 0xD00, 4))
 PER_ENDPOINT = ("DIEPCTL", "DIEPINT", "DIEPTSIZ", "DTXFSTS", "DOEPCTL", "DOEPINT", "DOEPTSIZ")
 
 
@@ -46,8 +47,8 @@ class OtgFs(Peripheral, registers="stm32.otg_fs_v1"):
     STOPCLK suspends the PHY, as PHYSUSP shows.
 
     Endpoints can be set up, enabled and disabled; nobody asks for their data. Touching the FIFOs
-    or any register of host mode is a Gap. There are three transmit FIFOs beside endpoint 0's:
-    writing the DIEPTXFx of a larger core, as ST's driver does, changes nothing and is told.
+    or any register of host mode is a Gap. Endpoints and transmit FIFOs 4 to 15 are a larger core's:
+    writing their registers, as ST's driver does, changes nothing and is told.
 
     Not modelled: a cable, a host, a device; VBUS driven by the firmware; SRP and HNP, and GOTGCTL's
     CIDSTS where the ID pin is held low; how long CSRST takes (8 HCLK here); the waking by EXTI;
@@ -58,6 +59,7 @@ class OtgFs(Peripheral, registers="stm32.otg_fs_v1"):
     gotgint, gahbcfg, gusbcfg, grstctl = Reg(), Reg(), Reg(), Reg()
     gintsts, gintmsk, grxstsr, grxstsp = Reg(), Reg(), Reg(), Reg()
     grxfsiz, hnptxfsiz, gccfg, cid = Reg(), Reg(), Reg(), Reg()
+    gsnpsid, ghwcfg1, ghwcfg2, ghwcfg3, ghwcfg4 = Reg(), Reg(), Reg(), Reg(), Reg()
     dieptxf1, dieptxf2, dieptxf3 = Reg(), Reg(), Reg()
     dcfg, dctl, dsts = Reg(), Reg(unmodelled=("RWUSIG", "TCTL")), Reg()
     diepmsk, doepmsk, daint, daintmsk, diepempmsk = Reg(), Reg(), Reg(), Reg(), Reg()
@@ -331,12 +333,11 @@ class OtgFs(Peripheral, registers="stm32.otg_fs_v1"):
         self.irq(t_ps, "global", bool(self.gahbcfg.GINT and pending))
 
     def _gap(self, offset: int, access: str, size: int = 4) -> int:
-        if offset not in NO_FIFO:
+        if access != "write" or not any(offset in block for block in LARGER):
             return super()._gap(offset, access, size)
-        n = 4 + (offset - NO_FIFO.start) // 4
         self.soc.hazard(
             "reserved-bits",
-            f"{self.name} has no DIEPTXF{n}: {access} of a reserved register",
+            f"{self.name} ends at endpoint {ENDPOINTS - 1}: write of a reserved register",
             section=self.spec.section,
             cure="keep to the endpoints that this core has",
         )

@@ -145,12 +145,21 @@ def test_the_phy_is_suspended_while_its_clock_is_stopped() -> None:
     assert hazards(soc) == []
 
 
-def test_transmit_fifos_of_a_larger_core_are_told_and_no_gap() -> None:
+@pytest.mark.parametrize("offset", [0x110, 0x13C, 0x988, 0xAE8, 0xB88, 0xCE8])
+def test_what_a_larger_core_has_is_told_and_no_gap(offset: int) -> None:
     soc = usb()
-    for n in range(4, 16):
-        soc.bus_write(soc.peripherals[NAME].spec, 0x100 + 4 * n, 4, 0, soc.now_ps)
+    soc.bus_write(soc.peripherals[NAME].spec, offset, 4, 0xFB7F, soc.now_ps)
     assert gaps(soc) == []
-    assert [h.code for h in hazards(soc)] == ["reserved-bits"] * 12
+    assert [h.code for h in hazards(soc)] == ["reserved-bits"]
+
+
+def test_a_driver_for_many_chips_finds_which_core_it_is() -> None:
+    soc = usb()
+    spec = soc.peripherals[NAME].spec
+    identity, features = (soc.bus_read(spec, at, 4, 0) for at in (0x40, 0x48))
+    assert identity == 0x4F54281A  # "OT" 2.81a
+    assert features >> 10 & 15 == 3  # endpoints beside endpoint 0
+    assert gaps(soc) == []
 
 
 def test_host_mode_and_fifos_are_gaps() -> None:
