@@ -128,6 +128,13 @@ class Pad:
         wave = self._wave()
         return NEVER if wave is None else wave.next_edge(t_ps)
 
+    def look(self, t_ps: int) -> tuple[int | None, int]:
+        """``level_at`` and ``stable_until`` at once: ports look at sixteen pads in each poll."""
+        if self._played is None and not self._following:
+            return self._level, NEVER
+        wave = self._wave()
+        return (self._level, NEVER) if wave is None else (wave.level_at(t_ps), wave.next_edge(t_ps))
+
     @property
     def driven_inside(self) -> int | None:
         """What the chip's output stage drives; None when it does not."""

@@ -179,13 +179,15 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
 
     @idr.on_peek
     def _input_data(self, t_ps: int) -> Peek:
-        value, until = 0, NEVER
+        value, until, modes = 0, NEVER, self.moder.value
         for index, line in self.lines.items():
-            if self.mode(index) != ANALOG:
-                level = line.pad.level_at(t_ps)
-                if self.soc.chance if level is None else level:
-                    value |= 1 << index
-                until = min(until, line.pad.stable_until(t_ps))
+            if modes >> 2 * index & 3 == ANALOG:
+                continue
+            level, holds = line.pad.look(t_ps)
+            if self.soc.chance if level is None else level:
+                value |= 1 << index
+            if holds < until:
+                until = holds
         return Peek(value, until)
 
     @odr.on_write
