@@ -306,10 +306,12 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
     @cr.on_write
     def _control(self, t_ps: int, written: int, before: int) -> None:
         # "This bit cannot be cleared if the clock is used directly or indirectly as the system
-        # clock", and so for each of them (§6.3.1).
+        # clock", and so for each of them (§6.3.1). One that SW has left may be cleared while the
+        # switch is under way: ST's LL_RCC_DeInit does, and waits without end for PLLRDY to fall.
         used = self._in_use()
+        needed = used if self._switch is None else self._behind(SOURCES[self.cfgr.SW])
         for name in ("hsi", "hse", "pll"):
-            if name in used:
+            if name in needed:
                 self.cr.set(**{f"{name.upper()}ON": 1})
         if self.cr.field("HSEON", before):
             self.cr.set(HSEBYP=self.cr.field("HSEBYP", before))
@@ -318,7 +320,7 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             if on and not self.cr.field(f"{name.upper()}ON", before):
                 self._check_source(name)
                 self._start(name, t_ps)
-            elif not on:
+            elif not on and name not in used:
                 self._stop(name, t_ps)
 
     @pllcfgr.on_write
@@ -367,17 +369,20 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
         if self._oscillators[SOURCES[self.cfgr.SW]].ready:
             self.cfgr.set(SWS=self.cfgr.SW)
             self._apply(t_ps)
+            for name in ("pll", "hse", "hsi"):
+                if not self.cr.field(f"{name.upper()}ON", self.cr.value):
+                    self._stop(name, t_ps)
 
     def _source(self) -> str:
         return SOURCES[self.cfgr.SWS]
 
     def _in_use(self) -> set[str]:
-        used = {self._source()}
-        if self._switch is not None:
-            used.add(SOURCES[self.cfgr.SW])
-        if "pll" in used:
-            used.add("hse" if self.pllcfgr.PLLSRC else "hsi")
-        return used
+        used = self._behind(self._source())
+        return used if self._switch is None else used | self._behind(SOURCES[self.cfgr.SW])
+
+    def _behind(self, source: str) -> set[str]:
+        """A source of SYSCLK, and what the PLL runs from."""
+        return {source, "hse" if self.pllcfgr.PLLSRC else "hsi"} if source == "pll" else {source}
 
     # ------------------------------------------------------------------ interrupts
 

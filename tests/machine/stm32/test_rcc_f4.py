@@ -255,6 +255,20 @@ def test_the_switch_happens_when_the_source_becomes_ready(soc: Soc) -> None:
     assert hz(soc, "SYSCLK") == 8_000_000
 
 
+def test_a_source_that_is_being_left_may_be_switched_off_and_lasts_until_the_switch(
+    soc: Soc,
+) -> None:
+    run_at_84_mhz(soc)
+    modify(soc, "CFGR", 3, 0)
+    assert soc.read("RCC", "CFGR") >> 2 & 3 == 2  # the PLL, still
+    modify(soc, "CR", PLLON | HSEON, 0)
+    assert hz(soc, "HCLK") == 84 * 10**6
+    assert soc.read("RCC", "CR") & PLLRDY
+    wait(soc, 2 * US)
+    assert hz(soc, "HCLK") == 16 * 10**6
+    assert not soc.read("RCC", "CR") & (PLLON | PLLRDY | HSEON | HSERDY)
+
+
 def test_a_source_in_use_cannot_be_switched_off(soc: Soc) -> None:
     modify(soc, "CR", HSION, 0)
     assert soc.read("RCC", "CR") & HSION
