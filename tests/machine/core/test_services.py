@@ -300,9 +300,7 @@ def both_ways(board: Board, one: Firmware, span_ps: int) -> tuple[Trace, int]:
     """The trace, and how often native code served."""
     data = bytes(n * 5 + 10 & 0xFF for n in range(one.length))
     stimuli = [Send("USART2", one.begins_ps, data, one.baud)] if one.length else []
-    # Where the engine skips a loop that polls, its last looks are not told.
-    but = ("asked",) if one.wait in (DRAINS, *POLLS.values()) else ()
-    return same(board, image(one), stimuli, span_ps, cuts=one.cuts, but=but)
+    return same(board, image(one), stimuli, span_ps, cuts=one.cuts)
 
 
 def test_an_echo_is_served(board: Board) -> None:
