@@ -461,6 +461,7 @@ class Core(skippable.Core):
             at.attention, self._skipper.recording = 0, None
             if self.soc.talking and self.services.serve(until_ps):
                 self._sleeper.brought()
+                self.lasts()
                 continue
             self.set_limit()
             self._step()
@@ -705,8 +706,6 @@ class Core(skippable.Core):
     def served(self, frame: int, control: int, xpsr: int) -> None:
         """Exceptions were taken elsewhere, and returned from: what the last one leaves behind."""
         self.event = True
-        if self.uses_monitor:
-            self.engine.clear_exclusive()
         if control & 4:
             self._context.reserve(frame, control, xpsr)
             self._context.returned(fp=True)

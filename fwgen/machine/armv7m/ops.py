@@ -2,7 +2,7 @@
 
 ``translate`` turns a block into ops, ``Program`` packs many blocks for a ``Hart``. What silicon
 leaves open (UNPREDICTABLE), what a debugger or a fault handler must see, and what has state of its
-own (floating-point, Q and GE, the exclusive monitor, special registers) is left to the engine.
+own (floating-point, Q and GE, special registers) is left to the engine.
 Encodings: Arm ARM DDI0403 A5, A7.
 """
 
@@ -313,6 +313,8 @@ def _special(address: int, op: int) -> Steps | None:
 
 def _miscellaneous(address: int, op: int) -> Steps | None:
     """A5.2.5."""
+    if op & 0xFFEF == 0xB662:  # CPSIE i, CPSID i
+        return [Step(Kind.CPS, x=op >> 4 & 1)]
     d, m = op & 7, op >> 3 & 7
     if op >> 8 == 0xB0:
         kind = Kind.SUB_I if op >> 7 & 1 else Kind.ADD_I
@@ -387,7 +389,11 @@ def _control(address: int, first: int, second: int) -> Steps | None:
         return None
     if first == 0xF3AF and second >> 4 == 0x800:
         return _hint(second & 15)
-    if first == 0xF3BF:  # DSB and DMB, not ISB
+    if second & 0x10FF == 0x10 and first & 0xFFE0 in (0xF380, 0xF3E0):
+        return _primask(first, second)
+    if first == 0xF3BF:  # CLREX, DSB and DMB, not ISB
+        if second == 0x8F2F:
+            return [Step(Kind.CLREX)]
         return [] if second & 0xFFE0 == 0x8F40 else None
     condition = first >> 6 & 15
     if condition >= AL:
@@ -397,6 +403,16 @@ def _control(address: int, first: int, second: int) -> Steps | None:
         + ((first & 0x3F) << 12) + ((second & 0x7FF) << 1)
     )  # fmt: skip
     return [Step(Kind.BCC, condition=condition, imm=address + 4 + offset & M)]
+
+
+def _primask(first: int, second: int) -> Steps | None:
+    """MRS and MSR of PRIMASK. B5.2.2, B5.2.3."""
+    n, d = first & 15, second >> 8 & 15
+    if second & 0xFFFF == 0x8810 and first & 0xFFF0 == 0xF380 and n not in (SP, PC):
+        return [Step(Kind.SET_MASK, n=n)]
+    if first == 0xF3EF and second & 0xF0FF == 0x8010 and d not in (SP, PC):
+        return [Step(Kind.GET_MASK, d)]
+    return None
 
 
 def _plain_immediate(address: int, first: int, second: int) -> Steps | None:
@@ -460,11 +476,11 @@ def _shifted_register(first: int, second: int) -> Steps | None:
 
 
 def _double_or_table(address: int, first: int, second: int, strict: int) -> Steps | None:
-    """LDRD, STRD, TBB, TBH. A5.3.6."""
+    """LDRD, STRD, TBB, TBH, exclusive accesses. A5.3.6."""
     n, t, other = first & 15, second >> 12, second >> 8 & 15
     if not first & 0x120:
         if first & 0xFFF0 != 0xE8D0 or second & 0xFFE0 != 0xF000:
-            return None
+            return _exclusive(first, second)
         size = 2 if second >> 4 & 1 else 1
         kind, s = _memory(_LOADS, size, strict)
         where = Step(kind + 1, HELD, n, second & 15, s, x=size - 1)
@@ -483,6 +499,25 @@ def _double_or_table(address: int, first: int, second: int, strict: int) -> Step
         return [Step(kind, t, n, x=other, imm=offset & M)]
     access = Step(kind, t, n, x=other)
     return [move, access] if indexed else [access, move]
+
+
+def _exclusive(first: int, second: int) -> Steps | None:
+    """LDREX, STREX, and those of a byte or half-word."""
+    n, t, load = first & 15, second >> 12, bool(first >> 4 & 1)
+    if first >> 7 & 1:
+        size, d, fixed, imm = (
+            {4: 1, 5: 2}.get(second >> 4 & 15, 0),
+            second & 15,
+            second >> 8 & 15,
+            0,
+        )
+    else:
+        size, d, fixed, imm = 4, second >> 8 & 15, 15, 4 * (second & 0xFF)
+    if not size or fixed != 15 or n == PC or t in (SP, PC):
+        return None
+    if load:
+        return [Step(Kind.LDREX, t, n, x=size, imm=imm)] if d == PC else None
+    return None if d in (SP, PC, n, t) else [Step(Kind.STREX, d, n, t, x=size, imm=imm)]
 
 
 def _single(address: int, first: int, second: int, strict: int) -> Steps | None:

@@ -18,7 +18,7 @@ from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m.accelerate import REGISTERS
 from fwgen.machine.armv7m.ops import Program
 from fwgen.machine.native import service as native
-from fwgen.machine.native.ops import NO_ACCESS, UNKNOWN_BLOCK, Area, Undo
+from fwgen.machine.native.ops import CLOSED, NO_ACCESS, UNKNOWN_BLOCK, Area, Undo
 from fwgen.trace import Edge, SerialByte, Sleep, Wake
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ THREAD_LINK = 0xFFFF_FFF9  # EXC_RETURN: to Thread mode, main stack, no floating
 PLAIN_FRAME = 32  # bytes
 _PADDED = 1 << 9
 _IT_BITS = 0x0600_FC00
-_SPECIAL = (eng.APSR_NZCV, eng.XPSR, eng.CONTROL, eng.MSP)
+_SPECIAL = (eng.APSR_NZCV, eng.XPSR, eng.CONTROL, eng.MSP, eng.PRIMASK)
 
 
 class _Scene(NamedTuple):
@@ -102,7 +102,8 @@ class Services:
         group = state.group(state.priority[number])
         if not state.enabled >> number & 1:
             return None
-        if group >= state.execution_priority(*self._core.masks()):
+        _, basepri, faultmask = self._core.masks()
+        if group >= state.execution_priority(0, basepri, faultmask):
             return None
         vector = self._core.memory.word(self._core.vector_base() + 4 * number)
         return vector & ~1 if vector is not None and vector & 1 else None
@@ -128,7 +129,8 @@ class Services:
     def _run(self, talk: Talk, until_ps: int) -> tuple[bool, bool]:
         """Whether anything changed, and whether trying again is of use."""
         core, at = self._core, self._core.at
-        *general, flags, xpsr, control, main = core.engine.read_many((*REGISTERS, *_SPECIAL))
+        values = core.engine.read_many((*REGISTERS, *_SPECIAL))
+        *general, flags, xpsr, control, main, primask = values
         scene = self._scene(talk)
         if scene is None or not core.frame_size(control) or xpsr & _IT_BITS:
             return False, False
@@ -140,7 +142,7 @@ class Services:
         course.nzcv = flags >> 28
         course.cycle, course.cost, course.refill = at.cycle, at.cost, at.refill
         course.end, course.start = at.end, at.start
-        course.asleep = core.asleep
+        course.primask, course.asleep = primask, core.asleep
         course.asleep_since, course.asleep_cycles = core.asleep_since, core.asleep_cycles
         self._fill(service, scene, until_ps)
         self._fill_core(service, control, xpsr, main)
@@ -281,8 +283,10 @@ class Services:
             if outputs is not None:
                 outputs.take(course.latches[n])
         core.engine.write_many(REGISTERS, course.r[:15])
-        core.engine.write(eng.APSR_NZCV, course.nzcv << 28)
+        core.engine.write_many((eng.APSR_NZCV, eng.PRIMASK), (course.nzcv << 28, course.primask))
         core.next_pc = course.r[15]
+        if course.exclusive == CLOSED and core.uses_monitor:
+            core.engine.clear_exclusive()
         at = core.at
         at.cycle, at.cost, at.refill = course.cycle, course.cost, course.refill
         at.start, at.end = course.start, course.end

@@ -121,6 +121,9 @@ class Sleeper:
                 continue
             if self._may_leap and not self._waits_for_event and self._services.serve(until):
                 self.brought()
+                if not core.lasts():
+                    self._move_to(scheduler.now_ps)
+                    return False
                 if core.asleep:
                     continue
                 return True

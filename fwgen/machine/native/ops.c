@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { UNALIGNED = 4, LINE = 4, MOST_REFILL = 3 }; /* as in blocks.c */
-enum { LAYOUT = 3 };
+enum { LAYOUT = 5 };
 enum { SP = 13, LR = 14, PC = 15, HELD = 16, ZERO = 17, REGISTERS = 18 };
 enum { MEMORY_ONLY = -1 };       /* a cycle: what lies outside the areas is refused */
 enum { KEEP = 2, SHIFTED = 3 }; /* of the carry; else it is the carry itself */
@@ -40,7 +40,8 @@ enum {
     SXTH, SXTB, UXTH, UXTB, REV, REV16, REVSH, RBIT, CLZ,
     LDR_I, LDR_R, LDRH_I, LDRH_R, LDRB_I, LDRB_R, LDRSH_I, LDRSH_R, LDRSB_I, LDRSB_R,
     STR_I, STR_R, STRH_I, STRH_R, STRB_I, STRB_R,
-    LDRD, STRD, LDM, STM,
+    LDRD, STRD, LDM, STM, LDREX, STREX, CLREX,
+    CPS, GET_MASK, SET_MASK,
     B, BCC, CBZ, CBNZ, BL, BLX, BX, JUMP, TABLE,
     SKIP, ALIGNED_SP, NOTHING, WAIT,
     KINDS
@@ -524,6 +525,50 @@ block:
                 REFUSED_FOR(NO_ACCESS)
             TRY(store(hart, &last, address, 4, MEMORY_ONLY, r[op->d]))
             TRY(store(hart, &last, address + 4, 4, MEMORY_ONLY, r[op->x]))
+            break;
+        case LDREX: /* x: its size */
+            address = ADDRESS_I;
+            if (address & (op->x - 1u))
+                REFUSED_FOR(NO_ACCESS)
+            TRY(load(hart, &last, address, op->x, cycle + op->before, &value))
+            r[op->d] = hart->exclusive_value = value;
+            hart->exclusive = address;
+            LOOK
+            break;
+        case STREX: /* as the engine has it: what is there is compared, then written in any case */
+            address = ADDRESS_I;
+            if (address & (op->x - 1u))
+                REFUSED_FOR(NO_ACCESS)
+            if (hart->exclusive == NOT_KNOWN)
+                REFUSED_FOR(NO_OP)
+            shifted = hart->exclusive != address;
+            if (!shifted) {
+                TRY(load(hart, &last, address, op->x, cycle + op->before, &value))
+                shifted = value != hart->exclusive_value;
+                TRY(store(hart, &last, address, op->x, cycle + op->before,
+                          shifted ? value : r[op->m]))
+                LOOK
+            }
+            r[op->d] = shifted;
+            hart->exclusive = CLOSED;
+            break;
+        case CLREX:
+            hart->exclusive = CLOSED;
+            break;
+        case CPS: /* x: PRIMASK */
+        case SET_MASK:
+            if (hart->no_masks)
+                REFUSED_FOR(NO_OP)
+            value = op->kind == CPS ? op->x : r[op->n] & 1;
+            if (hart->primask && !value)
+                hart->attend = 1; /* to what waited, if anything did */
+            hart->primask = value;
+            LOOK
+            break;
+        case GET_MASK:
+            if (hart->no_masks)
+                REFUSED_FOR(NO_OP)
+            r[op->d] = hart->primask;
             break;
         case LDM:
         case STM: { /* imm: the list; d: its size in bytes; x: below the base */

@@ -55,11 +55,19 @@ typedef struct {
     int64_t due;      /* by this cycle to pause, at the first place where that can be */
     int32_t attend;   /* pause before the next instruction; behind the block where that has an IT */
     int32_t unused;
+    /* The exclusive monitor: the address that it is open for, and what was read there; CLOSED, or
+     * NOT_KNOWN while nothing told. */
+    int64_t exclusive;
+    uint32_t exclusive_value;
+    uint32_t primask;
+    int32_t no_masks; /* PRIMASK is out of reach: without privilege */
+    int32_t unused2;
     int64_t patience; /* instructions that may still run: counted down */
     int32_t why;      /* why it was refused, and where */
     uint32_t where;
 } Hart;
 
+enum { CLOSED = -1, NOT_KNOWN = -2 }; /* Hart.exclusive */
 /* How a stretch of code ended. */
 enum { REFUSED, RETURNED, WAITS, PAUSED };
 /* Why it was refused: no such block is known (``where``: its address); an instruction that has no

@@ -9,9 +9,10 @@ from typing import Any
 
 from fwgen.machine import native
 
-LAYOUT = 3  # of the structures, as the library was built with
+LAYOUT = 5  # of the structures, as the library was built with
 
 HELD, ZERO = 16, 17  # registers that the core does not have: a value between two ops, and 0
+CLOSED, NOT_KNOWN = -1, -2  # the exclusive monitor, where it is not open
 KEEP, SHIFTED = 2, 3  # what becomes of the carry; 0 and 1 are what it becomes
 
 REFUSED, RETURNED, WAITS, PAUSED = range(4)  # how a stretch of code ended
@@ -29,7 +30,8 @@ Kind = IntEnum(
     " SXTH SXTB UXTH UXTB REV REV16 REVSH RBIT CLZ"
     " LDR_I LDR_R LDRH_I LDRH_R LDRB_I LDRB_R LDRSH_I LDRSH_R LDRSB_I LDRSB_R"
     " STR_I STR_R STRH_I STRH_R STRB_I STRB_R"
-    " LDRD STRD LDM STM"
+    " LDRD STRD LDM STM LDREX STREX CLREX"
+    " CPS GET_MASK SET_MASK"
     " B BCC CBZ CBNZ BL BLX BX JUMP TABLE"
     " SKIP ALIGNED_SP NOTHING WAIT",
     start=0,
@@ -113,6 +115,11 @@ class Hart(ctypes.Structure):
         ("due", ctypes.c_int64),
         ("attend", ctypes.c_int32),
         ("unused", ctypes.c_int32),
+        ("exclusive", ctypes.c_int64),
+        ("exclusive_value", ctypes.c_uint32),
+        ("primask", ctypes.c_uint32),
+        ("no_masks", ctypes.c_int32),
+        ("unused2", ctypes.c_int32),
         ("patience", ctypes.c_int64),
         ("why", ctypes.c_int32),
         ("where", ctypes.c_uint32),

@@ -110,8 +110,9 @@ static int active_group(const Course *c, const Service *s) {
     return group;
 }
 
-/* What would be taken now; -1: nothing. The lowest priority value, then number (B1.5.4). */
-static int preempting(const Service *s) {
+/* What would be taken now if PRIMASK were clear, which is what ends WFI; -1: nothing. The lowest
+ * priority value, then number (B1.5.4). */
+static int waking(const Service *s) {
     const Course *c = &s->course;
     int n, best = -1;
     if (!c->pending)
@@ -125,6 +126,8 @@ static int preempting(const Service *s) {
     }
     return s->lines[best].group < active_group(c, s) ? best : -1;
 }
+
+static int preempting(const Service *s) { return s->hart.primask ? -1 : waking(s); }
 
 void fwgen_pend(Service *s, int line) {
     s->course.pending |= 1 << line;
@@ -284,7 +287,9 @@ static int64_t now_of(const Service *s) {
     return fwgen_time_of(&s->hclk, s->hart.cycle + s->hart.cost);
 }
 
+/* Where an exception begins or ends: the exclusive monitor is closed there. */
 static void go_to(Service *s, uint32_t address) {
+    s->hart.exclusive = CLOSED;
     s->hart.r[15] = address;
     s->hart.start = s->hart.end = address;
 }
@@ -350,11 +355,11 @@ static int enter(Service *s, int line) {
 /* WFI, or SLEEPONEXIT: it goes on where something is asked for. */
 static int fall_asleep(Service *s) {
     Course *c = &s->course;
-    if (c->pending)
+    if (waking(s) >= 0)
         return 1;
     if (!catch_up(s, now_of(s)))
         return 0;
-    if (c->pending)
+    if (waking(s) >= 0)
         return 1;
     c->asleep = 1;
     c->asleep_since = s->hart.cycle + s->hart.cost;
@@ -425,7 +430,7 @@ static int advance(Service *s) {
         const Next next = following(s);
         if (!next.what || !catch_up(s, next.t_ps)) /* all of that moment, before it wakes */
             return 0;
-        line = preempting(s);
+        line = waking(s);
         return line >= 0 ? wake(s, line) : 1;
     }
     if (!catch_up(s, now_of(s)))
@@ -437,6 +442,7 @@ static int advance(Service *s) {
     if (!c->depth && hart->due - hart->cycle - hart->cost > LONGEST)
         return fwgen_refuse(s, NOT_AWAKE_SO_LONG);
     hart->attend = 0;
+    hart->no_masks = s->unprivileged && !c->depth;
     hart->patience = PATIENCE;
     switch (fwgen_run_ops(hart)) {
     case PAUSED:
@@ -460,15 +466,18 @@ static void keep(Service *s) {
     c->refill = hart->refill;
     c->end = hart->end;
     c->start = hart->start;
+    c->exclusive = hart->exclusive;
+    c->primask = hart->primask;
     s->kept = *c;
     s->hart.undone = 0;
 }
 
-/* Whether Python can go on from here: in Thread mode, not between a frame's sample and end, and
- * with nothing under way in the DMA. */
+/* Whether Python can go on from here: in Thread mode, not between a frame's sample and end, nor
+ * between LDREX and STREX, and with nothing under way in the DMA. */
 static int can_keep(const Service *s) {
     const Course *c = &s->course;
-    return !c->depth && !c->pending && !c->step && (!s->frames || c->received == c->over);
+    return !c->depth && !c->pending && !c->step && s->hart.exclusive < 0 &&
+           (!s->frames || c->received == c->over);
 }
 
 /* Go on until something else is due or something is refused; then ``course`` is what was kept last.
@@ -486,6 +495,8 @@ FWGEN_PUBLIC int32_t fwgen_serve(Service *s) {
     hart->load = load;
     hart->store = store;
     hart->world = s;
+    hart->exclusive = NOT_KNOWN;
+    hart->primask = c->primask;
     hart->why = 0;
     s->wanted = 0;
     keep(s);

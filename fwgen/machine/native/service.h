@@ -42,6 +42,7 @@ typedef struct { /* an exception that is active */
 typedef struct {
     uint32_t r[16], nzcv;
     int64_t cycle, cost, refill, end, start; /* as in Hart */
+    int64_t exclusive;                       /* as in Hart, or not open */
     int64_t now_ps;                          /* up to when events have happened */
     int64_t sr, cr1, cr3, dr, rdr, tdr, seen; /* tdr: -1 while empty */
     int64_t content, start_tick, end_tick, start_ps, end_ps; /* the frame going out; content -1 */
@@ -63,7 +64,7 @@ typedef struct {
     int32_t depth, asleep, happened, served;
     Nested nested[LINES];
     Latch latches[PORTS];
-    uint32_t frame, unused; /* the last one of Thread mode */
+    uint32_t frame, primask; /* the last one of Thread mode */
 } Course;
 
 typedef struct { /* an exception */

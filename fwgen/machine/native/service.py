@@ -61,7 +61,7 @@ class Course(ctypes.Structure):
     _fields_ = (
         ("r", _u32 * 16), ("nzcv", _u32),
         *((name, _i64) for name in (
-            "cycle", "cost", "refill", "end", "start", "now_ps",
+            "cycle", "cost", "refill", "end", "start", "exclusive", "now_ps",
             "sr", "cr1", "cr3", "dr", "rdr", "tdr", "seen",
             "content", "start_tick", "end_tick", "start_ps", "end_ps",
             "received", "over",
@@ -79,7 +79,7 @@ class Course(ctypes.Structure):
         )),
         ("nested", Nested * LINES),
         ("latches", Latch * PORTS),
-        ("frame", _u32), ("unused", _u32),
+        ("frame", _u32), ("primask", _u32),
     )  # fmt: skip
 
 

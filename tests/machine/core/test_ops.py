@@ -52,7 +52,7 @@ seeds = st.integers(0, 1 << 48)
 
 NOT_HANDLED = frozenset((
     "bkpt", "svc", "udf", "cpsie", "cpsid", "wfe", "sev", "hint", "csdb", "dbg", "isb", "mrs",
-    "msr", "clrex", "ldrex", "ldrexb", "ldrexh", "strex", "strexb", "strexh", "ssat", "usat",
+    "msr", "ssat", "usat",
     "pld", "pli", "ldrt", "ldrbt", "ldrht", "ldrsbt", "ldrsht", "strt", "strbt", "strht",
     "mcr", "mrc", "mcr2", "mrc2", "cdp", "cdp2", "mcrr", "mcrr2", "mrrc", "mrrc2",
 ))  # fmt: skip
@@ -148,6 +148,7 @@ class Ours:
         hart.undo, hart.undo_size = self._undo, room
         hart.r[:] = [*registers, CODE]
         hart.nzcv, hart.patience, hart.due = flags, 10_000_000, 1 << 62
+        hart.exclusive = c.CLOSED
         self._answers = {} if answers is None else answers
         hart.load, hart.store = c.LOAD(self._load), c.STORE(self._store)
 
@@ -269,6 +270,8 @@ def test_what_is_handled_is_what_is_meant_to_be() -> None:
                 continue
             if name.startswith(("nop", "yield", "wfe", "wfi", "sev", "csdb")):
                 wanted = name in ("nop", "yield", "wfi")
+            if name in ("cpsie", "cpsid", "mrs", "msr"):
+                wanted = code[0] in (0x62, 0x72) if len(code) == 2 else code[2] == 16  # PRIMASK
             assert handled(code) == wanted or _back(code), f"{form.texts[0]} {code.hex()}"
 
 
@@ -430,6 +433,9 @@ def same_as_core(code: bytes, rng: Random, **options) -> Ours:
         hart = ours.hart
         hart.cycle, hart.cost, hart.refill, hart.end = clock
         how = ours.run()
+        while how == c.PAUSED and hart.attend:  # something was unmasked: nothing waits
+            hart.attend = 0
+            how = ours.run()
         if how == c.REFUSED and divides(core.memory.word(hart.where)):
             LIB.fwgen_take_back(hart, 0)
             assert bytes(ram)[: len(before)] == before
@@ -506,6 +512,72 @@ def test_calls_returns_and_tables_are_gone_through(acr: int) -> None:
     assert ours.hart.r[4] == 200
 
 
+EXCLUSIVE = (
+    "ldrex r4, [r0]\nadds r4, #1\nstrex r5, r4, [r0]\nldr r6, [r0]",
+    "ldrexb r4, [r0]\nmvns r4, r4\nstrexb r5, r4, [r0]\nldr r6, [r0]",
+    "ldrexh r4, [r0]\nmvns r4, r4\nstrexh r5, r4, [r0]\nldr r6, [r0]",
+    "ldrex r4, [r0, #8]\nstrex r5, r1, [r0, #8]\nstrex r6, r2, [r0, #8]\nldr r7, [r0, #8]",
+    "ldrex r4, [r0]\nclrex\nstrex r5, r1, [r0]\nldr r6, [r0]",
+    "ldrex r4, [r0]\nstrex r5, r1, [r0, #4]\nstrex r6, r1, [r0]\nldr r7, [r0, #4]",
+    "ldrex r4, [r0]\nstr r1, [r0]\nstrex r5, r2, [r0]\nldr r6, [r0]",
+    "ldrex r4, [r0]\nstr r4, [r0]\nstrex r5, r2, [r0]\nldr r6, [r0]",
+    "strex r5, r1, [r0]\nldr r6, [r0]",
+    "ldrex r4, [r0]\nldrex r5, [r0, #4]\nstrex r6, r1, [r0]\nldr r7, [r0]",
+)
+
+
+@pytest.mark.parametrize("text", EXCLUSIVE)
+@pytest.mark.parametrize("seed", range(3))
+def test_exclusive_accesses_are_as_in_the_core(text: str, seed: int) -> None:
+    begin = f"movw r0, #{RAM + 0x100 & 0xFFFF}\nmovt r0, #{RAM >> 16}\n"
+    same_as_core(assemble(begin + text, CODE)[0], Random(seed))
+
+
+def test_an_exclusive_store_whose_load_was_elsewhere_is_left_to_the_caller() -> None:
+    code = encode("strex r2, r1, [r0]") + WFI
+    ours = alone(code, [RAM])
+    ours.hart.exclusive = c.NOT_KNOWN
+    assert ours.run() == c.REFUSED
+    ours = alone(encode("ldrex r1, [r0]") + code, [RAM])
+    ours.hart.exclusive = c.NOT_KNOWN
+    assert ours.run() == c.WAITS
+    assert ours.hart.r[2] == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cpsid i\nmrs r4, primask\ncpsie i\nmrs r5, primask",
+        "movs r4, #3\nmsr primask, r4\nmrs r5, primask\nmovs r4, #2\nmsr primask, r4\n"
+        "mrs r6, primask",
+    ],
+)
+def test_primask_is_as_in_the_core(text: str) -> None:
+    same_as_core(assemble(text, CODE)[0], Random(5))
+
+
+@pytest.mark.parametrize("text", ["cpsid i", "mrs r0, primask", "msr primask, r0"])
+def test_primask_out_of_reach_is_left_to_the_caller(text: str) -> None:
+    ours = alone(encode(text) + WFI, [])
+    ours.hart.no_masks = 1
+    assert ours.run() == c.REFUSED
+    assert alone(encode(text) + WFI, []).run() == c.WAITS
+
+
+def test_what_unmasks_pauses_for_who_may_wait() -> None:
+    ours = alone(encode("cpsie i") + encode("nop") + WFI, [])
+    ours.hart.primask = 1
+    assert ours.run() == c.PAUSED
+    assert ours.hart.r[15] == CODE + 2
+
+
+@pytest.mark.parametrize("text", ["ldrex r1, [r0]", "ldrexh r1, [r0]"])
+def test_an_exclusive_access_must_be_aligned(text: str) -> None:
+    ours = alone(encode(text) + WFI, [RAM + 1])
+    assert ours.run() == c.REFUSED
+    assert ours.hart.why == c.NO_ACCESS
+
+
 # -------------------------------------------------------------------- refusals
 
 
@@ -531,8 +603,8 @@ def test_a_return_from_an_exception_is_left_to_the_caller() -> None:
     [
         ("bx r0", c.NO_OP), ("blx r0", c.NO_OP), ("push {r0}\npop {pc}", c.NO_OP),
         ("udiv r0, r1, r2", c.NO_OP), ("sdiv r0, r1, r2", c.NO_OP), ("svc #0", None),
-        ("isb", None), ("cpsid i", None), ("mrs r0, primask", None), ("vmov s0, r0", None),
-        ("ldrex r0, [r1]", None), ("qadd r0, r1, r2", None), ("wfe", None), ("sev", None),
+        ("isb", None), ("cpsid f", None), ("mrs r0, basepri", None), ("vmov s0, r0", None),
+        ("ldrex r0, [r1]", c.NO_ACCESS), ("qadd r0, r1, r2", None), ("wfe", None), ("sev", None),
         ("ldr r0, [r1]", c.NO_ACCESS), ("str r0, [r1]", c.NO_ACCESS),
         ("mov sp, r0\nbx lr", c.NO_OP), ("b.w #0x8003000", c.UNKNOWN_BLOCK),
         ("nop\nisb", c.NO_OP), ("nop", c.UNKNOWN_BLOCK),

@@ -107,8 +107,12 @@ bx lr
 DMAT_ON = (
     f"ldr r2, ={USART2:#x}\nldr r5, =0xffffffbf\nstr r5, [r2]\nldr r5, =0xc1\nstr r5, [r2, #20]"
 )
+DMAT_OFF_AS_THE_HAL = (
+    f"ldr r0, ={USART2 + 0x14:#x}\nagain_off: ldrex r1, [r0]\nbic r1, r1, #0x80\n"
+    "strex r2, r1, [r0]\ncmp r2, #0\nbne again_off"
+)
 DMAT_OFF = (
-    f"ldr r0, ={USART2:#x}\nldr r1, =0x41\nstr r1, [r0, #20]\n"
+    f"{DMAT_OFF_AS_THE_HAL}\nldr r0, ={USART2:#x}\n"
     "ldr r1, [r0, #12]\norr r1, r1, #0x40\nstr r1, [r0, #12]"
 )
 TC_HEARD = "ldr r1, [r0, #12]\nbic r1, r1, #0x40\nstr r1, [r0, #12]"
@@ -154,6 +158,10 @@ WAITS = {
     "more: ldr r5, [r4, #0]\nadds r5, r5, r6\nstr r5, [r4, #0]\nsubs r6, #1\nbne more\nb again",
     "watches": f"ldr r4, =0x20000040\nldr r6, ={IN:#x}\nagain: ldr r5, [r6, #4]\nstr r5, [r4, #0]\n"
     f"ldr r5, ={SYSTICK:#x}\nldr r5, [r5, #8]\nstr r5, [r4, #4]\nwfi\nb again",
+    "masks": "ldr r4, =0x20000040\nagain: cpsid i\nldr r5, [r4, #0]\nadds r5, #3\n"
+    "str r5, [r4, #0]\nwfi\ncpsie i\nb again",
+    "takes": f"ldr r4, ={USART2:#x}\nagain: add r5, r4, #20\nldrex r6, [r5]\n"
+    "orr r6, r6, #1\nstrex r7, r6, [r5]\ncmp r7, #0\nbne again\nwfi\nb again",
     "stops and starts": f"ldr r4, ={IN:#x}\nldr r7, ={DMA1:#x}\nagain: wfi\nadds r6, #1\n"
     "tst r6, #7\nbne again\nldr r5, [r4]\nbic r5, r5, #1\nstr r5, [r4]\n"
     "ldr r5, =0xf40\nstr r5, [r7, #12]\nldr r5, ={size}\nstr r5, [r4, #4]\n"
