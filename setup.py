@@ -31,6 +31,7 @@ setup(
                 "fwgen/machine/native/port.c",
                 "fwgen/machine/native/service.c",
                 "fwgen/machine/native/streams.c",
+                "fwgen/machine/native/timers.c",
             ],
             depends=["fwgen/machine/native/ops.h", "fwgen/machine/native/service.h"],
             optional=True,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.leap import Flow
     from fwgen.machine.soc import Soc
-    from fwgen.machine.talk import Outputs, Talk
+    from fwgen.machine.talk import Beating, Outputs, Talk
     from fwgen.trace import Event
 
 
@@ -289,6 +289,13 @@ class Peripheral:
         """What goes byte by byte now and is known ahead (``fwgen.machine.talk``).
 
         Who has any now is in ``soc.talking``.
+        """
+        return None
+
+    def beating(self) -> Beating | None:
+        """A timer that only counts and interrupts (``fwgen.machine.talk``).
+
+        Who may be one is in ``soc.beating``.
         """
         return None
 

@@ -220,6 +220,7 @@ class Soc:
         self.interrupts = Interrupts()
         self.dma = DmaRequests()
         self.flowing: list[Peripheral] = []  # that send or receive by DMA (``flows``)
+        self.beating: list[Peripheral] = []  # timers that interrupt (``beating``)
         self.talking: list[Peripheral] = []  # that send or receive byte by byte (``talk``)
         self.exceptions = Exceptions(
             self.chip.nvic_lines, self.chip.priority_bits, self.chip.interrupts

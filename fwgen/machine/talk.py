@@ -1,8 +1,8 @@
-"""A port that firmware serves, byte by byte or by DMA: what doing that quickly needs to know.
+"""What firmware serves by its interrupts: what doing that quickly needs to know.
 
-While nothing but one serial port is about to happen, all that matters is the port, who moves its
-bytes and the code that serves it. ``armv7m.services`` runs that natively, for as long as the port
-says that it is plain.
+While nothing but one serial port, and timers, are about to do something, all that matters is these,
+who moves the port's bytes, and the code that serves them. ``armv7m.services`` runs that natively,
+for as long as they say that they are plain.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from fwgen.machine.native.service import Course, Latch, Pads, Service
+    from fwgen.machine.native.service import Beat, Course, Latch, Pads, Service
+    from fwgen.machine.native.service import Timer as Served
     from fwgen.machine.time import ClockDomain, Timer
 
 
@@ -80,3 +81,23 @@ class Outputs(Protocol):
 
     def pin(self, index: int) -> str:
         """The name of a pin."""
+
+
+class Beating(Protocol):
+    """A timer that only counts and interrupts."""
+
+    @property
+    def irq(self) -> int:
+        """The number of its interrupt."""
+
+    @property
+    def alarm(self) -> Timer | None:
+        """Its own call to come, which serving makes needless."""
+
+    def fill(self, timer: Served, beat: Beat) -> None:
+        """Put it into the structures."""
+
+    def take(
+        self, timer: Served, beat: Beat, now_ps: int
+    ) -> Iterable[tuple[int, Callable[[], None]]]:
+        """Go on from where serving came to; what asks for its call anew, with its order."""

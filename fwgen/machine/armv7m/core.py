@@ -433,7 +433,7 @@ class Core(skippable.Core):
         Raises whatever a peripheral's model raised: that is our defect, not the firmware's.
         """
         self.until_ps = until_ps
-        scheduler, at = self.soc.scheduler, self.at
+        soc, scheduler, at = self.soc, self.soc.scheduler, self.at
         while not self.gave_up:
             self._turns += 1
             if not self._turns % TURNS and not self.lasts():
@@ -459,7 +459,7 @@ class Core(skippable.Core):
             if at.cost == 0 and self.now_ps >= until_ps:
                 continue
             at.attention, self._skipper.recording = 0, None
-            if self.soc.talking and self.services.serve(until_ps):
+            if (soc.talking or soc.beating) and self.services.serve(until_ps):
                 self._sleeper.brought()
                 self.lasts()
                 continue

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.codebook import Codebook
     from fwgen.machine.armv7m.skippable import Core
     from fwgen.machine.armv7m.systick import SysTick
-    from fwgen.machine.talk import Outputs, Talk
+    from fwgen.machine.talk import Beating, Outputs, Talk
     from fwgen.machine.time import ClockDomain
     from fwgen.trace import Event
 
@@ -46,8 +46,9 @@ _SPECIAL = (eng.APSR_NZCV, eng.XPSR, eng.CONTROL, eng.MSP, eng.PRIMASK)
 class _Scene(NamedTuple):
     """Who takes part."""
 
-    talk: Talk
+    talk: Talk | None
     ticks: SysTick | None
+    beats: list[Beating]  # by place in the structure
     outputs: list[Outputs | None]  # by place in the structure
     numbers: dict[int, int]  # of exceptions, by line
     handlers: dict[int, int | None]  # where they begin, by line; None: not taken
@@ -71,15 +72,16 @@ class Services:
     def serve(self, until_ps: int) -> bool:
         """Go on, up to a time at most, by what a port is about to do. False: nothing was done."""
         soc = self._core.soc
-        if not soc.talking or self._native is None or soc.recorder.listeners:
+        if self._native is None or not (soc.talking or soc.beating) or soc.recorder.listeners:
             return False
         if self._rests:
             self._rests -= 1
             return False
         talks = [talk for port in soc.talking if (talk := port.talk()) is not None]
-        if len(talks) != 1 or not self._plain():
+        beats = [beat for timer in soc.beating if (beat := timer.beating()) is not None]
+        if len(talks) > 1 or not (talks or beats) or not self._plain():
             return False
-        moved, useful = self._run(talks[0], until_ps)
+        moved, useful = self._run(talks[0] if talks else None, beats, until_ps)
         self._vain = 0 if useful else min(2 * self._vain + 1, LONGEST_REST)
         self._rests = self._vain
         return moved
@@ -110,11 +112,12 @@ class Services:
 
     # ------------------------------------------------------------------ what C needs
 
-    def _scene(self, talk: Talk) -> _Scene | None:
-        """All that takes part; None where an exception would come that is not for here."""
-        numbers = {line: exc.FIRST_IRQ + irq for line, irq in talk.irqs.items()}
+    def _scene(self, talk: Talk | None, beats: list[Beating]) -> _Scene | None:
+        """All that takes part; None where nothing does, or what would come is not for here."""
+        irqs = talk.irqs if talk is not None else {}
+        numbers = {line: exc.FIRST_IRQ + irq for line, irq in irqs.items()}
         handlers = {line: self._handler(number) for line, number in numbers.items()}
-        if any(handlers[line] is None and talk.asks(line) for line in numbers):
+        if talk is not None and any(handlers[n] is None and talk.asks(n) for n in numbers):
             return None
         ticks = self._ticks()
         if ticks is not None:
@@ -123,15 +126,25 @@ class Services:
                 ticks = None  # it ends what is done here
             else:
                 numbers[native.TICKS], handlers[native.TICKS] = exc.SYSTICK, handler
+        kept: list[Beating] = []
+        for beat in beats[: native.TIMERS]:
+            number = exc.FIRST_IRQ + beat.irq
+            handler = self._handler(number)
+            if handler is not None and number not in numbers.values():
+                line = native.FIRST_TIMER + len(kept)
+                numbers[line], handlers[line] = number, handler
+                kept.append(beat)
+        if talk is None and not kept:
+            return None
         outputs = [self._outputs(spec) for spec in self._ports]
-        return _Scene(talk, ticks, outputs, numbers, handlers)
+        return _Scene(talk, ticks, kept, outputs, numbers, handlers)
 
-    def _run(self, talk: Talk, until_ps: int) -> tuple[bool, bool]:
+    def _run(self, talk: Talk | None, beats: list[Beating], until_ps: int) -> tuple[bool, bool]:
         """Whether anything changed, and whether trying again is of use."""
         core, at = self._core, self._core.at
         values = core.engine.read_many((*REGISTERS, *_SPECIAL))
         *general, flags, xpsr, control, main, primask = values
-        scene = self._scene(talk)
+        scene = self._scene(talk, beats)
         if scene is None or not core.frame_size(control) or xpsr & _IT_BITS:
             return False, False
         service = self._service or self._make()
@@ -159,7 +172,7 @@ class Services:
             self._learn(hart.where) if hart.why == UNKNOWN_BLOCK
             else hart.why == NO_ACCESS and self._turn_to(service.wanted)
         )  # fmt: skip
-        return moved, bool(served or course.happened or not refused)
+        return moved, bool(served or course.happened or (moved and not refused))
 
     def _fill(self, service: native.Service, scene: _Scene, until_ps: int) -> None:
         """What is around the core."""
@@ -168,11 +181,12 @@ class Services:
         course.port_read_ps = course.dma_read_ps = native.NEVER
         course.levels = course.pending = course.depth = course.happened = course.served = 0
         course.step, course.serving = 0, -1
-        service.hclk, service.kernel = _clock(self._core.hclk), _clock(talk.kernel)
-        timers = [*talk.timers]
+        service.hclk = _clock(self._core.hclk)
+        own = [*talk.timers] if talk is not None else []
+        own += [beat.alarm for beat in scene.beats if beat.alarm is not None]
         if scene.ticks is not None and scene.ticks.timer is not None:
-            timers.append(scene.ticks.timer)
-        service.until_ps = min(until_ps, soc.scheduler.next_but_all(timers))
+            own.append(scene.ticks.timer)
+        service.until_ps = min(until_ps, soc.scheduler.next_but_all(own))
         state = self._core.exceptions
         for line in range(native.LINES):
             course.entered_ps[line] = course.fell_ps[line] = native.NEVER
@@ -184,7 +198,17 @@ class Services:
             course.fell_ps[line] = state.fell.get(number, native.NEVER)
         for stream in range(native.STREAMS):
             service.wires[stream].exists = course.streams[stream].enabled = 0
-        talk.fill(service, {line for line, at in scene.handlers.items() if at is not None})
+        service.base = service.frames = service.frame_ticks = service.dma_base = 0
+        course.content = course.tdr = native.NEVER
+        course.cr3 = course.asks = 0
+        if talk is not None:
+            service.kernel = _clock(talk.kernel)
+            talk.fill(service, {line for line, at in scene.handlers.items() if at is not None})
+        course.asked = soc.scheduler.take_order()
+        for n, timer in enumerate(service.timers):
+            timer.base = 0
+            if n < len(scene.beats):
+                scene.beats[n].fill(timer, course.beats[n])
         service.counts = scene.ticks is not None
         if scene.ticks is not None:
             scene.ticks.fill(service)
@@ -300,9 +324,11 @@ class Services:
             else:
                 state.fell[number] = course.fell_ps[line]
         soc.asked_ps = max(soc.asked_ps, course.asked_ps)
-        calls = [*scene.talk.take(course)]
+        calls = [*scene.talk.take(course)] if scene.talk is not None else []
         if scene.ticks is not None:
             calls += scene.ticks.take(course)
+        for n, beating in enumerate(scene.beats):
+            calls += beating.take(service.timers[n], course.beats[n], course.now_ps)
         for _, ask in sorted(calls, key=itemgetter(0)):
             ask()
         soc.scheduler.catch_up(course.now_ps)
@@ -311,7 +337,9 @@ class Services:
     def _events(self, service: native.Service, scene: _Scene) -> Iterator[Event]:
         talk, state = scene.talk, self._core.exceptions
         causes = {line: state.name(number) for line, number in scene.numbers.items()}
-        name, baud, heard = talk.name, talk.baud_mhz, talk.heard_mhz
+        name, baud, heard = "", 0, 0
+        if talk is not None:
+            name, baud, heard = talk.name, talk.baud_mhz, talk.heard_mhz
         told = memoryview(self._arrays[0]).cast("B")[: native.WORDS * 8 * service.course.happened]
         words = told.cast("q").tolist()
         woke, slept, sent, moved = native.WOKE, native.SLEPT, native.SENT, native.MOVED

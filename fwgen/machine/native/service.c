@@ -161,6 +161,7 @@ static Next following(const Service *s) {
     fwgen_port_next(s, &next);
     fwgen_dma_next(s, &next);
     fwgen_ticks_next(s, &next);
+    fwgen_timers_next(s, &next);
     return next;
 }
 
@@ -172,6 +173,8 @@ static int happen(Service *s, const Next *next) {
     case TICK:
         return fwgen_ticks_happen(s, next->t_ps);
     default:
+        if (next->what >= BEAT)
+            return fwgen_timer_happens(s, next->what - BEAT, next->t_ps);
         return fwgen_port_happens(s, next->what, next->t_ps);
     }
 }
@@ -194,7 +197,7 @@ static void set_due(Service *s) { s->hart.due = fwgen_cycle_of(&s->hclk, followi
 
 static int which(const Service *s, uint32_t address) {
     int n;
-    for (n = 0; n < REGISTERS; n++)
+    for (n = 0; s->base && n < REGISTERS; n++)
         if (address == s->base + s->offsets[n])
             return n;
     return -1;
@@ -218,11 +221,20 @@ static int of_pins(const Service *s, uint32_t address) {
     return -1;
 }
 
+/* Which timer an address is of; -1: of none. */
+static int of_timer(const Service *s, uint32_t address) {
+    int n;
+    for (n = 0; n < TIMERS; n++)
+        if (s->timers[n].base && address - s->timers[n].base < BLOCK)
+            return n;
+    return -1;
+}
+
 static int load(void *world, uint32_t address, int size, int64_t cycle, uint32_t *value) {
     Service *s = world;
     Course *c = &s->course;
     const int64_t t_ps = fwgen_time_of(&s->hclk, cycle);
-    const int n = which(s, address), port = of_pins(s, address);
+    const int n = which(s, address), port = of_pins(s, address), timer = of_timer(s, address);
     if (!catch_up(s, t_ps))
         return 0;
     if (n >= 0) {
@@ -245,6 +257,10 @@ static int load(void *world, uint32_t address, int size, int64_t cycle, uint32_t
     } else if (port >= 0) {
         if (!fwgen_pins_load(s, port, address - s->pads[port].base, t_ps, value))
             return 0;
+    } else if (timer >= 0) {
+        if (!fwgen_timer_load(s, timer, address - s->timers[timer].base, t_ps, value))
+            return 0;
+        c->asked_ps = t_ps;
     } else {
         s->wanted = address;
         return 0;
@@ -259,11 +275,14 @@ static int store(void *world, uint32_t address, int size, int64_t cycle, uint32_
     Service *s = world;
     const int64_t t_ps = fwgen_time_of(&s->hclk, cycle);
     const uint32_t mask = size < 4 ? (1u << (8 * size)) - 1 : 0xFFFFFFFFu;
-    const int n = which(s, address), port = of_pins(s, address);
+    const int n = which(s, address), port = of_pins(s, address), timer = of_timer(s, address);
     if (!catch_up(s, t_ps))
         return 0;
     if (n >= 0) {
         if (!fwgen_port_store(s, n, value, mask, t_ps))
+            return 0;
+    } else if (timer >= 0) {
+        if (!fwgen_timer_store(s, timer, address - s->timers[timer].base, value, mask, t_ps))
             return 0;
     } else if (size != 4) {
         return 0;

@@ -15,7 +15,9 @@ typedef struct {
 } Happened;
 
 enum { WOKE, SLEPT, RECEIVED, SENT, MOVED };    /* kinds */
-enum { PORT, INTO, OUT_OF, TICKS, LINES };      /* who interrupts; INTO and OUT_OF are streams */
+enum { TIMERS = 3 };
+/* Who interrupts; INTO and OUT_OF are streams. */
+enum { PORT, INTO, OUT_OF, TICKS, FIRST_TIMER, LINES = FIRST_TIMER + TIMERS };
 enum { SR, DR, BRR, CR1, CR2, CR3, REGISTERS }; /* of the port, in the order of their offsets */
 enum { STREAMS = 2 };                           /* number INTO - INTO, OUT_OF - INTO */
 enum { PORTS = 4, PINS = 16 };                  /* ports of pins, and pins of each */
@@ -27,6 +29,12 @@ typedef struct { /* a stream of the DMA: stm32/dma_v2/stream.py */
     int64_t at, left, total, done, fifo; /* fifo: the byte in it, or -1 */
     int32_t enabled, halfway, began, unused; /* began: here */
 } Stream;
+
+/* A timer that counts up: stm32/tim_v1. ``at``: clocks of its counter since it was 0, up to which
+ * SR is true; ``next_ps``: of what interrupts next, or -1. */
+typedef struct {
+    int64_t sr, dier, at, next_ps, order, read_ps;
+} Beat;
 
 typedef struct { /* a port of pins: stm32/gpio_v2.py */
     int64_t odr;
@@ -64,6 +72,7 @@ typedef struct {
     int32_t depth, asleep, happened, served;
     Nested nested[LINES];
     Latch latches[PORTS];
+    Beat beats[TIMERS];
     uint32_t frame, primask; /* the last one of Thread mode */
 } Course;
 
@@ -77,6 +86,18 @@ typedef struct { /* what of a stream does not change here */
     int64_t shape, defined, free; /* of CR: what it must be; what is not reserved; what EN leaves free */
     int64_t register_cycles;           /* an access to the port */
 } Wire;
+
+enum { FLAGS = 5, TIMER_REGISTERS = 21 }; /* UIF, CC1IF to CC4IF; up to OR */
+typedef struct { /* what of a timer does not change here */
+    uint32_t base;         /* 0: there is none */
+    uint32_t cleared_by_0; /* of SR */
+    int64_t interrupts;    /* of DIER: those on its line */
+    Clock clock;
+    int64_t origin;        /* the tick at which the counter was 0 */
+    int64_t prescale, period;
+    int64_t phases[FLAGS]; /* clocks into a period at which a flag rises; -1: it does not */
+    uint32_t held[TIMER_REGISTERS], known[TIMER_REGISTERS]; /* what those read; whether so */
+} Timer;
 
 typedef struct { /* what of a port of pins does not change here */
     uint32_t base;                  /* 0: there is none */
@@ -115,6 +136,7 @@ typedef struct {
     int32_t counts, divided;        /* counts: it is known here, and runs */
     uint32_t reload, tick_ctrl;
     Pads pads[PORTS];
+    Timer timers[TIMERS];
     uint32_t wanted; /* an address that nobody here knows, and that refused */
     uint32_t unused;
 } Service;
@@ -130,7 +152,7 @@ void fwgen_line(Service *s, int line, int level, int64_t t_ps);
 void fwgen_pend(Service *s, int line);
 
 /* What happens next by itself. */
-enum { NOTHING, OVER, SAMPLED, OUT, STEP_OVER, TICK };
+enum { NOTHING, OVER, SAMPLED, OUT, STEP_OVER, TICK, BEAT }; /* BEAT, and which timer */
 typedef struct {
     int what;
     int64_t t_ps, order;
@@ -154,6 +176,12 @@ int fwgen_ticks_happen(Service *s, int64_t t_ps);
 int fwgen_ticks_load(Service *s, uint32_t offset, int64_t t_ps, uint32_t *value);
 /* Put a tick's time, after ``tick0`` and ``value0`` were given. */
 void fwgen_ticks_arm(Service *s);
+
+void fwgen_timers_next(const Service *s, Next *next);
+int fwgen_timer_happens(Service *s, int timer, int64_t t_ps);
+int fwgen_timer_load(Service *s, int timer, uint32_t offset, int64_t t_ps, uint32_t *value);
+int fwgen_timer_store(
+    Service *s, int timer, uint32_t offset, uint32_t value, uint32_t mask, int64_t t_ps);
 
 /* ``t_ps``: of the access. */
 int fwgen_pins_load(Service *s, int port, uint32_t offset, int64_t t_ps, uint32_t *value);

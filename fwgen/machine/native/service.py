@@ -9,8 +9,11 @@ from typing import Any
 from fwgen.machine.native import ops
 
 WOKE, SLEPT, RECEIVED, SENT, MOVED = range(5)  # kinds of what happened
-PORT, INTO, OUT_OF, TICKS = range(4)  # who interrupts: the port, its streams in and out, SysTick
-LINES, STREAMS = 4, 2
+# Who interrupts: the port, its streams in and out, SysTick, timers.
+PORT, INTO, OUT_OF, TICKS, FIRST_TIMER = range(5)
+TIMERS, STREAMS = 3, 2
+LINES = FIRST_TIMER + TIMERS
+FLAGS, TIMER_REGISTERS = 5, 21  # UIF, CC1IF to CC4IF; registers up to OR
 PORTS, PINS = 4, 16  # ports of pins, and pins of each
 SR, DR, BRR, CR1, CR2, CR3 = range(6)  # registers of the port, by the order of their offsets
 REGISTERS = 6
@@ -41,6 +44,12 @@ class Stream(ctypes.Structure):
         )),
         *((name, _i32) for name in ("enabled", "halfway", "began", "unused")),
     )  # fmt: skip
+
+
+class Beat(ctypes.Structure):
+    """A timer: ``at`` clocks since its counter was 0, up to which SR is true."""
+
+    _fields_ = tuple((name, _i64) for name in ("sr", "dier", "at", "next_ps", "order", "read_ps"))
 
 
 class Latch(ctypes.Structure):
@@ -79,6 +88,7 @@ class Course(ctypes.Structure):
         )),
         ("nested", Nested * LINES),
         ("latches", Latch * PORTS),
+        ("beats", Beat * TIMERS),
         ("frame", _u32), ("primask", _u32),
     )  # fmt: skip
 
@@ -97,6 +107,16 @@ class Wire(ctypes.Structure):
     _fields_ = (
         ("exists", _i32), ("number", _i32),
         *((name, _i64) for name in ("shape", "defined", "free", "register_cycles")),
+    )  # fmt: skip
+
+
+class Timer(ctypes.Structure):
+    """What of a timer stays; ``base`` 0: there is none. ``phases``: when in a period flags rise."""
+
+    _fields_ = (
+        ("base", _u32), ("cleared_by_0", _u32), ("interrupts", _i64), ("clock", Clock),
+        ("origin", _i64), ("prescale", _i64), ("period", _i64), ("phases", _i64 * FLAGS),
+        ("held", _u32 * TIMER_REGISTERS), ("known", _u32 * TIMER_REGISTERS),
     )  # fmt: skip
 
 
@@ -126,6 +146,7 @@ class Service(ctypes.Structure):
         ("memory_cycles", ctypes.POINTER(_i64)),
         ("counts", _i32), ("divided", _i32), ("reload", _u32), ("tick_ctrl", _u32),
         ("pads", Pads * PORTS),
+        ("timers", Timer * TIMERS),
         ("wanted", _u32), ("unused", _u32),
     )  # fmt: skip
 

@@ -27,6 +27,13 @@ def left_by(machine: Machine) -> dict[str, object]:
     )
     state = core.exceptions
     tick = systick._tick(core.now_ps)
+    timers = []
+    for name in ("TIM1", "TIM2", "TIM3", "TIM10"):
+        timer = soc.peripherals[name]
+        ahead = timer._ahead(core.now_ps)
+        alarm = timer._alarm.t_ps if timer._alarm is not None else None
+        timers.append((ahead.cnt, ahead.pre, timer.sr.value | ahead.flags, timer._dier,
+                       timer.dier.value, timer._lines, alarm))  # fmt: skip
     streams = [
         (one.enabled, bytes(one.fifo), one.reload, one._m_at, one._m_left, one._total, one._done,
          one._halfway, one.direction, one.channel, one.requested, one.direct, one._m_step)
@@ -44,6 +51,7 @@ def left_by(machine: Machine) -> dict[str, object]:
         "inside": (usart._tdr, usart._rdr, usart._line, usart.sending_since, usart._asks,
                    usart._receiving, usart._began, usart.sent_as, usart._last_error),
         "exceptions": (state.pending, state.active, state.levels, state.fell, state.entered),
+        "timers": timers,
         "ticks": (systick._value(tick), systick._next_zero(), systick._flagged),
         "core": (core.cycle, core.awake_cycles, core.asleep, core.event, core.asleep_since),
         "now": core.now_ps,

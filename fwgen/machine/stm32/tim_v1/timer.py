@@ -18,6 +18,7 @@ from fwgen.machine.stm32.tim_v1.lines import (
 )
 from fwgen.machine.stm32.tim_v1.outputs import NP, OFF, E, Idle, P, Stage, frozen, stages
 from fwgen.machine.stm32.tim_v1.requests import ALL, COM, TRIGGER, Requests
+from fwgen.machine.stm32.tim_v1.talk import INTERRUPTS, beating
 from fwgen.machine.time import NEVER
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fwgen.board.types import PeripheralSpec
     from fwgen.machine.signals import Signal
     from fwgen.machine.soc import Soc
+    from fwgen.machine.talk import Beating
     from fwgen.machine.time import Timer
 
 _CHANNELS = (0, 1, 2, 3)  # channel indices: CH1 is 0
@@ -143,6 +145,7 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     def on_reset(self, t_ps: int) -> None:
         """Stop counting, let go of every line."""
         self._start()
+        self._tell_beating()
         self._tick = self.clock.ticks_at(t_ps)
         self._configure(t_ps)
         self._settle(t_ps)
@@ -244,7 +247,19 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
     @dier.on_write
     def _interrupt_enable(self, t_ps: int, _written: int, _before: int) -> None:
         self._dier = self.dier.value
+        self._tell_beating()
         self._settle(t_ps)
+
+    def _tell_beating(self) -> None:
+        beating = self.soc.beating
+        if self in beating:
+            beating.remove(self)
+        if self._dier & INTERRUPTS:
+            beating.append(self)
+
+    def beating(self) -> Beating | None:
+        """Itself, while it only counts and interrupts."""
+        return beating(self)
 
     @sr.on_write
     def _status_written(self, t_ps: int, _written: int, _before: int) -> None:

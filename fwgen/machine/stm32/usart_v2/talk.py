@@ -149,7 +149,7 @@ class UsartTalk:
             course.end_ps = usart.clock.time_of(frame.end)
         course.received = course.over = 0
         order_of = usart.soc.scheduler.order_of
-        course.sent_order, course.asked = order_of(usart._sending), usart.soc.scheduler.take_order()
+        course.sent_order = order_of(usart._sending)
         service.frames, service.data = 0, b""
         if burst is not None:
             service.data = burst.data[burst.at - 1 :]
