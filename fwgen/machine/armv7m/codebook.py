@@ -33,7 +33,7 @@ class Codebook:
         self.fetch = Fetch(core)
         self.blocks: dict[int, Block] = {}
         self._pages: set[int] = set()  # that code was run from
-        self.version = 0  # of what is known
+        self.version = 0  # another one: something that was known is no longer true
         self.in_ram: list[Block] = []  # blocks that the core itself may change
 
     def forget(self) -> None:
@@ -48,8 +48,9 @@ class Codebook:
 
     def publish(self, key: int, block: Block) -> None:
         """Let the quick hook know a block."""
-        if self.blocks.get(key) is not block:
-            self.version += 1
+        known = self.blocks.get(key)
+        if known is not block:
+            self.version += known is not None
             self.blocks[key] = block
         if self._core.native is not None:
             self._core.native.fwgen_put(

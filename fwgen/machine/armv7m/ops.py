@@ -9,6 +9,7 @@ Encodings: Arm ARM DDI0403 A5, A7.
 from __future__ import annotations
 
 import ctypes
+import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fwgen.machine.armv7m.steps import compares
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.blocks import Block
     from fwgen.machine.native.ops import Hart
 
+_RUN = struct.Struct("<IIqqqqiiii")  # as ``Run``
 _DIRECT = frozenset((Kind.B, Kind.BCC, Kind.CBZ, Kind.CBNZ, Kind.BL))
 _ENDS = _DIRECT | {Kind.BLX, Kind.BX, Kind.JUMP, Kind.WAIT}
 _STORES = (Kind.STR_I, Kind.STRH_I, Kind.STRB_I)
@@ -120,46 +122,73 @@ def _guarded(steps: Steps) -> Steps:
     return made
 
 
+class Translation:
+    """What blocks are as ops, remembered: only new ones are looked at."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int], tuple[Block, bytes]] = {}
+        self._aligned = False
+
+    def __call__(self, block: Block, *, aligned: bool) -> bytes:
+        """A block's ops, packed; nothing where it has none."""
+        if aligned != self._aligned:
+            self._made.clear()
+            self._aligned = aligned
+        key = block.address, block.size
+        found = self._made.get(key)
+        if found is None or found[0] is not block:
+            ops = translate(block, aligned=aligned) or []
+            found = self._made[key] = block, bytes((Op * len(ops))(*ops))
+        return found[1]
+
+
 class Program:
-    """Blocks packed for a Hart: ``runs`` and ``ops`` are its arrays, ``index`` says where is what.
+    """Blocks packed for a Hart: ``runs`` and ``ops`` are its arrays.
 
     Of blocks at the same address the longest is taken.
     """
 
-    def __init__(self, blocks: Iterable[Block], *, aligned: bool = False) -> None:
+    def __init__(
+        self,
+        blocks: Iterable[Block],
+        *,
+        aligned: bool = False,
+        translation: Translation | None = None,
+    ) -> None:
+        translation = translation or Translation()
         chosen: dict[int, Block] = {}
         for block in blocks:
             other = chosen.get(block.address)
             if other is None or block.size > other.size:
                 chosen[block.address] = block
         self.blocks: list[Block] = []
-        ops: list[Op] = []
-        runs: list[Run] = []
+        ops: list[bytes] = []
+        runs: list[bytes] = []
+        first = 0
         for address in sorted(chosen):
             block = chosen[address]
-            made = translate(block, aligned=aligned)
-            if made is None:
+            made = translation(block, aligned=aligned)
+            if not made:
                 continue
+            count = len(made) // ctypes.sizeof(Op)
             self.blocks.append(block)
             runs.append(
-                Run(
+                _RUN.pack(
                     address, block.size, block.cost, block.refill, block.landing, block.flags,
-                    len(ops), len(made), block.has_it,
+                    first, count, block.has_it, 0,
                 )
             )  # fmt: skip
-            ops += made
-        self.index = {block.address: n for n, block in enumerate(self.blocks)}
-        for op in ops:
-            if op.kind in _DIRECT:
-                op.link = self.index.get(op.imm, -1)
-        self.runs: Any = (Run * len(runs))(*runs)
-        self.ops: Any = (Op * len(ops))(*ops)
+            ops.append(made)
+            first += count
+        self.runs: Any = (Run * len(runs)).from_buffer_copy(b"".join(runs) or b"")
+        self.ops: Any = (Op * first).from_buffer_copy(b"".join(ops) or b"")
 
-    def load(self, hart: Hart) -> None:
+    def load(self, hart: Hart, library: Any) -> None:
         """Let a hart run this: the arrays live as long as it does."""
         hart.runs = ctypes.cast(self.runs, type(hart.runs))
         hart.ops = ctypes.cast(self.ops, type(hart.ops))
         hart.run_count = len(self.runs)
+        library.fwgen_link_ops(hart, len(self.ops))
 
 
 # -------------------------------------------------------------------- building steps

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m.accelerate import REGISTERS
-from fwgen.machine.armv7m.ops import Program
+from fwgen.machine.armv7m.ops import Program, Translation
 from fwgen.machine.native import service as native
 from fwgen.machine.native.ops import CLOSED, NO_ACCESS, UNKNOWN_BLOCK, Area, Undo
 from fwgen.trace import Edge, SerialByte, Sleep, Wake
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 ROOM = 1 << 12  # for what one serving may tell
 STORES = 1 << 15  # that may be done until a state is kept
+KNOWN_FOR_ONE = 64  # blocks that are packed, for each that was met and is to be
 LONGEST_REST = 1 << 8  # turns of a sleeping core
 THREAD_LINK = 0xFFFF_FFF9  # EXC_RETURN: to Thread mode, main stack, no floating-point state
 PLAIN_FRAME = 32  # bytes
@@ -61,7 +62,9 @@ class Services:
         self._core, self._book = core, book
         self._native: Any = native.library() if core.native is not None else None
         self._program: Program | None = None
+        self._translation = Translation()
         self._known = -1  # ``book.version`` that the program is of
+        self._unknown = 0  # code that was met since and is not in it
         self._service: native.Service | None = None
         self._arrays: tuple[Any, ...] = ()  # which the structure only points to
         self._rests_of: dict[int, tuple[int, Block]] = {}  # blocks' ends, and the key of each
@@ -262,15 +265,31 @@ class Services:
         return peripheral.outputs()
 
     def _learn(self, address: int) -> bool:
-        """The rest of a block from an address on, as the engine would go on there."""
+        """Whether code that was met and not known will be known next time.
+
+        A block that the engine has run since, or the rest of one from there on. As all is packed
+        anew for it, many are waited for where there are many already.
+        """
         book = self._book
-        for key, block in book.blocks.items():
-            offset = address - block.address
-            if any(offset == stop for stop, _ in block.stops):
-                self._rests_of[address] = key, book.look_at(address, block.size - offset)
-                self._known = -1
-                return True
-        return False
+        self._unknown += 1
+        if not any(block.address == address for block in book.blocks.values()):
+            found = next(
+                (
+                    (key, book.look_at(address, block.address + block.size - address))
+                    for key, block in book.blocks.items()
+                    if block.address < address < block.address + block.size
+                    and any(block.address + stop == address for stop, _ in block.stops)
+                ),
+                None,
+            )
+            if found is None:
+                return False
+            self._rests_of[address] = found
+        known = len(self._program.blocks) if self._program is not None else 0
+        if self._unknown * KNOWN_FOR_ONE < known:
+            return False
+        self._known = -1
+        return True
 
     def _make(self) -> native.Service:
         service = self._service = native.Service()
@@ -294,9 +313,11 @@ class Services:
             self._rests_of = {at: rest for at, rest in rests.items() if rest[0] in blocks}
             rests_of = (block for _, block in self._rests_of.values())
             aligned = self._core.scb is not None and bool(self._core.scb.ccr.UNALIGN_TRP)
-            self._program = Program((*blocks.values(), *rests_of), aligned=aligned)
-            self._known = book.version
-            self._program.load(service.hart)
+            self._program = Program(
+                (*blocks.values(), *rests_of), aligned=aligned, translation=self._translation
+            )
+            self._known, self._unknown = book.version, 0
+            self._program.load(service.hart, self._native)
 
     # ------------------------------------------------------------------ what came of it
 

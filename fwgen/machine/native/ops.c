@@ -666,6 +666,15 @@ done:
     return how;
 }
 
+/* Where the blocks are that direct branches go to. */
+FWGEN_PUBLIC void fwgen_link_ops(Hart *hart, int32_t count) {
+    Op *ops = (Op *)hart->ops;
+    int32_t n;
+    for (n = 0; n < count; n++)
+        if (ops[n].kind >= B && ops[n].kind <= BL)
+            ops[n].link = search(hart, ops[n].imm);
+}
+
 /* How the structures are laid out, and how many kinds of op there are: Python must have the same. */
 FWGEN_PUBLIC uint64_t fwgen_ops_layout(void) {
     return (uint64_t)LAYOUT << 56 | (uint64_t)KINDS << 48 | (uint64_t)sizeof(Op) << 40 |

@@ -81,6 +81,8 @@ enum { UNKNOWN_BLOCK = 1, NO_OP, NO_ACCESS, NO_ROOM, TOO_LONG };
  * then registers are anything, and memory is what ``undo`` says how to take back). A callback may
  * change ``due`` and ``attend``. */
 FWGEN_PUBLIC int fwgen_run_ops(Hart *hart);
+/* To be called once, when ``runs`` and ``ops`` (so many of them) are there. */
+FWGEN_PUBLIC void fwgen_link_ops(Hart *hart, int32_t count);
 /* Take back the stores, newest first, down to ``undone`` of before. */
 FWGEN_PUBLIC void fwgen_take_back(Hart *hart, int32_t undone);
 

@@ -146,6 +146,7 @@ def _declare(lib: Any) -> Any:
     try:
         lib.fwgen_ops_layout.argtypes, lib.fwgen_ops_layout.restype = (), ctypes.c_uint64
         lib.fwgen_run_ops.argtypes, lib.fwgen_run_ops.restype = (hart,), ctypes.c_int
+        lib.fwgen_link_ops.argtypes, lib.fwgen_link_ops.restype = (hart, ctypes.c_int32), None
         lib.fwgen_take_back.argtypes = (hart, ctypes.c_int32)
         lib.fwgen_take_back.restype = None
     except AttributeError:  # an older one

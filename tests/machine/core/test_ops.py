@@ -135,7 +135,7 @@ class Ours:
     ) -> None:
         self.hart, self.accesses = Hart(), []
         self.program = Program(blocks, **how)
-        self.program.load(self.hart)
+        self.program.load(self.hart, LIB)
         self._keep = flash, ram
         places = areas or [
             Area(FLASH, len(flash), ctypes.addressof(flash), 0),
