@@ -15,7 +15,7 @@ from tests.board.sources import Place, departures
 
 # The F411's SVD has the reset values of the STM32F405/407 in its RCC; RM0383 §6.3.
 F411_RCC = {"AHB1ENR", "AHB1LPENR", "AHB2LPENR", "APB1LPENR", "APB2LPENR", "PLLI2SCFGR"}
-AHB3 = {f"header AHB3{suffix}" for suffix in ("ENR", "LPENR", "RSTR")}
+AHB3 = {f"header AHB3{suffix}" for suffix in ("ENR", "LPENR")}
 FLASH = {
     "header ACR bits",  # the header adds addresses of two bytes
     "header CR bits", "header CR.SNB",  # the header's SNB is for two banks

@@ -63,7 +63,7 @@ NAMES = {
 NOT_ON_THIS_CHIP = {
     "adccommon_v2": {"CDR": "for two or three ADCs"},
     "flash_f4": {"OPTCR1": "for flash of two banks"},
-    "rcc_f4": dict.fromkeys(("AHB3RSTR", "AHB3ENR", "AHB3LPENR"), "no FSMC, no AHB3"),
+    "rcc_f4": dict.fromkeys(("AHB3ENR", "AHB3LPENR"), "no FSMC, no AHB3"),
 }
 DIFFERENT_BITS = {
     "adc_v2.DR": "ADC2DATA: for two ADCs",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwgen.machine.stm32.rcc_f4 import Rcc
-from fwgen.trace import Clock, Hazard, Wave
+from fwgen.trace import Clock, Gap, Hazard, Wave
 from tests.machine.conftest import hazard_codes
 
 if TYPE_CHECKING:
@@ -470,6 +470,14 @@ def test_every_gate_of_the_chip_file_opens_by_its_bit(soc: Soc) -> None:
         soc.write("RCC", spec.gate.register, 0)
         assert not soc.gated[spec.name]
         assert hz(soc, spec.name) == 0
+
+
+def test_resetting_an_ahb3_that_is_not_there_is_a_note_and_no_gap(soc: Soc) -> None:
+    soc.write("RCC", "AHB3RSTR", 0xFFFF_FFFF)  # ST's HAL_DeInit
+    assert soc.read("RCC", "AHB3RSTR") == 0
+    soc.write("RCC", "AHB3RSTR", 0)
+    seen = [event for event in soc.recorder.events if isinstance(event, (Hazard, Gap))]
+    assert [(type(event), getattr(event, "severity", "")) for event in seen] == [(Hazard, "note")]
 
 
 def test_timers_follow_their_kernel_and_others_their_bus(soc: Soc) -> None:
