@@ -25,6 +25,7 @@ setup(
         Extension(
             "fwgen.machine.native._blocks",
             [
+                "fwgen/machine/native/access.c",
                 "fwgen/machine/native/blocks.c",
                 "fwgen/machine/native/ops.c",
                 "fwgen/machine/native/pins.c",
@@ -33,7 +34,11 @@ setup(
                 "fwgen/machine/native/streams.c",
                 "fwgen/machine/native/timers.c",
             ],
-            depends=["fwgen/machine/native/ops.h", "fwgen/machine/native/service.h"],
+            depends=[
+                "fwgen/machine/native/clockwork.h",
+                "fwgen/machine/native/ops.h",
+                "fwgen/machine/native/service.h",
+            ],
             optional=True,
         )
     ],

@@ -379,6 +379,13 @@ class Peripheral:
             return False
         return (state.value ^ written << 8 * lane) & ((1 << 8 * size) - 1) << 8 * lane == 0
 
+    def only_looks(self, offset: int) -> bool:
+        """Whether a read of the register there changes nothing but what ``looked`` does, too."""
+        found = self._by_offset.get(offset)
+        if found is None or found[0].rc_r:
+            return False
+        return found[1].reader is None or found[1].peeker is not None
+
     def tells(self, offset: int) -> bool:
         """Whether a read may tell the firmware anything of time, or of the world outside."""
         return True

@@ -8,6 +8,7 @@ comes after the place where the core may pause before it.
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any
 
 from fwgen.machine.armv7m.fetch import LINE
@@ -28,7 +29,8 @@ LONGEST_REST = 1 << 14  # backward entries
 NEVER_AGAIN = -(1 << 62)
 PATIENCE = 4  # failures of a plan before another path is recorded
 WFE, WFI = 2, 3  # hints, by number
-SYSTEM, FP, UNALIGNED, MASKS, SYNC = 1, 2, 4, 8, 16  # flags of a block, for the hooks
+# Flags of a block, for the hooks.
+SYSTEM, FP, UNALIGNED, MASKS, SYNC, CONDITIONAL = 1, 2, 4, 8, 16, 32
 ISB = 0x8F6F_F3BF  # ISB SY, as it lies in memory
 _STACKS_AND_CONTROL = (8, 9, 20)  # MSP, PSP, CONTROL, as MSR numbers them
 SEV = 0xBF40
@@ -43,7 +45,8 @@ class Block:
     instruction ``waits`` for its line of the flash (by offset, where it does).
     ``flags``: SYSTEM says that the block ends in a write to a stack pointer or to CONTROL, MASKS
     that what it ends in may let interrupts through (CPS, MSR, a barrier), SYNC that it ends in ISB,
-    FP that it has floating-point instructions, UNALIGNED that a branch to it takes a cycle more.
+    FP that it has floating-point instructions, UNALIGNED that a branch to it takes a cycle more,
+    CONDITIONAL that it has instructions of an IT block.
     ``problem`` is the first instruction that the core does not have, ``first`` the size of the
     first of all. ``fp``, ``control``, ``barrier`` are the offsets of the first floating-point
     instruction, the first that reads CONTROL, and the first that must not be left to the engine
@@ -56,7 +59,7 @@ class Block:
 
     __slots__ = (
         "address", "barrier", "begins_in_it", "code", "control", "cost", "entries", "exclusive",
-        "first", "flags", "fp", "guarded", "has_it", "landing", "last", "plan", "prefix",
+        "first", "flags", "fp", "guarded", "has_it", "landing", "last", "native", "plan", "prefix",
         "problem", "refill", "refused", "sends_event", "size", "stops", "waits", "watched",
         "writes",
     )  # fmt: skip
@@ -72,6 +75,7 @@ class Block:
         following: bytes = b"",
     ) -> None:
         self.address, self.size, self.code = address, len(code), code
+        self.native: Any = None  # ``prefix`` as C reads it
         self.entries = 0  # backward entries, counted towards acceleration
         self.plan: Any = None  # the accelerator's Loop that starts here
         self.refused = 0  # times that the accelerator could do nothing
@@ -134,8 +138,16 @@ class Block:
             self.flags |= MASKS
         if self.last == ISB:
             self.flags |= SYNC
+        if self.has_it:
+            self.flags |= CONDITIONAL
         if cycles.unaligned(address, int.from_bytes(code[:2], "little"), core, pace):
             self.flags |= UNALIGNED
+
+    def native_prefix(self) -> int:
+        """Where ``prefix`` lies for native code: as long as the block is known."""
+        if self.native is None:
+            self.native = (ctypes.c_int32 * len(self.prefix))(*self.prefix)
+        return ctypes.addressof(self.native)
 
     def rest(self, *, for_good: bool = False, keep: bool = False) -> None:
         """The accelerator could do nothing: let the loop run, longer each time.

@@ -9,14 +9,17 @@ Not modelled: bus waits of peripherals.
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any
 
 from unicorn import unicorn_const as uc
 
 from fwgen.machine.armv7m import engine as eng
+from fwgen.machine.armv7m.answers import Answers
 from fwgen.machine.armv7m.itstate import IT_BITS
 from fwgen.machine.armv7m.state import NOWHERE_YET
 from fwgen.machine.memory import PAGE
+from fwgen.machine.native import READ, REFUSED, WRITE, NativeStretch
 from fwgen.machine.time import NEVER
 from fwgen.thumb.forms import is_wide
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.armv7m.answers import Place
     from fwgen.machine.armv7m.codebook import Codebook
     from fwgen.machine.armv7m.debug import Debug
     from fwgen.machine.armv7m.guard import Guard
@@ -73,6 +77,31 @@ class Bus:
         self._program: Callable[[int, int, int, int], None] | None
         self._program = getattr(core.flash, "program", None)
         self._flash_base = core.soc.chip.flash.base
+        self._native = core.native
+        self._answers = Answers(core, core.native) if core.native is not None else None
+
+    def install(self) -> None:
+        """Have the engine ask before each access that is not plain memory."""
+        engine, at, kind = self._engine, self._at, uc.UC_HOOK_MEM_INVALID
+        if self._native is None:
+            engine.hook(kind, eng.MEMORY, self.on_protected)
+            return
+        at.reg_read, at.reg_write = eng.READ_ONE, eng.WRITE_ONE
+        at.pc, at.control, at.epsr = eng.PC, eng.CONTROL, eng.EPSR
+        at.refused = REFUSED(self.on_protected)
+        at.read, at.write = READ(self._native_read), WRITE(self._native_write)
+        hook = ctypes.cast(self._native.fwgen_on_access, eng.MEMORY)
+        engine.hook(kind, eng.MEMORY, hook, user=ctypes.addressof(at))
+
+    def close(self) -> None:
+        """Nothing will be accessed any more."""
+        if self._answers is not None:
+            self._answers.close()
+
+    def told(self) -> None:
+        """Know of the reads that native code answered."""
+        if self._answers is not None:
+            self._answers.told()
 
     def map(self) -> None:
         """Map memories; everything else in the 4 GiB is for ``read`` and ``write``."""
@@ -95,6 +124,13 @@ class Bus:
             at = max(at, end)
 
     def _map_io(self, base: int, end: int) -> None:
+        if self._native is not None:
+            stretch = NativeStretch(ctypes.pointer(self._at), base)
+            self._engine.map_io(
+                base, end - base, self._native.fwgen_on_read, self._native.fwgen_on_write, stretch
+            )
+            return
+
         def read(_uc: Any, offset: int, size: int, _user: Any) -> int:
             try:
                 return self._io_read(base + offset, size)
@@ -109,6 +145,67 @@ class Bus:
                 self._core.fail(error)
 
         self._engine.map_io(base, end - base, read, write)
+
+    def _native_read(self, address: int, size: int, pc: int, cycle: int, keep: int) -> int:
+        """A read that native code does not answer; ``pc`` -1: ``on_protected`` saw it."""
+        if self._repeated is not None:
+            return self._repeated
+        core, at, answers = self._core, self._at, self._answers
+        assert answers is not None
+        try:
+            if at.looks:
+                answers.told()
+            if pc < 0:
+                pc, cycle = core.access_pc or core.next_pc, core.access_cycle
+            else:
+                core.access_pc, core.access_cycle = pc, cycle
+            key, soc = address << 3 | size, self._soc
+            place = answers.places.get(key) or self._place(address, size)
+            if place is None:
+                value = self.read(address, size)
+                at.epoch += 1
+            else:
+                t_ps = self._hclk.time_of(cycle)
+                if not place.looks or soc.scheduler.next_ps <= t_ps:
+                    at.epoch += 1
+                value = soc.bus_read(place.spec, place.offset, size, t_ps)
+            self._after_access(pc, value)
+            if keep:
+                answers.keep(key, value, cycle)
+        except BaseException as error:  # noqa: BLE001 - re-raised by _step
+            core.fail(error)
+            return 0
+        return value
+
+    def _native_write(self, address: int, size: int, value: int, pc: int, cycle: int) -> None:
+        """A write; ``pc`` -1: ``on_protected`` saw it."""
+        if self._repeated is not None:
+            return
+        core, answers = self._core, self._answers
+        assert answers is not None
+        try:
+            if self._at.looks:
+                answers.told()
+            if pc < 0:
+                pc, cycle = core.access_pc or core.next_pc, core.access_cycle
+            else:
+                core.access_pc, core.access_cycle = pc, cycle
+            place = answers.places.get(address << 3 | size) or self._place(address, size)
+            if place is None:
+                self.write(address, size, value)
+            else:
+                t_ps = self._hclk.time_of(cycle)
+                self._soc.bus_write(place.spec, place.offset, size, value, t_ps)
+            self._after_access(pc, 0)
+        except BaseException as error:  # noqa: BLE001 - re-raised by _step
+            core.fail(error)
+
+    def _place(self, address: int, size: int) -> Place | None:
+        """What a peripheral has at an address, which native code knows from now on."""
+        spec = self.spec_at(address)
+        if spec is None or size > 4 or address & (size - 1) or self._answers is None:
+            return None
+        return self._answers.know(spec, address, size)
 
     def foresee(self, cycle: int) -> Callable[[int, int], tuple[int, int | None] | None]:
         """How to read without effects at a cycle: value, and until when it holds (None: RAM)."""
@@ -158,6 +255,8 @@ class Bus:
         """Before an access outside memory: the PC is exact here. False makes it a fault."""
         core = self._core
         try:
+            if self._at.looks:
+                self.told()
             if kind in _FETCHES:
                 if not self._guard.fetch_refused(address):
                     return True
@@ -384,7 +483,7 @@ class Bus:
         self._traps.cut_short(pc)
         at.start, at.end, at.attention = NOWHERE_YET, pc, 0
         at.limit = core.due = NEVER
-        self._repeated = value
+        self._repeated, at.plain = value, 0
         self._engine.drop_code(pc, end)
         core.reason = None
         self._engine.start(pc, following)

@@ -54,8 +54,9 @@ class Codebook:
             self.blocks[key] = block
         if self._core.native is not None:
             self._core.native.fwgen_put(
-                self._at, key, block.cost, block.refill, block.landing, block.entries, block.flags
-            )
+                self._at, key, block.cost, block.refill, block.landing, block.entries,
+                block.flags, block.native_prefix(),
+            )  # fmt: skip
 
     def entered_again(self, block: Block) -> None:
         """Count a backward entry that the block hook did not, as every block is looked at."""

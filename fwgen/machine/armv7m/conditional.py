@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.traps import Traps
 
 INEXACT = 1 << 4  # FPSCR.IXC
-_NEAREST = 3 << 22  # FPSCR.RMode is 0 there
+NEAREST = 3 << 22  # FPSCR.RMode is 0 there
 _SINGLE = Struct("<f")
 
 
@@ -131,7 +131,7 @@ class Conditional:
     def before_fixed(self, address: int) -> None:
         """Outside an IT block, the engine is about to convert from fixed point."""
         core = self._core
-        if self._engine.read(eng.FPSCR) & _NEAREST:
+        if self._engine.read(eng.FPSCR) & NEAREST:
             core.stop(lambda: self._fixed(address))
 
     def _fixed(self, address: int) -> None:

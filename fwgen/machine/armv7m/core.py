@@ -160,12 +160,13 @@ class Core(skippable.Core):
             engine.hook(uc.UC_HOOK_BLOCK, eng.BLOCK, hook, user=ctypes.addressof(self.at))
         engine.hook(uc.UC_HOOK_INTR, eng.INTR, self._on_interrupt)
         engine.hook(uc.UC_HOOK_INSN_INVALID, eng.INVALID, self._on_invalid)
-        engine.hook(uc.UC_HOOK_MEM_INVALID, eng.MEMORY, self._bus.on_protected)
+        self._bus.install()
 
     def close(self) -> None:
         """Give the engine back."""
         self.engine.close()
         self._book.forget()
+        self._bus.close()
 
     # ------------------------------------------------------------------ what the chip tells
 
@@ -298,6 +299,8 @@ class Core(skippable.Core):
         """A block that is new, or does not end before something is due."""
         try:
             at, book = self.at, self._book
+            if at.looks:
+                self._bus.told()
             if eng.SCRATCH <= address < eng.SCRATCH + eng.SCRATCH_SIZE:
                 if self.engine.clearing:
                     return
@@ -377,6 +380,8 @@ class Core(skippable.Core):
         if block.entries <= HOT:
             return 0
         skipped = self._skipper.skip(block, cycle)
+        if skipped != 0:
+            self.at.epoch += 1
         if self.native is not None and key in self._book.blocks:
             self._book.publish(key, block)
         return skipped
@@ -422,6 +427,7 @@ class Core(skippable.Core):
     def _let_skip(self, yes: bool) -> None:
         """Loops may be skipped, as far as was asked for; or a debugger must see each access."""
         self._accelerates = self._may_accelerate and yes
+        self.at.plain = 0  # until the engine is entered anew
         self.at.hot = HOT if self._accelerates else NEVER
         self._book.forget()
 
@@ -531,10 +537,15 @@ class Core(skippable.Core):
         """Let the engine run until something needs us."""
         self.reason = None
         self.steps += 1
-        self.at.heed = self._what_matters()
+        at = self.at
+        at.heed = self._what_matters()
+        at.plain = not (self.hold or self.watching or self._guard.on)
+        at.epoch += 1
         until, self.until = self.until, NOWHERE
         error = self.engine.start(self.next_pc, until)
         self.access_pc = None
+        if at.looks:
+            self._bus.told()
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure

@@ -77,6 +77,9 @@ _read_one = _MOVE_ONE(("uc_reg_read", uclib))
 _write_one = _MOVE_ONE(("uc_reg_write", uclib))
 _read_batch = _MOVE(("uc_reg_read_batch", uclib))
 _write_batch = _MOVE(("uc_reg_write_batch", uclib))
+# For native code.
+READ_ONE = ctypes.cast(_read_one, ctypes.c_void_p).value
+WRITE_ONE = ctypes.cast(_write_one, ctypes.c_void_p).value
 
 
 class Batch:
@@ -152,19 +155,27 @@ class Engine:
             self._check(uclib.uc_mem_protect(self.handle, base, size, rights), f"map {base:#x}")
 
     def map_io(
-        self, base: int, size: int, read: Callable[..., int], write: Callable[..., None]
+        self,
+        base: int,
+        size: int,
+        read: Callable[..., int],
+        write: Callable[..., None],
+        user: Any = None,
     ) -> None:
-        """Send accesses to [base, base + size) to callbacks.
+        """Send accesses to [base, base + size) to callbacks, in Python or, with ``user``, in C.
 
         Mapped without rights, so that the ``access`` hook runs first, with the exact PC.
         """
-        reader, writer = MMIO_READ(read), MMIO_WRITE(write)
-        self._keep += [reader, writer]
+        native = user is not None
+        reader: Any = read if native else MMIO_READ(read)
+        writer: Any = write if native else MMIO_WRITE(write)
+        self._keep += [reader, writer, user]
+        given = ctypes.addressof(user) if native else None
         self._check(
             uclib.uc_mmio_map(
                 self.handle, base, size,
-                ctypes.cast(reader, ctypes.c_void_p), None,
-                ctypes.cast(writer, ctypes.c_void_p), None,
+                ctypes.cast(reader, ctypes.c_void_p), given,
+                ctypes.cast(writer, ctypes.c_void_p), given,
             ),
             f"map {base:#x}",
         )  # fmt: skip

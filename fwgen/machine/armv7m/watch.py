@@ -5,12 +5,15 @@ Source: Arm ARM DDI0403 A3.2.1 (alignment), B3.2.8 (CCR.UNALIGN_TRP, CCR.DIV_0_T
 
 from __future__ import annotations
 
+import ctypes
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unicorn import unicorn_const as uc
 
 from fwgen.machine.armv7m import engine as eng
+from fwgen.machine.armv7m.conditional import NEAREST
 from fwgen.machine.armv7m.opcodes import from_fixed
+from fwgen.machine.native import WATCHED, NativeWatch
 from fwgen.thumb.forms import is_wide
 
 if TYPE_CHECKING:
@@ -35,6 +38,14 @@ class Watch(NamedTuple):
     offset: int = 0
     by: int | None = None
     shift: int = 0
+
+    @property
+    def native(self) -> NativeWatch:
+        """As C has it: a mask of 0 asks whether the register is 0."""
+        if self.reason == "FIXED":
+            return NativeWatch(eng.FPSCR, -1, 0, 0, NEAREST)
+        by = -1 if self.by is None else eng.GENERAL[self.by]
+        return NativeWatch(eng.GENERAL[self.base], by, self.shift, self.offset, self.mask)
 
     def faults(self, registers: list[int]) -> int | None:
         """The address that is not aligned, 0 for a divide by zero, None when all is well."""
@@ -129,6 +140,8 @@ class Watches:
         self._traps = traps
         self._trapped = (False, False)  # UNALIGN_TRP, DIV_0_TRP
         self._watched: dict[int, Watch] = {}
+        self._hooked: dict[int, NativeWatch | None] = {}  # what native code asks
+        self._slow = WATCHED(self._on_watched)
         self._hooks: list[Any] = []
         self.stale = False
         self.before_fixed: Callable[[int], None] = lambda _address: None
@@ -143,17 +156,40 @@ class Watches:
     def add(self, block: Block) -> bool:
         """Hook what may fault by its values; True when the block must be translated anew."""
         unaligned, divide = self._trapped
-        new = False
-        for offset, watch in watches(block.code, unaligned=unaligned, divide=divide):
-            address = block.address + offset
-            if address not in self._watched:
-                hook = self._engine.hook(
-                    uc.UC_HOOK_CODE, eng.BLOCK, self._on_watched, address, address
+        found = {
+            block.address + offset: watch
+            for offset, watch in watches(block.code, unaligned=unaligned, divide=divide)
+        }
+        for address in range(block.address, block.address + block.size, 2):
+            if address not in found:
+                self._watched.pop(address, None)  # of other code, that was there before
+        new = [address for address in found if address not in self._hooked]
+        for address, watch in found.items():
+            if self._watched.get(address) != watch:
+                self._watched[address] = watch
+                self._hook(address, watch)
+        return bool(new)
+
+    def _hook(self, address: int, watch: Watch) -> None:
+        """Ask before what is there; by native code, where a look will do."""
+        core, kind = self._core, uc.UC_HOOK_CODE
+        if core.native is None:
+            if address not in self._hooked:
+                self._hooked[address] = None
+                self._hooks.append(
+                    self._engine.hook(kind, eng.BLOCK, self._on_watched, address, address)
                 )
-                self._hooks.append(hook)
-                new = True
-            self._watched[address] = watch
-        return new
+            return
+        made = watch.native
+        made.at, made.slow = ctypes.pointer(core.at), self._slow
+        known = self._hooked.get(address)
+        if known is not None:  # its hook goes on asking, now this
+            ctypes.pointer(known)[0] = made
+            return
+        self._hooked[address] = made
+        call = ctypes.cast(core.native.fwgen_on_watched, eng.BLOCK)
+        user = ctypes.addressof(made)
+        self._hooks.append(self._engine.hook(kind, eng.BLOCK, call, address, address, user=user))
 
     def renew(self) -> None:
         """The traps changed: forget what was watched, and all translations."""
@@ -162,6 +198,7 @@ class Watches:
         for hook in self._hooks:
             self._engine.unhook(hook)
         self._hooks.clear()
+        self._hooked.clear()
         self._engine.drop_all_code()
 
     def _on_watched(self, _uc: Any, address: int, _size: int, _user: Any) -> None:

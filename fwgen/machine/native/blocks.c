@@ -1,42 +1,10 @@
 /* The block hook in C: what armv7m/core.py's Python hook does, for the blocks that need no look.
  *
- * One table of known blocks (address and size -> cost), one structure that Python shares through
- * ctypes. Anything out of the ordinary goes to `slow`, which is Python. No Python API is used.
+ * Anything out of the ordinary goes to `slow`, which is Python.
  */
-#include <stdint.h>
-#include <stdlib.h>
+#include "clockwork.h"
 
-#if defined(_WIN32)
-#define PUBLIC __declspec(dllexport)
-#else
-#define PUBLIC __attribute__((visibility("default")))
-#endif
-
-typedef struct {
-    uint64_t key; /* address << 12 | size; 0 is free: no block has size 0 */
-    int64_t cost;
-    int64_t refill;  /* what a taken branch at its end costs */
-    int64_t landing; /* what a branch to it from another line of the flash waits */
-    int64_t entries;
-    int64_t flags; /* UNALIGNED, and what ``look`` and ``heed`` are of: armv7m/blocks.py */
-} Entry;
-
-typedef struct {
-    int64_t cycle, cost, start, end, limit, attention, refill, hot, look, heed;
-    void (*slow)(int64_t cycle, uint64_t address, uint32_t size);
-    Entry *table;
-    int64_t capacity, used;
-} Clockwork;
-
-enum { LAYOUT = 4, UNALIGNED = 4, LINE = 4, MOST_REFILL = 3 };
-
-static Entry *find(const Clockwork *at, uint64_t key) {
-    uint64_t mask = (uint64_t)at->capacity - 1;
-    uint64_t slot = (key * UINT64_C(0x9E3779B97F4A7C15)) >> 20 & mask;
-    while (at->table[slot].key && at->table[slot].key != key)
-        slot = (slot + 1) & mask;
-    return &at->table[slot];
-}
+enum { LAYOUT = 5, UNALIGNED = 4, LINE = 4, MOST_REFILL = 3 };
 
 PUBLIC void fwgen_on_block(void *uc, uint64_t address, uint32_t size, void *user) {
     Clockwork *at = user;
@@ -77,7 +45,7 @@ PUBLIC void fwgen_clear(Clockwork *at) {
 
 /* Returns 0 when there is no memory: the block then stays unknown here, and slow. */
 PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t refill, int64_t landing,
-                     int64_t entries, int64_t flags) {
+                     int64_t entries, int64_t flags, const int32_t *prefix) {
     Entry *block;
     if (at->used * 2 >= at->capacity) {
         Clockwork bigger = *at;
@@ -101,6 +69,7 @@ PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t refill, 
     block->landing = landing;
     block->entries = entries;
     block->flags = flags;
+    block->prefix = prefix;
     return 1;
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fwgen.machine import Machine
-from fwgen.trace import Edge
+from fwgen.trace import Edge, Fault
 from tests.machine.core.firmware import GPIOA, assemble, firmware
 
 if TYPE_CHECKING:
@@ -81,3 +81,22 @@ def test_code_that_another_wrote_is_looked_at_anew_by_the_compiled_hook_too(boar
             machine.advance(200 * US)
             stood.append((machine.core.cycle, machine.core.next_pc))
     assert len(set(stood)) == 1
+
+
+@pytest.mark.parametrize("ways", WAYS)
+def test_code_that_replaced_an_ldrd_may_have_odd_numbers_in_its_registers(
+    board: Board, ways: dict[str, bool]
+) -> None:
+    """What was watched at an address was the old instruction's base register."""
+    pair, _ = assemble("ldrd r1, r2, [r3]\n bx lr", PLACE)
+    plain, _ = assemble("add.w r1, r4, #1\n bx lr", PLACE)
+    text = copying(pair, plain).replace("ldr r3, =0xffffffff", "ldr r3, =0x20000000")
+    text = text.replace("movs r4, #1", "movs r4, #41")
+    second = text.rindex("dsb")
+    text = text[:second] + "movs r3, #1\n" + text[second:]
+    with Machine(board, **ways) as machine:
+        machine.load(firmware(text))
+        machine.advance(100 * US)
+        trace = machine.trace()
+    assert not list(trace.of(Fault))
+    assert [edge.level for edge in trace.of(Edge)][-1] == 1

@@ -1,0 +1,86 @@
+"""What reads of registers will give, told to native code ahead: it answers them by itself.
+
+An answer holds up to a cycle at which something is due, or the register changes by itself, and
+only until anything else happens: a write, a read that does more than look, a skipped loop. What
+native code answered is looked up (``told``) before that, and before anyone can tell the
+difference.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fwgen.machine.native import MOST_LOOKS, NativeLook
+
+if TYPE_CHECKING:
+    from fwgen.board.types import PeripheralSpec
+    from fwgen.machine.armv7m.state import CoreState
+    from fwgen.machine.peripheral import Peripheral
+
+
+class Place(NamedTuple):
+    """What an access of a known address and size is of."""
+
+    spec: PeripheralSpec
+    offset: int
+    peripheral: Peripheral | None
+    looks: bool  # a read only looks: all answers stay true
+
+
+class Answers:
+    """``places`` are those of a core's peripherals that native code knows: address << 3 | size."""
+
+    def __init__(self, core: CoreState, library: Any) -> None:
+        self._core, self._library = core, library
+        self._at = core.at
+        self._soc, self._hclk = core.soc, core.hclk
+        self.places: dict[int, Place] = {}
+        self._looks = (NativeLook * MOST_LOOKS)()
+
+    def know(self, spec: PeripheralSpec, address: int, size: int) -> Place:
+        """An aligned access to a peripheral was done: the next one native code lets pass."""
+        key, offset = address << 3 | size, address - spec.base
+        peripheral = self._soc.peripherals.get(spec.name)
+        looks = peripheral is not None and peripheral.only_looks(offset)
+        place = self.places[key] = Place(spec, offset, peripheral, looks)
+        self._library.fwgen_know(self._at, key)
+        return place
+
+    def keep(self, key: int, value: int, cycle: int) -> None:
+        """A read at a cycle gave a value: tell native code until when it would again."""
+        core, at, soc = self._core, self._at, self._soc
+        spec, offset, peripheral, looks = self.places[key]
+        now_ps = soc.scheduler.now_ps
+        if not looks or peripheral is None:
+            return
+        if any(until > now_ps for until in soc.settling.values()):
+            return
+        if at.attention or core.due < at.cycle + at.cost:
+            return  # a read would stop the core behind it
+        if spec.gate is not None and not soc.gated.get(spec.name, False):
+            return  # that is told of, place by place
+        if getattr(core.flash, "busy_until_ps", 0) > now_ps:
+            return
+        size = key & 7
+        seen = peripheral.peek(offset, size, self._hclk.time_of(cycle))
+        if seen is None or seen.value != value:
+            return
+        growth, until = 0, seen.stable_until_ps
+        counts = peripheral.count_at(offset, cycle) if size == 4 else None
+        if counts is not None and counts[0] == value:
+            _, growth, until = counts
+        last = core.cycle_of(min(until, soc.scheduler.next_ps))
+        self._library.fwgen_answer(at, key, value, growth, cycle, last)
+
+    def told(self) -> None:
+        """Do what the reads leave behind that native code answered."""
+        soc, looks = self._soc, self._looks
+        for look in looks[: self._library.fwgen_looks(self._at, looks)]:
+            key, t_ps = look.key, self._hclk.time_of(look.cycle)
+            place = self.places[key]
+            soc.scheduler.catch_up(t_ps)
+            soc.bus_looked(place.spec, place.offset, t_ps)
+
+    def close(self) -> None:
+        """Give the places back."""
+        self._library.fwgen_end(self._at)
