@@ -369,6 +369,8 @@ class Core(skippable.Core):
             self.event |= block.sends_event
             if block.flags & at.heed:
                 self.attend()
+            if at.limit == ATTENTION:
+                self.arm()  # unless what is recorded goes on
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
             self.fail(error)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.rounds import Rounds
     from fwgen.machine.armv7m.skippable import Core
 
+BRIEF = 10_000  # cycles: a jump that a register cuts shorter costs more than native code takes
+BRIEF_REST = 5 * BRIEF  # cycles to let pass after one
 REST = 64  # backward entries to let pass before a loop that was not worth it is tried again
 
 
@@ -79,8 +81,11 @@ class Skipper:
             self._at.end = core.next_pc
             core.pause()
             return None
+        timely = core.due - cycle - skipped <= 2 * loop.cycles  # the time cut it
         if skipped < WORTH and whole:
             head.entries -= REST
+        elif skipped < BRIEF and core.native is not None and not (whole or timely):
+            head.entries -= max(REST, BRIEF_REST // loop.cycles)
         return rounds + skipped
 
     def _rest(self, head: Block, *, for_good: bool = False, keep: bool = False) -> None:
