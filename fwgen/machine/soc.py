@@ -354,24 +354,30 @@ class Soc:
     def bus_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
         """A core's read of a peripheral, at an exact time. Due events come first."""
         self.scheduler.catch_up(t_ps)
-        self._note_read(spec, offset, t_ps)
-        return self.master_read(spec, offset, size, t_ps)
+        peripheral = self.peripherals.get(spec.name)
+        if peripheral is None:
+            return self.master_read(spec, offset, size, t_ps)
+        self._note_read(peripheral, offset, t_ps)
+        if self._clock_off(spec):
+            self.unclocked.read(spec, offset, size, t_ps)
+            return 0
+        return peripheral.read(offset, size, t_ps)
 
     def bus_looked(self, spec: PeripheralSpec, offset: int, t_ps: int) -> None:
         """The core's reads that ``bus_peek`` foresaw were left out, the last one at ``t_ps``."""
-        self._note_read(spec, offset, t_ps)
         peripheral = self.peripherals.get(spec.name)
-        if peripheral is not None and (spec.gate is None or self.gated.get(spec.name, False)):
+        if peripheral is None:
+            return
+        self._note_read(peripheral, offset, t_ps)
+        if spec.gate is None or self.gated.get(spec.name, False):
             peripheral.looked(offset, t_ps)
 
-    def _note_read(self, spec: PeripheralSpec, offset: int, t_ps: int) -> None:
+    def _note_read(self, peripheral: Peripheral, offset: int, t_ps: int) -> None:
         """What firmware learns by a read."""
-        peripheral = self.peripherals.get(spec.name)
-        if peripheral is not None:
-            if peripheral.tells(offset):
-                self.asked_ps = t_ps
-            if offset in peripheral.flags_at:
-                self.flags_read[spec.name] = t_ps
+        if peripheral.tells(offset):
+            self.asked_ps = t_ps
+        if offset in peripheral.flags_at:
+            self.flags_read[peripheral.name] = t_ps
 
     def master_read(self, spec: PeripheralSpec, offset: int, size: int, t_ps: int) -> int:
         """A read by whichever master, within an event: what else is due now comes after it."""

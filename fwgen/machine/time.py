@@ -161,4 +161,5 @@ class Scheduler:
             if call is not None:
                 self.now_ps = at
                 call(at)
-        self.now_ps = max(self.now_ps, t_ps)
+        if t_ps > self.now_ps:
+            self.now_ps = t_ps

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fwgen.machine.time import Timer
 
 INPUT, OUTPUT, ALTERNATE, ANALOG = range(4)  # MODER
-NO_PULL, PULL_UP, PULL_DOWN = range(3)  # PUPDR
+PULLS = (None, 1, 0, None)  # where PUPDR pulls: none, up, down; 11 is reserved
 LCKK = 1 << 16
 
 # How long a pin may be in a state that only makes sense on the way to another one: MODER and AFR
@@ -87,6 +87,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             for pin in soc.chip.pins.values()
             if pin.port == port
         }
+        self._inputs = [(index, line.pad.look) for index, line in self.lines.items()]
         self._lock_step = 0  # of the key sequence
         self._lock_key = 0  # LCK[15:0] as the sequence wrote it
         self._functions: dict[int, tuple[str, ...]] = {}  # line in alternate mode -> its signals
@@ -101,6 +102,8 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             if line.pin.reset_af is not None
             and any(s in SWD for s in line.pin.alternate.get(line.pin.reset_af, ()))
         }
+        taken = {index for index, line in self.lines.items() if line.pin.name in self._taken}
+        self._checked = taken | set(self._debug)  # lines that must not be moved
 
     # ------------------------------------------------------------------ configuration
 
@@ -180,11 +183,12 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
     @idr.on_peek
     def _input_data(self, t_ps: int) -> Peek:
         value, until, modes = 0, NEVER, self.moder.value
-        for index, line in self.lines.items():
+        chance = self.soc.chance
+        for index, look in self._inputs:
             if modes >> 2 * index & 3 == ANALOG:
                 continue
-            level, holds = line.pad.look(t_ps)
-            if self.soc.chance if level is None else level:
+            level, holds = look(t_ps)
+            if chance if level is None else level:
                 value |= 1 << index
             if holds < until:
                 until = holds
@@ -208,7 +212,18 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
             if line is not None and self.mode(line.index) == OUTPUT:
                 if self.soc.acting:
                     self._check_counted(line, t_ps)
-                self._drive(line, t_ps)
+                if line.index in self._checked or self.otyper.value >> line.index & 1:
+                    self._drive(line, t_ps)
+                else:  # all but the level is as it was when the pin became an output
+                    self._put_out(line, t_ps)
+
+    def _put_out(self, line: Line, t_ps: int) -> None:
+        """The level of an output."""
+        index = line.index
+        level: int | None = self.odr.value >> index & 1
+        if level and self.otyper.value >> index & 1:
+            level = None  # an open drain
+        line.pad.drive(t_ps, level, PULLS[self.pupdr.value >> 2 * index & 3])
 
     def _check_counted(self, line: Line, t_ps: int) -> None:
         """The core moves a pin again, having executed nothing but instructions meanwhile."""
@@ -336,7 +351,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         index, mode = line.index, self.mode(line.index)
         if index in self._debug:
             self._check_debugger(line)
-        pull = {PULL_UP: 1, PULL_DOWN: 0}.get(self.pupdr.value >> 2 * index & 3)
+        pull = PULLS[self.pupdr.value >> 2 * index & 3]
         open_drain = bool(self.otyper.value >> index & 1)
         if line.pad.digital != (mode != ANALOG):
             line.pad.set_digital(t_ps, on=mode != ANALOG)
@@ -346,8 +361,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         self._disconnect_inputs(line, t_ps)
         if mode == OUTPUT:
             self._check_taken(line)
-            level: int | None = self.odr.value >> index & 1
-            line.pad.drive(t_ps, None if open_drain and level else level, pull)
+            self._put_out(line, t_ps)
         else:
             line.pad.drive(t_ps, None, None if mode == ANALOG else pull)
         if line.pin.name in self._leds and pull is not None and (mode == INPUT or open_drain):
@@ -432,7 +446,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
     def _report_weak(self, line: Line, t_ps: int, pc: int) -> None:
         """What a pull lights, or what an open drain cannot raise."""
         index, name = line.index, line.pin.name
-        pull = {PULL_UP: 1, PULL_DOWN: 0}.get(self.pupdr.value >> 2 * index & 3)
+        pull = PULLS[self.pupdr.value >> 2 * index & 3]
         open_drain = bool(self.otyper.value >> index & 1)
         led = self._leds.get(name)
         driven = self.mode(index) in (OUTPUT, ALTERNATE) and not open_drain
