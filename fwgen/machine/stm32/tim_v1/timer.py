@@ -833,10 +833,12 @@ class Tim(Peripheral, registers="stm32.tim_v1"):
                 self._collect()
 
     def _ahead(self, t_ps: int) -> Counter:
-        """The counter as it will be at a time, without touching anything."""
+        """The counter as it will be at a time, only to be looked at."""
+        passed = self.clock.ticks_at(t_ps) - self._tick if self._counting else 0
+        if passed <= 0:
+            return self._counter
         ahead = self._counter.copy()
-        if self._counting:
-            ahead.advance(self.clock.ticks_at(t_ps) - self._tick)
+        ahead.advance(passed)
         return ahead
 
     def _time_after(self, t_ps: int, ahead: Counter, clocks: int) -> int:
