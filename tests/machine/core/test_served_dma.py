@@ -355,7 +355,7 @@ def test_streams_share_the_ports_as_by_the_engine(
 def test_a_run_in_pieces_is_the_same_run(board: Board) -> None:
     whole, _ = both_ways(board, Firmware(), 5 * MS)
     parts, served = both_ways(board, Firmware(cuts=tuple(range(MS, 5 * MS, 37 * US + 1))), 5 * MS)
-    assert served > 30
+    assert served > 20
     assert dump_trace(parts) == dump_trace(whole)
 
 
