@@ -379,6 +379,11 @@ class Peripheral:
             return False
         return (state.value ^ written << 8 * lane) & ((1 << 8 * size) - 1) << 8 * lane == 0
 
+    def has_reader(self, offset: int) -> bool:
+        """Whether a read of the register there is answered by the model, not by what it holds."""
+        found = self._by_offset.get(offset)
+        return found is not None and found[1].reader is not None
+
     def only_looks(self, offset: int) -> bool:
         """Whether a read of the register there changes nothing but what ``looked`` does, too."""
         found = self._by_offset.get(offset)

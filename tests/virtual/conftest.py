@@ -74,6 +74,7 @@ def session(
 
     options.setdefault("connect_mode", "halt")
     options.setdefault("reset.post_delay", 0.0)
+    options.setdefault("swv_raw_port", 0)  # any that is free: tests run side by side
     here = Path.cwd()
     with board.plugged(probe):
         found = DebugProbeAggregator.get_probe_with_id(board.uid)

@@ -32,7 +32,12 @@ def session(probe: Any, folder: Path, **options: Any) -> Session:
         project_dir=str(folder),
         no_config=True,
         target_override="cortex_m",
-        options={"reset.post_delay": 0, "reset.hold_time": 0, **options},
+        options={
+            "reset.post_delay": 0,
+            "reset.hold_time": 0,
+            "swv_raw_port": 0,
+            **options,
+        },
     )
 
 

@@ -46,6 +46,15 @@ class Answers:
         self._library.fwgen_know(self._at, key)
         return place
 
+    @staticmethod
+    def only_looks(place: Place, size: int, t_ps: int) -> bool:
+        """Whether a read now only looks. What it does beside would be the end of what it gives."""
+        peripheral = place.peripheral
+        if not place.looks or peripheral is None or not peripheral.has_reader(place.offset):
+            return place.looks
+        seen = peripheral.peek(place.offset, size, t_ps)
+        return seen is not None and seen.stable_until_ps > t_ps
+
     def keep(self, key: int, value: int, cycle: int) -> None:
         """A read at a cycle gave a value: tell native code until when it would again."""
         core, at, soc = self._core, self._at, self._soc

@@ -166,7 +166,7 @@ class Bus:
                 at.epoch += 1
             else:
                 t_ps = self._hclk.time_of(cycle)
-                if not place.looks or soc.scheduler.next_ps <= t_ps:
+                if soc.scheduler.next_ps <= t_ps or not answers.only_looks(place, size, t_ps):
                     at.epoch += 1
                 value = soc.bus_read(place.spec, place.offset, size, t_ps)
             self._after_access(pc, value)

@@ -466,7 +466,8 @@ class Core(skippable.Core):
             self._sleeper.woken = False
             if at.cost == 0 and self.now_ps >= until_ps:
                 continue
-            at.attention, self._skipper.recording = 0, None
+            at.attention = 0
+            self._skipper.interrupted()
             if (soc.talking or soc.beating) and self.services.serve(until_ps):
                 self._sleeper.brought()
                 self.lasts()
@@ -529,7 +530,8 @@ class Core(skippable.Core):
         held, self.hold = self.hold, STEPPING
         self._one_ran = False
         while not self._one_ran and self.hold == STEPPING:
-            self.at.attention, self._skipper.recording = 0, None
+            self.at.attention = 0
+            self._skipper.interrupted()
             self.due, self.at.limit = NEVER, ATTENTION
             self._step()
         if self.hold == STEPPING:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BRIEF = 10_000  # cycles: a jump that a register cuts shorter costs more than native code takes
 BRIEF_REST = 5 * BRIEF  # cycles to let pass after one
+MOST_CUTS = 8  # recordings in a row that something else cut short
 REST = 64  # backward entries to let pass before a loop that was not worth it is tried again
 
 
@@ -31,6 +32,8 @@ class Skipper:
         self._rounds, self._book = rounds, book
         self.recording: list[Block | Inner] | None = None
         self._head: Block | None = None  # of the loop being recorded
+        self._cut: Block | None = None  # the head at which recording was cut short last
+        self._cuts = 0  # in a row
 
     def skip(self, head: Block, cycle: int) -> int | None:
         """At a loop that has been entered often: skip what can be; gives the cycles skipped.
@@ -108,9 +111,23 @@ class Skipper:
         assert self._head is not None
         self._rest(self._head)
 
+    def interrupted(self) -> None:
+        """Something else is seen to before the path came back to its head.
+
+        A loop to which this happens each time round would be recorded, block by block, for ever.
+        """
+        if self.recording is None:
+            return
+        self.recording = None
+        self._cuts = self._cuts + 1 if self._cut is self._head else 1
+        self._cut = self._head
+        if self._cuts >= MOST_CUTS:
+            self._cuts = 0
+            self.not_waiting()
+
     def _compile(self, head: Block) -> None:
         """The path came back to its head: make a loop of it."""
-        items = self.recording
+        items, self._cut = self.recording, None
         self.stop_recording()
         if not items:
             return
