@@ -384,7 +384,7 @@ firmwares = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(firmwares)
 def test_whatever_is_served_is_the_same_by_the_engine(board: Board, one: Firmware) -> None:
     both_ways(board, one, 4 * MS)

@@ -262,7 +262,7 @@ firmwares = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 @given(firmwares)
 def test_whatever_is_served_is_the_same_by_the_engine(one: Firmware) -> None:
     slow = tuple(replace(timer, psc=max(timer.psc, 200 // timer.arr)) for timer in one.timers)
