@@ -500,7 +500,6 @@ firmwares = st.builds(
     ticks=st.sampled_from((0, 0, 2000, 16_000)),
     priority=st.sampled_from((0, 0x10, 0xF0)),
     late=lates,
-    before=st.sampled_from(("", "", FLASH_WAITS.format(acr=2), FLASH_WAITS.format(acr=0x105))),
     cuts=st.lists(st.integers(0, 4 * MS), max_size=3).map(tuple),
 )
 
