@@ -214,6 +214,10 @@ class Loop:
         rest.counter = self._counter(core, cycle, times)
         for step, rest.into in zip(self.steps[:count], self._into, strict=False):
             step(rest)
+        if rest.outside >= into:
+            # It waits for the flash across what falls due, and sees that: the engine runs it.
+            settle(core, walk, times - 1)
+            return None
         settle(core, rest, 0)
         _leave_looks(core, rest, last + self.cycles)
         return cycles, address

@@ -169,8 +169,8 @@ class Walk:
     """
 
     __slots__ = (
-        "bound", "c", "cells", "counter", "fetch", "first", "into", "looks", "moves", "nz", "owner",
-        "primask", "r", "s", "slopes", "stable_ps", "strict", "v",
+        "bound", "c", "cells", "counter", "fetch", "first", "into", "looks", "moves", "nz",
+        "outside", "owner", "primask", "r", "s", "slopes", "stable_ps", "strict", "v",
     )  # fmt: skip
 
     def __init__(
@@ -189,6 +189,7 @@ class Walk:
         self.into = 0  # cycles into the iteration at which the step that runs accesses memory
         self.primask: int | None = None  # None: nobody may touch it
         self.looks: dict[int, int] = {}  # address of a peripheral -> ``into`` of the last read
+        self.outside = -1  # ``into`` of the last access to a peripheral, also of stores
         self.cells: dict[int, tuple[int, int, int]] = {}  # address -> size, value, slope
         self.first: dict[int, tuple[int, int]] = {}  # cells read before written: value, slope
         self.owner: dict[int, int] = {}  # byte -> address of its cell
@@ -208,6 +209,7 @@ class Walk:
         other.primask = self.primask
         other.counter, other.into, other.looks = self.counter, self.into, dict(self.looks)
         other.bound, other.stable_ps, other.strict = self.bound, self.stable_ps, self.strict
+        other.outside = self.outside
         return other
 
     # ------------------------------------------------------------------ memory
@@ -225,7 +227,7 @@ class Walk:
                 if self.strict:
                     raise NotLinear("a counter read in an inner loop")
                 self.stable_ps = min(self.stable_ps, counted[2])
-                self.looks[address] = self.into
+                self.looks[address] = self.outside = self.into
                 return counted[0], counted[1]
         found = self.fetch(address, size)
         if found is None:
@@ -235,7 +237,7 @@ class Walk:
             if until < self.stable_ps:
                 self.stable_ps = until
             if address >= PERIPHERALS:
-                self.looks[address] = self.into
+                self.looks[address] = self.outside = self.into
             return value if self.moves is None else self.moves.read(address, size, value), 0
         slope = self.slopes.get(address, 0)
         self._claim(address, size)
@@ -261,6 +263,7 @@ class Walk:
                     raise NotLinear("a store outside RAM", for_good=True)
                 until = self.moves.write(address, size, pair, self.fetch)
                 self.stable_ps = min(self.stable_ps, until)
+                self.outside = self.into
                 return
             self._claim(address, size)
         elif cell[0] != size and (cell[0] != OPAQUE or size != 4):
