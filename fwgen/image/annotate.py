@@ -28,8 +28,9 @@ def annotated(
     steps = _steps(items) if steps is None else steps
     calls = {step.target for step in steps if step.is_call and step.target is not None}
     vectors = {int.from_bytes(item.data, "little") & ~1 for item in items if item.kind == "vector"}
-    # Marks such as _edata have no size; what has one is the better name for an address.
-    by_size = sorted(image.symbols, key=lambda s: s.size)
+    # Marks such as _edata have no size; what has one is the better name for an address, unless it
+    # is the compiler's own (.L).
+    by_size = sorted(image.symbols, key=lambda s: (s.size > 0 and s.name[:2] != ".L", s.size))
     named = {symbol.address | symbol.is_code: symbol.name for symbol in by_size}
     notes = touches(steps, chip, image.word, named, calls | vectors)
     return [

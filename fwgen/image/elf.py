@@ -95,7 +95,7 @@ def _add_symbols(image: Image, sections: list[_Section], loaded: list[_Section])
         kind = {"code": _FUNC, "label": _NOTYPE}.get(symbol.kind, _OBJECT)
         thumb = 1 if symbol.kind == "code" else 0
         bind = _LOCAL if symbol.kind == "label" else _GLOBAL
-        add(symbol.name, symbol.address | thumb, symbol.size, kind, bind)
+        add(symbol.linkage or symbol.name, symbol.address | thumb, symbol.size, kind, bind)
     table = b"".join(local + shared)
     sections.append(
         _Section(

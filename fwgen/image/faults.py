@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from fwgen.thumb import decode_all, isa
+from fwgen.thumb.belief import manual
 from fwgen.units import show_duration
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ MEANING = {
     "SVC": "SVC where its handler may not run: masked, or in a handler of the same priority",
 }
 
+SEMIHOSTING = b"\xab\xbe"  # BKPT #0xAB: Arm Semihosting for AArch32 and AArch64 §3.1
+
 _NAMES = (*(f"r{n}" for n in range(13)), "sp", "lr", "pc")
 
 
@@ -81,7 +84,18 @@ class Scene:
 
     def place(self, address: int) -> str:
         """An address with the symbol it lies in."""
-        symbol = self.image.symbol_at(address & ~1) if self.image is not None else None
+        return self._named(address, address & ~1)
+
+    def after_call(self, address: int) -> str:
+        """A return address with the symbol that called.
+
+        What is called last and never returns, as a compiler knows, has the next function's first
+        address as its return address: the call before it says who called.
+        """
+        return self._named(address, (address & ~1) - 2)
+
+    def _named(self, address: int, within: int) -> str:
+        symbol = self.image.symbol_at(within) if self.image is not None else None
         if symbol is None:
             return f"{address:#010x}"
         offset = (address & ~1) - symbol.address
@@ -108,8 +122,10 @@ class Scene:
             start, end = pc, pc + 2
         code = self.memory.read(start, end - start + 8) or self.memory.read(start, end - start)
         for one in decode_all(code or b"", start)[:12]:
+            if not one.valid and one.address > pc:
+                return  # the bytes end within it, or code ends here
             mark = "->" if one.address == pc else "  "
-            yield f"  {mark} {one.address:#010x}  {one.code.hex():<8}  {one.text}"
+            yield f"  {mark} {one.address:#010x}  {manual(one.code):<9}  {one.text}"
 
 
 def reason_of(scene: Scene, bit: str, pc: int, address: int | None, who: str) -> str:
@@ -151,9 +167,17 @@ def likely_cause(scene: Scene, bit: str, pc: int, address: int | None) -> str:
             )
         return f"SP is {sp:#010x}: the stack ran out of RAM, or SP was overwritten"
     code = scene.memory.read(pc, 4) or b""
+    if bit == "DEBUGEVT" and code[:2] == SEMIHOSTING:
+        return (
+            "semihosting: it asks a debugger to print or to read a file (hprintln!, initialise_"
+            "monitor_handles), and faults where none listens; use a serial port"
+        )
     if bit == "UNDEFINSTR":
         if code[:2] == b"\xff\xff":
             return "0xffff is erased flash: the code ran off its end, or jumped to the wrong place"
+        if scene.instruction(pc).startswith("udf"):
+            trap = "UDF is a trap set on purpose: a panic, an abort, a failed assertion"
+            return f"{trap}; LR is {scene.after_call(lr)}" if lr < 0xF000_0000 else trap
         problem = isa.first_problem(code[:4], scene.core) if len(code) == 4 else None
         return problem.message if problem is not None and problem.offset == 0 else ""
     if bit == "NOCP":
@@ -161,11 +185,11 @@ def likely_cause(scene: Scene, bit: str, pc: int, address: int | None) -> str:
     if bit == "INVSTATE":
         return (
             "a function pointer or a vector lacks bit 0 (the Thumb bit), or a return address was "
-            f"overwritten; LR is {scene.place(lr)}"
+            f"overwritten; LR is {scene.after_call(lr)}"
         )
     if bit in ("IBUSERR", "IACCVIOL"):
         return (
-            f"a call or return through a bad pointer; LR is {scene.place(lr)}"
+            f"a call or return through a bad pointer; LR is {scene.after_call(lr)}"
             if lr < 0xF000_0000
             else "a call or return through a bad pointer, within a handler"
         )
@@ -224,5 +248,6 @@ def report(
         for name in names:
             lines.append(f"  {register}.{name}: {MEANING.get(name, name)}")
     for register, value in addresses.items():
-        lines.append(f"  {register} {value:#010x}  {scene.place(value)}")
+        place = scene.after_call(value) if register == "LR" else scene.place(value)
+        lines.append(f"  {register} {value:#010x}  {place}")
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fwgen.board.types import Board
 from fwgen.errors import ImageError
+from fwgen.image.names import spelled
 from fwgen.image.types import Image, Segment, Symbol, SymbolKind
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def load_image(path: str | Path, board: Board | Chip) -> Image:
     """Read a firmware file and check that it is one for this board's chip.
 
     The suffix says the format: .hex/.ihex (Intel HEX), .bin (placed at the flash's base),
-    .elf/.axf/.out (placed by the program headers' physical addresses). Raises ImageError.
+    .elf/.axf/.out (placed by the program headers' physical addresses). An ELF file under any other
+    name is read, too: cargo gives its programs no suffix. Raises ImageError.
     """
     path = Path(path)
     chip = board.chip if isinstance(board, Board) else board
@@ -39,6 +41,8 @@ def load_image(path: str | Path, board: Board | Chip) -> Image:
         ".out": _read_elf,
     }
     reader = readers.get(path.suffix.casefold())
+    if reader is None and _begins(path, b"\x7fELF"):
+        reader = _read_elf
     if reader is None:
         raise ImageError(
             f"{path.suffix or 'a file without a suffix'} is no firmware format that we read",
@@ -186,6 +190,16 @@ def _outside_hint(segment: Segment, chip: Chip) -> str:
     if alias and alias.base <= segment.address < alias.base + alias.size:
         return f"that is a boot alias: link it at {flash.base:#010x}"
     return f"the flash is {_range(flash)}"
+
+
+def _begins(path: Path, magic: bytes) -> bool:
+    try:
+        if not path.is_file():  # opening a pipe would wait for its other end
+            return False
+        with path.open("rb") as file:
+            return file.read(len(magic)) == magic
+    except (OSError, ValueError):  # told where the whole file is read
+        return False
 
 
 def _bytes_of(path: Path, chip: Chip) -> bytes:
@@ -387,8 +401,10 @@ def _symbol(elf: Any, symbol: Any) -> Symbol | None:
     inside = home["sh_addr"] <= address & ~1 <= home["sh_addr"] + home["sh_size"]
     if not flags & 2 or not inside:  # SHF_ALLOC; a linker script's mark may lie anywhere
         return None
+    name = spelled(symbol.name)
+    linkage = symbol.name if name != symbol.name else ""
     if kind == "STT_FUNC":
-        return Symbol(symbol.name, address & ~1, size, "code")
+        return Symbol(name, address & ~1, size, "code", linkage)
     if kind not in ("STT_OBJECT", "STT_NOTYPE"):
         return None
     meant: SymbolKind = "data"
@@ -397,4 +413,4 @@ def _symbol(elf: Any, symbol: Any) -> Symbol | None:
     elif flags & 4 and kind == "STT_NOTYPE":  # SHF_EXECINSTR
         meant = "label"
         address &= ~1
-    return Symbol(symbol.name, address, size, meant)
+    return Symbol(name, address, size, meant, linkage)

@@ -28,13 +28,14 @@ class Symbol:
     """A name for ``size`` bytes at ``address`` (the Thumb bit is not part of the address).
 
     ``kind``: "code" is a whole code unit or function, "label" a place within one, "data" constants
-    in flash, "zero" RAM.
+    in flash, "zero" RAM. ``linkage`` is the linker's name where the source has another (C++, Rust).
     """
 
     name: str
     address: int
     size: int
     kind: SymbolKind
+    linkage: str = ""
 
     @property
     def is_code(self) -> bool:
@@ -154,6 +155,9 @@ class Image:
         return next((s for s in self.symbols if s.name == name), None)
 
     def symbol_at(self, address: int) -> Symbol | None:
-        """The innermost symbol whose bytes hold ``address``, or None."""
+        """The innermost symbol whose bytes hold ``address``, or None.
+
+        Marks of a linker script, which have no size, name an address that nothing else does.
+        """
         holding = [s for s in self.symbols if s.address <= address < s.address + max(s.size, 1)]
-        return max(holding, key=lambda s: (s.address, -s.size), default=None)
+        return max(holding, key=lambda s: (s.address, s.size > 0, -s.size), default=None)

@@ -13,7 +13,7 @@ from fwgen.image.disassemble import disassemble
 from fwgen.image.emission import CodeLine, Relocation, Unit
 from fwgen.image.link import link
 from fwgen.image.load import checked_image, load_image
-from fwgen.image.types import Segment
+from fwgen.image.types import Segment, Symbol
 from fwgen.image.write import write_bin, write_elf
 
 from .build import HALT, SPIN, code, emission, words
@@ -219,6 +219,25 @@ def test_symbols_name_what_is_read_back(blink: Image, board: Board, tmp_path: Pa
     assert "\ntick:\n" in text
     assert "bl toggle" in text
     assert "; = 0x20000000 count" in text
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_sized_name_goes_before_a_compilers_own_and_that_before_a_linker_scripts_mark(
+    blink: Image, board: Board, order: int
+) -> None:
+    count, reset = blink.find("count"), blink.find("reset")
+    others = [
+        Symbol(".L_MergedGlobals", count.address, 16, "zero"),
+        Symbol("_sdata", count.address, 0, "zero"),
+        Symbol("_stext", reset.address, 0, "data"),
+    ]
+    symbols = (*others, *blink.symbols)[::order]
+    text = str(disassemble(replace(blink, symbols=symbols), board))
+    assert "= 0x20000000 count" in text
+    assert replace(blink, symbols=symbols).symbol_at(reset.address) == reset
+    text = str(disassemble(replace(blink, symbols=tuple(others[::order])), board))
+    assert "= 0x20000000 .L_MergedGlobals" in text
+    assert replace(blink, symbols=tuple(others)).symbol_at(reset.address) == others[2]
 
 
 def test_every_byte_read_back_is_listed_once(blink: Image, board: Board, tmp_path: Path) -> None:

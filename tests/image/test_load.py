@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fwgen.errors import ImageError
 from fwgen.image.load import load_image
+from fwgen.image.types import Symbol
 from fwgen.image.write import bin_bytes, hex_bytes, write_bin, write_elf, write_hex
 
 if TYPE_CHECKING:
@@ -48,6 +51,34 @@ def test_every_format_gives_the_same_image_back(
     assert (read.entry, read.initial_sp) == (blink.entry, blink.initial_sp)
     assert read.flash_used == blink.flash_used
     assert read.source.endswith(f"firmware.{suffix}")
+
+
+@pytest.mark.parametrize("name", ["firmware", "firmware-0.1", "app.img"])
+def test_an_elf_is_told_by_its_first_bytes_whatever_its_name(
+    blink: Image, board: Board, tmp_path: Path, name: str
+) -> None:
+    read = load_image(write_elf(blink, tmp_path / name), board)  # as cargo leaves it
+    assert read.segments == blink.segments
+    assert {s.name for s in read.symbols} == {s.name for s in blink.symbols}
+
+
+def test_names_of_rust_and_cpp_are_those_of_the_source_and_the_linkers_are_written_again(
+    blink: Image, board: Board, tmp_path: Path
+) -> None:
+    mangled = {
+        "_RNvCs9fEMpcmEePE_3pac4main": "pac::main",
+        "_ZN3pac4main17h0123456789abcdefE": "pac::main",
+        "_ZN4Uart4sendEPKc": "Uart::send(char const*)",
+        "_Reset": "_Reset",
+    }
+    symbols = tuple(Symbol(name, FLASH + 8, 2, "code") for name in mangled)
+    first = write_elf(replace(blink, symbols=symbols), tmp_path / "a.elf")
+    read = load_image(first, board)
+    assert [s.name for s in read.symbols] == list(mangled.values())
+    again = write_elf(read, tmp_path / "b.elf")
+    with again.open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        assert set(mangled) <= {symbol.name for symbol in table.iter_symbols()}
 
 
 def test_an_elf_brings_symbols_and_ram_use(blink: Image, board: Board, tmp_path: Path) -> None:

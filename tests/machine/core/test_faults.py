@@ -7,6 +7,7 @@ import re
 import pytest
 
 from fwgen.board import load_board
+from fwgen.image.faults import Scene
 from fwgen.machine import Machine
 from fwgen.trace import Fault, Gap, Hazard, Reset
 from tests.machine.core.firmware import firmware
@@ -25,6 +26,11 @@ CASES = {
     "a breakpoint": ("here: bkpt #0", "DEBUGEVT"),
 }
 HFSR, CFSR = 0xE000_ED2C, 0xE000_ED28
+ENABLE = """
+    ldr r0, =0xe000ed24
+    ldr r1, =0x70000
+    str r1, [r0, #0]
+"""
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
@@ -47,6 +53,52 @@ def test_each_fault_is_told_with_its_place_and_its_bit(lab, case):
     assert lab.word(0x2001_8000 - 32 + 24) == fault.pc & ~1
 
 
+def test_a_trap_is_told_with_who_called_it_where_that_call_is_the_callers_last(lab):
+    lab.run("start: nop\n bl trap\nnext: nop\nend: b end\ntrap: udf #0\nhard: b hard", {3: "hard"})
+    (fault,) = lab.of(Fault)
+    places = {s.name: s.address for s in lab.machine.core.image.symbols}
+    caller = f"{places['next'] | 1:#010x} <start+{places['next'] - places['start']:#x}>"
+    assert f"on purpose: a panic, an abort, a failed assertion; LR is {caller}" in fault.report
+    assert fault.report.endswith(caller)
+    assert "<next>" not in fault.report
+
+
+def test_a_trap_in_a_handler_does_not_take_the_exceptions_return_for_a_caller(lab):
+    text = f"start: {ENABLE}\n svc #0\nend: b end\ncall: udf #1\nusage: b usage\nhard: b hard"
+    lab.run(text, {3: "hard", 6: "usage", 11: "call"})
+    fault = lab.of(Fault)[0]
+    assert "a trap set on purpose" in fault.report
+    assert "LR is" not in fault.report
+
+
+def test_semihosting_without_a_debugger_is_told_as_what_it_is(lab):
+    lab.run("start: nop\nhere: bkpt #0xab\nend: b end\nhard: b hard", {3: "hard"})
+    (fault,) = lab.of(Fault)
+    assert "<here>" in fault.reason
+    assert "probably: semihosting" in fault.report
+
+
+class _Flash:
+    """Ten bytes, the last two of them the first half of a BL."""
+
+    regions = ()
+
+    def read(self, address: int, size: int) -> bytes | None:
+        code = bytes.fromhex("00de 00bf 00bf 00bf fff7")
+        start = address - 0x0800_0200
+        return code[start : start + size] if start + size <= len(code) else None
+
+
+def test_the_code_around_a_fault_has_whole_instructions_only():
+    scene = Scene(_Flash(), None, "cortex-m4", [0] * 16, 1 << 24, (0x0800_0200, 0x0800_0200))
+    assert list(scene.around(0x0800_0200)) == [
+        "  -> 0x08000200  de00       udf #0",
+        "     0x08000202  bf00       nop",
+        "     0x08000204  bf00       nop",
+        "     0x08000206  bf00       nop",
+    ]
+
+
 def test_a_store_to_nowhere_faults_once_the_core_has_gone_on(lab):
     lab.run(
         f"start: {UNMAPPED}\nstore: str r0, [r0, #4]\n nop\n b on\non: b on\nhard: b hard",
@@ -56,13 +108,6 @@ def test_a_store_to_nowhere_faults_once_the_core_has_gone_on(lab):
     assert "IMPRECISERR" in fault.report
     assert "<store>" in fault.reason
     assert lab.machine.soc.peripherals["SCB"].cfsr.BFARVALID == 0
-
-
-ENABLE = """
-    ldr r0, =0xe000ed24
-    ldr r1, =0x70000
-    str r1, [r0, #0]
-"""
 
 
 def test_an_enabled_usage_fault_has_its_own_handler_and_can_return(lab):
