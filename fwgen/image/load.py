@@ -41,7 +41,7 @@ def load_image(path: str | Path, board: Board | Chip) -> Image:
         ".out": _read_elf,
     }
     reader = readers.get(path.suffix.casefold())
-    if reader is None and _begins(path, b"\x7fELF"):
+    if reader is None and is_elf(path):
         reader = _read_elf
     if reader is None:
         raise ImageError(
@@ -192,12 +192,13 @@ def _outside_hint(segment: Segment, chip: Chip) -> str:
     return f"the flash is {_range(flash)}"
 
 
-def _begins(path: Path, magic: bytes) -> bool:
+def is_elf(path: Path) -> bool:
+    """Whether a file begins as an ELF file does, whatever its name."""
     try:
         if not path.is_file():  # opening a pipe would wait for its other end
             return False
         with path.open("rb") as file:
-            return file.read(len(magic)) == magic
+            return file.read(4) == b"\x7fELF"
     except (OSError, ValueError):  # told where the whole file is read
         return False
 

@@ -126,8 +126,11 @@ class Workshop:
     ) -> Path:
         """The file that an agent names, if it lies where the server may read.
 
-        Relative names are below the working folder. Raises InputError.
+        Relative names are below the working folder; an ELF file may have any name. Raises
+        InputError.
         """
+        from fwgen.image.load import is_elf
+
         if "\0" in text or len(text) > 4096:
             raise InputError(f"that is no path of a {what}")
         allowed = [folder.resolve() for folder in (self.settings.folder, *roots)]
@@ -138,7 +141,8 @@ class Workshop:
                 f"the {what} lies outside of the folders that may be read", where=text,
                 hint=f"these may be: {listed}; or send it inline",
             )  # fmt: skip
-        if path.suffix.casefold() not in suffixes:
+        named = path.suffix.casefold() in suffixes or (".elf" in suffixes and is_elf(path))
+        if not named:
             raise InputError(f"no {what} by its name", where=text,
                              hint=f"the name ends in {', '.join(suffixes)}")  # fmt: skip
         if not path.is_file():

@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcp_types import ErrorData, ListRootsResult, Root
 
+from fwgen.board import load_board
 from fwgen.board.registers import boards_folder
 from fwgen.errors import InputError
+from fwgen.image.load import load_image
+from fwgen.image.write import write_elf
 from fwgen.mcp_server.workshop import IMAGES, Settings, Shelf, Workshop
 from tests.cli.firmware import bin_of, hex_of
 
@@ -51,6 +54,22 @@ async def test_files_of_the_working_folder_are_read_by_relative_and_whole_name(w
     assert not says.is_error
     assert own.is_error  # it is for nucleo-f401: the file was read
     assert "this contract is for 'nucleo-f401'" in text_of(own)
+
+
+async def test_an_elf_file_of_the_working_folder_is_read_by_any_name(work: Path) -> None:
+    image = load_image(work / "spin.hex", load_board(BOARD))
+    (work / "release").mkdir()
+    write_elf(image, work / "release" / "app")  # as cargo leaves it
+    write_elf(image, work.parent / "app")
+    (work / "notes").write_bytes(b"ELF")
+    async with here(work) as client:
+        found, outside, no_elf = [
+            await client.call_tool("explain", {"board": BOARD, "image": name})
+            for name in ("release/app", "../app", "notes")
+        ]
+    assert not found.is_error
+    assert outside.is_error
+    assert no_elf.is_error
 
 
 @pytest.mark.parametrize("mode", MODES)
