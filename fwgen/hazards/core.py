@@ -52,8 +52,11 @@ KINDS = (
         "unpredictable", ERROR, "an encoding that the architecture leaves undefined",
         "Arm ARM DDI0403 A5",
         "What UNPREDICTABLE machine code does differs from core to core, and may differ from one "
-        "run to the next.",
-        "use an encoding that the manual defines",
+        "run to the next. LLVM up to 22, so clang and rustc, emits one for an atomic exchange "
+        "where it does not optimise: CMP of two low registers in the encoding of high ones (LLVM "
+        "bug 204519).",
+        "use an encoding that the manual defines; if a compiler chose it, let it optimise (-O1, "
+        "opt-level = 1) or take a newer one",
     ),
     Kind(
         "vtor-misaligned", ERROR, "the vector table is not aligned", "PM0214 §4.4.4",
