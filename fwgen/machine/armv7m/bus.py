@@ -165,9 +165,13 @@ class Bus:
                 value = self.read(address, size)
                 at.epoch += 1
             else:
-                t_ps = self._hclk.time_of(cycle)
-                if soc.scheduler.next_ps <= t_ps or not answers.only_looks(place, size, t_ps):
-                    at.epoch += 1
+                t_ps, peripheral = self._hclk.time_of(cycle), place.peripheral
+                if (
+                    peripheral is None
+                    or soc.scheduler.next_ps <= t_ps
+                    or not peripheral.only_looks(place.offset, size, t_ps)
+                ):
+                    at.epoch += 1  # what is answered ahead need not be true any more
                 value = soc.bus_read(place.spec, place.offset, size, t_ps)
             self._after_access(pc, value)
             if keep:
