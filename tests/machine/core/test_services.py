@@ -509,7 +509,7 @@ firmwares = st.builds(
 )
 
 
-@settings(max_examples=35, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(firmwares)
 def test_whatever_is_served_is_the_same_by_the_engine(one: Firmware) -> None:
     both_ways(BOARD, one, 4 * MS, unskipped=True)
