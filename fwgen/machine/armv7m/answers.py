@@ -44,8 +44,11 @@ class Answers:
         self._library.fwgen_know(self._at, key)
         return place
 
-    def keep(self, key: int, value: int, cycle: int) -> None:
-        """A read at a cycle gave a value: tell native code until when it would again."""
+    def keep(self, key: int, value: int, cycle: int, *, looked: bool) -> None:
+        """A read at a cycle gave a value: tell native code until when it would again.
+
+        ``looked``: it did nothing else, and so the next does nothing else.
+        """
         core, at, soc = self._core, self._at, self._soc
         spec, offset, peripheral = self.places[key]
         now_ps = soc.scheduler.now_ps
@@ -60,7 +63,7 @@ class Answers:
         if getattr(core.flash, "busy_until_ps", 0) > now_ps:
             return
         size, t_ps = key & 7, self._hclk.time_of(cycle)
-        if not peripheral.only_looks(offset, size, t_ps):
+        if not looked and not peripheral.only_looks(offset, size, t_ps):
             return
         seen = peripheral.peek(offset, size, t_ps)
         if seen is None or seen.value != value:
