@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fwgen.cli.faulted import Faults
 from fwgen.cli.shown import ShownParts
 from fwgen.contract import Drive, Press, Send
 from fwgen.interrupt import held
@@ -33,7 +34,6 @@ TAP_PS = 100 * PS_PER_MS
 SLOW_MHZ = 12 * MHZ_PER_HZ  # an LED that blinks faster is shown as lit in part
 DEAF_AFTER_PS = 500 * PS_PER_MS
 FRAME_BITS = 10
-MOST_ALIKE = 1000  # faults in a row: a handler that returns to what faults again changes nothing
 MOST_TOLD = 20  # hazards and gaps told one by one
 GRACE_S = 0.25  # how long a script's input may take to begin when time does not wait
 REDRAW_S = 0.05
@@ -97,12 +97,7 @@ class Live:
 
         self.board, self.image, self.terminal = board, image, terminal
         self.real_time, self.span_ps = real_time, span_ps
-        self.fault: Fault | None = None  # the first
-        self._faulted: list[int] = []  # when
-        self._alike = 0  # faults in a row that were the same
-        self._last_fault: Fault | None = None
-        self._seen_ps = 0  # when something was seen last
-        self._fault_ended = False
+        self._faults, self._fault_ended = Faults(), False
         self.quit = False
         self.ended_by = 0  # the signal that told us to end
         self.t_ps = 0
@@ -161,12 +156,17 @@ class Live:
             finally:
                 self._machine.close()
 
+    @property
+    def fault(self) -> Fault | None:
+        """The first."""
+        return self._faults.first
+
     def summary(self) -> str:
         """What was seen, in one line."""
-        ended = self._seen_ps if self._fault_ended else self.t_ps
+        ended = self._faults.seen_ps if self._fault_ended else self.t_ps
         parts = [f"ran {show_duration(ended, 4)}"]
-        if faults := len(self._faulted):
-            parts.append(f"{faults} fault{'' if faults == 1 else 's'}")
+        if faults := self._faults.told():
+            parts.append(faults)
         for led in self._leds:
             pin = self._pins.get(led.pin)
             if pin is not None and pin.wave is not None:
@@ -191,9 +191,9 @@ class Live:
 
     def _load(self) -> None:
         self._machine.load(self.image, keep_events=self._keep)
-        self._last_fault, self._alike, self._seen_ps = None, 0, 0
+        self._faults.power_off()
         if self._debug is None:
-            self._machine.give_up(self._faults_on)
+            self._machine.give_up(self._faults.returns)
 
     def _begin(self) -> None:
         for stimulus in self._stimuli:
@@ -216,9 +216,7 @@ class Live:
             pin: replace(one, level=pads[pin].level, since_ps=now_ps, wave=None)
             for pin, one in self._pins.items()
         }
-        if self.fault is not None and self.fault.t_ps >= now_ps:
-            self.fault = None
-        self._faulted = [t_ps for t_ps in self._faulted if t_ps < now_ps]
+        self._faults.forget_from(now_ps)
         self._asleep_ps, self._asleep_since = min(self._asleep_ps, now_ps), -1
         self._shown = ShownParts()
         self._origin = time.monotonic() - now_ps / PS_PER_S
@@ -231,20 +229,11 @@ class Live:
 
     def _ended_by_fault(self) -> bool:
         """Whether nothing more comes after a fault; what was under way then has come out."""
-        if self.fault is None:
-            return False
-        why = self._faults_on()
-        if not why and self.t_ps - self._seen_ps >= STEP_PS:
-            why = self._machine.stuck
+        why = self._faults.why_over(self.t_ps, lambda: self._machine.stuck)
         if why:
             self._fault_ended = True
-            self._tell(f"{why}: the run ends", at=self._seen_ps)
+            self._tell(f"{why}: the run ends", at=self._faults.seen_ps)
         return self._fault_ended
-
-    def _faults_on(self) -> str:
-        if self._alike < MOST_ALIKE:
-            return ""
-        return "the handler returns to what faults again"
 
     def _may_run(self) -> bool:
         """Whether time passes: not while a debugger has halted the core."""
@@ -294,7 +283,7 @@ class Live:
 
     def _hear(self, event: Event) -> None:
         self._shown.take(event)
-        self._seen_ps = event.t_ps
+        self._faults.take(event)
         match event:
             case Edge() | Wave() if event.pin in self._pins:
                 self._pins[event.pin] = self._pins[event.pin].after(event)
@@ -319,17 +308,11 @@ class Live:
                 what = f"{event.peripheral}.{event.register}: {event.access} is not modelled"
                 self._tell(what, "warning", at=event.t_ps)
             case Reset():
-                self._last_fault = None
                 self._tell(f"reset ({event.cause})", at=event.t_ps, once=False)
             case _:
                 pass
 
     def _hear_fault(self, event: Fault) -> None:
-        last, self._last_fault = self._last_fault, event
-        self.fault = self.fault or event
-        self._faulted.append(event.t_ps)
-        same = last is not None and (last.pc, last.registers) == (event.pc, event.registers)
-        self._alike = self._alike + 1 if same else 0
         taken = "" if event.reason.startswith(event.exception) else f"{event.exception}: "
         self._tell(f"{taken}{event.reason}", "error", at=event.t_ps)
 

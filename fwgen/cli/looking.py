@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from fwgen.cli.faulted import Faults
 from fwgen.cli.watched import Said
 from fwgen.errors import FwgenError, InputError, RigError
 from fwgen.interrupt import held
@@ -82,6 +83,8 @@ class Looking:
         self._core: deque[tuple[int, bool]] = deque()
         self._chance = random.Random(0)
         self._stands = False  # the core, for a debugger
+        self._locked = False  # the core, and that was told
+        self._faults = Faults()
         self._tries_at = 0.0
         self._stimuli = list(stimuli)
         self._due: list[tuple[int, Callable[[], None]]] = []
@@ -122,8 +125,9 @@ class Looking:
 
     @property
     def over(self) -> bool:
-        """Whether the time that was asked for has passed."""
-        return self._span_ps is not None and self.now_ps >= self._span_ps
+        """Whether the time that was asked for has passed, or each fault is only the last again."""
+        ended = self._span_ps is not None and self.now_ps >= self._span_ps
+        return ended or bool(self._faults.returns())
 
     @property
     def every_ps(self) -> int:
@@ -153,7 +157,7 @@ class Looking:
                 f"{show_duration(self.resolution_ps, 2)} at the longest: what is shorter may be "
                 "missed"
             )
-        return how
+        return "; ".join(filter(None, (how, self._faults.told(), self._faults.returns())))
 
     def _gaps(self) -> list[int]:
         return [b - a for a, b in pairwise(self._rounds)]
@@ -258,8 +262,11 @@ class Looking:
         self.now_ps = self._now
         if self._span_ps is not None:
             self.now_ps = min(self.now_ps, self._span_ps)
-        events, self._events = self._events, []
-        return sorted(events, key=lambda event: event.t_ps), wait_s
+        events = sorted(self._events, key=lambda event: event.t_ps)
+        self._events = []
+        for event in events:
+            self._faults.take(event)
+        return events, wait_s
 
     def _round(self) -> None:
         now = self._now
@@ -306,7 +313,7 @@ class Looking:
         if status & (faults.S_HALT | faults.S_LOCKUP):
             self._stopped(now, locked=bool(status & faults.S_LOCKUP))
         else:
-            self._stands = False
+            self._stands = self._locked = False
         self._core.append((now, bool(status & faults.S_SLEEP)))
         while self._core[0][0] < now - LATELY_PS:
             self._core.popleft()
@@ -314,8 +321,12 @@ class Looking:
     def _stopped(self, now: int, *, locked: bool) -> None:
         assert self._place is not None
         connection = self._place.connection
+        if locked and self._locked:  # still: nothing but a reset gets it out
+            return
+        self._locked = locked
         if locked or connection.read_word(DFSR) & VCATCH:
             if locked:
+                self._say("the core is locked up: only a reset gets it going")
                 connection.halt()
             self._events.append(faults.read_fault(connection, self.board, self.image, max(1, now)))
             connection.write_word(DFSR, VCATCH)  # written 1: cleared

@@ -166,7 +166,7 @@ class Exceptions:
     def execution_priority(self, primask: int, basepri: int, faultmask: int) -> int:
         """The priority that the core runs at (B1.5.4, ExecutionPriority).
 
-        Of BASEPRI as of a priority, a core has the upper bits only: the others mask nothing (B1.4.3).
+        Of BASEPRI, as of a priority, a core has the upper bits only: the others mask nothing.
         """
         priority = self.active_priority()
         if basepri & self.priority_mask:
