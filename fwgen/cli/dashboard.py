@@ -148,7 +148,7 @@ def _told(track: Track, rate: Rate | None, now_ps: int, part: Part | None) -> st
 
 
 class Lines:
-    """A watched board as lines of text, each with its time: changes, the console, what went wrong."""
+    """A watched board as lines of text, with its time: changes, console, what went wrong."""
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
