@@ -14,6 +14,7 @@ import os
 import select
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fwgen.virtual.serial.port import VirtualPort
 
 LOOK_MS = 10  # how often the settings are looked at: nothing tells that they changed
+LINGER_S = 0.25  # how long the end waits for what was sent to be read
 CHUNK = 4096
 AHEAD = 1 << 16  # bytes that may wait to be sent; who writes more has to wait
 _TCGETS2, _TERMIOS2_SIZE, _OSPEED = 0x802C542A, 44, 40  # Linux: asm-generic/ioctls.h, termbits.h
@@ -114,7 +116,20 @@ class Pty:
                     self._bell.quiet()
                 self._pass_on(ready.get(self._master, 0))
         if self._open:
+            self._finish()
             self.port.release()
+
+    def _finish(self) -> None:
+        """What came before the end reaches the program, if it reads."""
+        self.port.finish()
+        until = time.monotonic() + LINGER_S
+        slave = os.open(self.path, os.O_RDWR | os.O_NOCTTY)
+        try:
+            while time.monotonic() < until and (self.port.waiting or _unread(slave)):
+                self._pass_on(select.POLLOUT)
+                time.sleep(LINGER_S / 50)
+        finally:
+            os.close(slave)
 
     def _wants(self) -> int:
         room = select.POLLIN if self.port.unsent < AHEAD else 0
@@ -165,6 +180,14 @@ class Pty:
             attributes = termios.tcgetattr(self._master)
             attributes[4] = attributes[5] = rate
             termios.tcsetattr(self._master, termios.TCSANOW, attributes)
+
+
+def _unread(slave: int) -> int:
+    """Bytes that the program has not read yet."""
+    import fcntl
+    import termios
+
+    return int.from_bytes(fcntl.ioctl(slave, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _settings(fd: int) -> tuple[int, int]:

@@ -46,6 +46,11 @@ class Framing:
         halves = 2 * (1 + self.bits + (self.parity != "N")) + self.stop_halves
         return halves * PS_PER_S // (2 * self.baud)
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is 8N1."""
+        return (self.bits, self.parity, self.stop_halves) == (8, "N", 2)
+
     def word(self, byte: int) -> list[int]:
         """The levels between start and stop: data, least significant bit first, and parity."""
         data = [byte >> n & 1 for n in range(self.bits)]
@@ -135,6 +140,11 @@ class Line:
         self.put(end_ps, 1)
 
     @property
+    def untouched(self) -> bool:
+        """Whether it is idle, and always was."""
+        return not self._times
+
+    @property
     def last_level(self) -> int:
         """The level after the last change."""
         return self._levels[-1] if self._levels else 1
@@ -193,6 +203,7 @@ class Receiver:
         self._start = times(0, EARLY), times(0, MIDDLE)
         self._samples = tuple(times(n, MIDDLE) for n in range(1, words + 2))
         self._last = self._samples[-1][-1]
+        self._clear: dict[tuple[tuple[int, str, int], int], bool] = {}  # by sender's format, rate
 
     def retune(self, framing: Framing, now_ps: int) -> None:
         """Receive by another format from now on; a word on its way is lost."""
@@ -204,6 +215,42 @@ class Receiver:
         """Begin at time 0, with an idle line."""
         self.line.clear()
         self._from_ps = 0
+
+    def clear_word(
+        self, start_ps: int, sent_as: tuple[int, str, int], baud_mhz: int, byte: int
+    ) -> Word | None:
+        """What a frame after an idle line becomes, without sampling it; None: it must be sampled.
+
+        ``sent_as`` is the sender's format: bits, parity, half stop bits. The word is that of
+        ``words``: it is given where every sample falls into the bit that it is meant for.
+        """
+        if start_ps < self._from_ps:
+            return None
+        line = self.line
+        if not line.untouched:
+            if not line.last_level or line.falls_from(self._from_ps) is not None:
+                return None
+            line.clear()
+        clear = self._clear.get((sent_as, baud_mhz))
+        if clear is None:
+            clear = self._clear[sent_as, baud_mhz] = self._is_clear(sent_as, baud_mhz)
+        if not clear:
+            return None
+        self._from_ps = start_ps + self._last
+        return Word(start_ps, self._from_ps, byte)
+
+    def _is_clear(self, sent_as: tuple[int, str, int], baud_mhz: int) -> bool:
+        """Whether each sample, from the start edge on, lies within the sender's bit."""
+        mine = self.framing
+        if sent_as[:2] != (mine.bits, mine.parity) or sent_as[2] < 2:
+            return False
+        length = Fraction(PS_PER_S * MHZ_PER_HZ, baud_mhz)
+        triples = ((*self._start[0], *self._start[1]), *self._samples)
+        return all(
+            int(n * length) <= at < int((n + 1) * length)  # as ``put_frame`` rounds them
+            for n, triple in enumerate(triples)
+            for at in triple
+        )
 
     @property
     def due_ps(self) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +13,11 @@ import pytest
 import serial
 
 from fwgen.errors import OutputError
+from fwgen.units import PS_PER_MS, PS_PER_US
 from fwgen.virtual.serial.pty import Pty
 
 from . import firmware
+from .boards import PoweredBoard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +91,22 @@ def test_what_is_said_while_it_is_closed_is_lost(
         one.close()
         until(lambda: not port._holders)
         until(lambda: not port.unsent)
+
+
+def test_what_was_said_before_the_board_is_switched_off_can_still_be_read(
+    stack: ExitStack,
+) -> None:
+    board = stack.enter_context(PoweredBoard(firmware.count()))
+    got: list[bytes] = []
+    with Pty(board.port) as pty:
+        one = os.open(pty.path, os.O_RDWR | os.O_NOCTTY)
+        stack.callback(os.close, one)
+        until(lambda: board.port._holders == 1)
+        board.sleep(500 * PS_PER_MS + 950 * PS_PER_US)  # the last byte has just come
+        late = threading.Timer(0.05, lambda: got.append(os.read(one, 100)))
+        late.start()
+    late.join()
+    assert got == [b"hello 0\r\nhello 1\r\n"]
 
 
 def test_a_link_gives_it_a_name_that_stays(
