@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fwgen.cli.faulted import Faults
+from fwgen.cli.hearing import Hearing
 from fwgen.cli.shown import ShownParts
 from fwgen.contract import Drive, Press, Send
 from fwgen.interrupt import held
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fwgen.machine.machine import Machine
     from fwgen.thumb.cycles import Pace
     from fwgen.virtual.gdb import GdbServer
+    from fwgen.virtual.serial.wire import Word
 
 STEP_PS = 20 * PS_PER_MS  # how far time goes before input and output are looked at again
 LEAST_PS = 10 * PS_PER_MS  # in real time: more often would only keep this computer busy
@@ -33,7 +35,6 @@ LAG_PS = 200 * PS_PER_MS  # behind the wall clock by more than this, we stop cha
 TAP_PS = 100 * PS_PER_MS
 SLOW_MHZ = 12 * MHZ_PER_HZ  # an LED that blinks faster is shown as lit in part
 DEAF_AFTER_PS = 500 * PS_PER_MS
-FRAME_BITS = 10
 MOST_TOLD = 20  # hazards and gaps told one by one
 GRACE_S = 0.25  # how long a script's input may take to begin when time does not wait
 REDRAW_S = 0.05
@@ -68,6 +69,10 @@ class _Pin:
             return self.level
         into = (t_ps - self.since_ps) % (self.wave.first_ps + self.wave.second_ps)
         return self.wave.level ^ (into >= self.wave.first_ps)
+
+
+def _error(kind: str) -> str:
+    return "a break" if kind == "break" else f"{kind} errors"
 
 
 class Live:
@@ -107,6 +112,7 @@ class Live:
         self.kept_ps: int | None = None  # when it was too much to keep
         self._machine.listen(self._hear, at_once=False)
         self._pins: dict[str, _Pin] = {}
+        self._hearing = Hearing(board.console) if board.console is not None else None
         self._sent = 0
         self._out = bytearray()
         self._notes: deque[tuple[str, str]] = deque()
@@ -318,15 +324,35 @@ class Live:
 
     def _hear_byte(self, event: SerialByte) -> None:
         console = self.board.console
-        if console is None or event.port != console.uart or event.direction != "tx":
+        if console is None or self._hearing is None or event.port != console.uart:
             return
-        off = abs(event.baud_mhz - console.baud * 1000)
-        if off * 25 > console.baud * 1000:  # 4 %: a real terminal would read something else
+        if event.direction != "tx":
+            if event.error:
+                how = f"{console.baud} baud, {console.frame}"
+                self._tell(f"{event.port} reads {_error(event.error)} in what the console sends "
+                           f"({how})", "warning", at=event.t_ps)  # fmt: skip
+            return
+        if self._hearing.off_rate(event):
             baud = round(event.baud_mhz / 1000)
             self._tell(f"{event.port} sends at {baud} baud, the console is at {console.baud}",
                        "warning", at=event.t_ps)  # fmt: skip
-        self._out.append(event.byte)
-        self._sent += 1
+        self._read(self._hearing.hear(event, self._uart(console.uart)))
+
+    def _uart(self, name: str) -> object:
+        return self._machine.soc.peripherals.get(name)
+
+    def _read(self, words: Sequence[Word]) -> None:
+        """What the terminal makes of it."""
+        console, hearing = self.board.console, self._hearing
+        assert console is not None
+        assert hearing is not None
+        for word in words:
+            self._out.append(word.byte)
+            self._sent += 1
+            if word.error:
+                self._tell(f"{console.uart} sends {hearing.sent_as}, the console is set to "
+                           f"{console.frame} and reads {_error(word.error)}",
+                           "warning", at=word.t_ps)  # fmt: skip
 
     def _tell(self, text: str, severity: str = "note", *, at: int, once: bool = True) -> None:
         if once:
@@ -421,15 +447,19 @@ class Live:
                            "warning", at=self.t_ps)  # fmt: skip
             return
         at = max(self.t_ps, self._line_free_ps)
-        most = max(1, console.baud * STEP_PS // (PS_PER_S * FRAME_BITS))
+        byte_ps = console.frame.halves * PS_PER_S // (2 * console.baud)
+        most = max(1, STEP_PS // byte_ps)
         data = bytes(self._in[:most])
         del self._in[:most]
         self._machine.stimulate(Send(console.uart, at, data))
-        self._line_free_ps = at + len(data) * FRAME_BITS * PS_PER_S // console.baud
+        self._line_free_ps = at + len(data) * byte_ps
 
     # ------------------------------------------------------------------ what is shown
 
     def _show(self, *, last: bool = False) -> None:
+        console = self.board.console
+        if self._hearing is not None and console is not None:
+            self._read(self._hearing.rest(self.t_ps, self._uart(console.uart)))
         if self._out:
             self.terminal.serial(bytes(self._out))
             self._out.clear()

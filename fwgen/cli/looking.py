@@ -41,7 +41,6 @@ REST_PS = PS_PER_MS  # between two rounds of looks, at the most
 AGAIN_S = 0.5  # between two tries to reach a board that went away
 LATELY_PS = 2 * PS_PER_S  # what the sampling rate is told of
 TAP_PS = 100 * PS_PER_MS
-FRAME_BITS = 10
 DFSR, VCATCH = 0xE000_ED30, 8  # Arm ARM DDI0403 C1.6.1: the core stopped because of a caught fault
 
 
@@ -175,7 +174,7 @@ class Looking:
             connection.write_word(faults.DEMCR, control | faults.CATCH)
             connection.read_word(faults.DHCSR)  # S_RESET_ST is told once
             try:
-                self._port = place.console()
+                self._port = self._tuned(place.console())
             except RigError as error:
                 self._port = None
                 self._say(f"the console is not heard: {error.message}")
@@ -349,6 +348,15 @@ class Looking:
         more = [name for name in names if name not in ("PINRSTF", "PORRSTF", "BORRSTF")]
         return " or ".join(more or names) or "unknown"
 
+    def _tuned(self, port: Any) -> Any:
+        """A serial port, at the console's rate and in its format."""
+        console = self.board.console
+        if port is not None and console is not None:
+            frame = console.frame
+            port.baudrate, port.bytesize, port.parity = console.baud, frame.bits, frame.parity
+            port.stopbits = frame.stop_halves / 2
+        return port
+
     def _hear(self) -> None:
         port, console = self._port, self.board.console
         if port is None or console is None:
@@ -362,7 +370,7 @@ class Looking:
             self._port = None
             self._say(f"the console is no longer heard: {error.message}")
             return
-        now, frame = self._now, FRAME_BITS * PS_PER_S // port.baudrate
+        now, frame = self._now, console.frame.halves * PS_PER_S // (2 * port.baudrate)
         for n, byte in enumerate(data):
             end = now - (len(data) - 1 - n) * frame
             self._events.append(

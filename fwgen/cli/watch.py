@@ -14,12 +14,14 @@ import typer
 from fwgen.cli.options import (
     BoardOption,
     DriveOption,
+    FormatOption,
     Pace,
     PaceOption,
     PressOption,
     SendOption,
     SpanOption,
     the_board,
+    with_console,
 )
 from fwgen.cli.plugged import ProbeOption
 from fwgen.cli.rigs import RigNameOption, spec_of
@@ -71,6 +73,11 @@ def watch(
     press: PressOption = None,
     drive: DriveOption = None,
     send: SendOption = None,
+    baud: Annotated[
+        int,
+        typer.Option(help="The console's rate.  [default: the board's]", show_default=False),
+    ] = 0,
+    framing: FormatOption = "8N1",
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for a board that is not there yet.")
     ] = False,
@@ -90,7 +97,7 @@ def watch(
 
     on_rig = bool(rig or probe)
     spec = spec_of(rig, the_board(board) if board else None) if on_rig else None
-    the = the_board(board or (spec.board if spec is not None else ""))
+    the = with_console(the_board(board or (spec.board if spec is not None else "")), baud, framing)
     span_ps = parse_duration(span) if span else None
     if span_ps is not None and span_ps <= 0:
         raise InputError(f"--for {span!r} is no time to watch", hint='write it as "5s"')

@@ -240,6 +240,8 @@ class Watched:
                 self.fault = self.fault or event
                 taken = "" if event.reason.startswith(event.exception) else f"{event.exception}: "
                 self._note(event, f"fault: {taken}{event.reason}")
+            case SerialByte(direction="rx", error=error) if error:
+                self._note(event, f"{event.port} receives a byte with a {error} error")
             case Reset():
                 self._note(event, f"reset ({event.cause})", once=False)
             case Hazard():

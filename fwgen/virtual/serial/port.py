@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fwgen.board.frame import PARITIES
 from fwgen.errors import BenchError
 from fwgen.trace import Edge, SerialByte
 from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_S
-from fwgen.virtual.serial.wire import PARITIES, Framing, Noise, Receiver, Word
+from fwgen.virtual.serial.wire import Framing, Noise, Receiver, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +100,7 @@ class VirtualPort:
         self.board, self.noise = board, noise or Noise()
         self._console = console
         self._cond = threading.Condition()
-        self._receiver = Receiver(Framing(console.baud))
+        self._receiver = Receiver(Framing.of(console.baud, console.frame))
         self._soc: Soc | None = None
         # When the probe had each, and what; the host has not asked yet.
         self._decoded: deque[tuple[int, Word]] = deque()

@@ -3,8 +3,9 @@
 The board must follow the wall clock. Rate and stop bits are what the program sets; before that
 they are the console's, and input and output pass as they are.
 
-Not modelled, since a pseudo-terminal has none of it: parity and other than eight data bits (the
-system forces 8N), control lines, break.
+A pseudo-terminal has no parity and no other than eight data bits (the system forces 8N): these are
+the board's console's (``Console.frame``), which stops bits also are at least. Not modelled for the
+same reason: control lines, break.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import select
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fwgen.board.frame import PLAIN
 from fwgen.errors import BenchError, OutputError
 from fwgen.virtual.serial.wake import Bell
 from fwgen.virtual.serial.wire import Framing
@@ -47,6 +50,8 @@ class Pty:
         self._thread: threading.Thread | None = None
         self._master = -1
         self._open = False
+        console = port.board.board.console
+        self._frame = console.frame if console is not None else PLAIN
 
     def __enter__(self) -> Pty:
         if os.name != "posix":
@@ -152,7 +157,10 @@ class Pty:
         self._open = is_open
         if is_open:
             baud, stop_halves = _settings(self._master)
-            wanted = Framing(baud or self.port.framing.baud, stop_halves=stop_halves)
+            # Data bits and parity that a pseudo-terminal cannot carry are the console's own.
+            frame = self._frame
+            frame = replace(frame, stop_halves=max(stop_halves, frame.stop_halves))
+            wanted = Framing.of(baud or self.port.framing.baud, frame)
             if wanted != self.port.framing:
                 self.port.set_framing(wanted)
 

@@ -13,6 +13,7 @@ from fractions import Fraction
 from random import Random
 from typing import TYPE_CHECKING
 
+from fwgen.board.frame import Frame, parity_bit
 from fwgen.units import MHZ_PER_HZ, PPM, PS_PER_S
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SLOTS = 16  # of a bit, in which a receiver may sample
 EARLY, MIDDLE = (3, 5, 7), (8, 9, 10)  # counted from 1
-PARITIES = {"N": "none", "E": "even", "O": "odd", "M": "mark", "S": "space"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,11 @@ class Framing:
         halves = 2 * (1 + self.bits + (self.parity != "N")) + self.stop_halves
         return halves * PS_PER_S // (2 * self.baud)
 
+    @classmethod
+    def of(cls, baud: int, frame: Frame) -> Framing:
+        """A rate and a format."""
+        return cls(baud, frame.bits, frame.parity, frame.stop_halves)
+
     @property
     def plain(self) -> bool:
         """Whether it is 8N1."""
@@ -53,25 +58,11 @@ class Framing:
 
     def word(self, byte: int) -> list[int]:
         """The levels between start and stop: data, least significant bit first, and parity."""
-        data = [byte >> n & 1 for n in range(self.bits)]
-        if self.parity == "N":
-            return data
-        return [*data, parity_bit(self.parity, data)]
+        return Frame(self.bits, self.parity, self.stop_halves).levels(byte)
 
     def __str__(self) -> str:
         stop = {2: "1", 3: "1.5", 4: "2"}.get(self.stop_halves, str(self.stop_halves / 2))
         return f"{self.baud} baud, {self.bits}{self.parity}{stop}"
-
-
-def parity_bit(parity: str, data: Sequence[int]) -> int:
-    """The parity bit of data bits, by "E", "O", "M" (always 1) or "S" (always 0)."""
-    match parity:
-        case "E":
-            return sum(data) & 1
-        case "O":
-            return sum(data) & 1 ^ 1
-        case _:
-            return int(parity == "M")
 
 
 @dataclass(frozen=True, slots=True)
