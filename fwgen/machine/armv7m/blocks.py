@@ -30,7 +30,7 @@ NEVER_AGAIN = -(1 << 62)
 PATIENCE = 4  # failures of a plan before another path is recorded
 WFE, WFI = 2, 3  # hints, by number
 # Flags of a block, for the hooks.
-SYSTEM, FP, UNALIGNED, MASKS, SYNC, CONDITIONAL = 1, 2, 4, 8, 16, 32
+SYSTEM, FP, UNALIGNED, MASKS, SYNC, CONDITIONAL, NEAR, FAR = (1 << n for n in range(8))
 ISB = 0x8F6F_F3BF  # ISB SY, as it lies in memory
 _STACKS_AND_CONTROL = (8, 9, 20)  # MSP, PSP, CONTROL, as MSR numbers them
 SEV = 0xBF40
@@ -46,7 +46,9 @@ class Block:
     ``flags``: SYSTEM says that the block ends in a write to a stack pointer or to CONTROL, MASKS
     that what it ends in may let interrupts through (CPS, MSR, a barrier), SYNC that it ends in ISB,
     FP that it has floating-point instructions, UNALIGNED that a branch to it takes a cycle more,
-    CONDITIONAL that it has instructions of an IT block.
+    CONDITIONAL that it has instructions of an IT block, NEAR that a branch to it out of the line
+    before waits ``near`` of the block that has it, FAR that one from elsewhere changes what code
+    waits (``Fetch.landed``).
     ``problem`` is the first instruction that the core does not have, ``first`` the size of the
     first of all. ``fp``, ``control``, ``barrier`` are the offsets of the first floating-point
     instruction, the first that reads CONTROL, and the first that must not be left to the engine
@@ -59,9 +61,9 @@ class Block:
 
     __slots__ = (
         "address", "barrier", "begins_in_it", "code", "control", "cost", "entries", "exclusive",
-        "first", "flags", "fp", "guarded", "has_it", "landing", "last", "native", "plan", "prefix",
-        "problem", "refill", "refused", "sends_event", "size", "stops", "waits", "watched",
-        "writes",
+        "first", "flags", "fp", "guarded", "has_it", "in_it", "landing", "last", "native", "near",
+        "plan", "prefix", "problem", "refill", "refused", "sends_event", "size", "stops", "waits",
+        "watched", "writes",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +88,7 @@ class Block:
         self.fp = self.control = self.barrier = self.guarded = self.writes = -1
         self.watched: list[int] = []
         self.waits: dict[int, int] = {}
+        self.in_it = in_it
         self.begins_in_it = self.has_it = in_it > 0
         self.sends_event = self.exclusive = False
         waited, last = 0, 0
@@ -121,6 +124,7 @@ class Block:
             last = offset
         self.first = made.prefix[1][0] if len(made.prefix) > 1 else len(code)
         self.landing = fetch.landing(address, self.first)
+        self.near = fetch.near(address + len(code), made.refill)
         self.cost = made.total + waited
         self.prefix[-1] = self.cost
         self.stops = tuple(stops)
@@ -140,6 +144,10 @@ class Block:
             self.flags |= SYNC
         if self.has_it:
             self.flags |= CONDITIONAL
+        if fetch.follows(address):
+            self.flags |= NEAR
+        if not fetch.knows(address):
+            self.flags |= FAR
         if cycles.unaligned(address, int.from_bytes(code[:2], "little"), core, pace):
             self.flags |= UNALIGNED
 
@@ -165,7 +173,9 @@ class Block:
         if to.address == end:
             return 0
         more = bool(to.flags & UNALIGNED) and self.refill < cycles.MOST_REFILL
-        return self.refill + more + (to.landing if (to.address ^ end - 1) >> LINE else 0)
+        lines = (to.address >> LINE) - (end - 1 >> LINE)
+        waits = self.near if lines == 1 and to.flags & NEAR else to.landing
+        return self.refill + more + (waits if lines else 0)
 
     def before(self, pc: int) -> int:
         """Cycles from the start of the block to the instruction at ``pc``."""

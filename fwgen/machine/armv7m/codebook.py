@@ -54,8 +54,8 @@ class Codebook:
             self.blocks[key] = block
         if self._core.native is not None:
             self._core.native.fwgen_put(
-                self._at, key, block.cost, block.refill, block.landing, block.entries,
-                block.flags, block.native_prefix(),
+                self._at, key, block.cost, block.refill, block.landing, block.near,
+                block.entries, block.flags, block.native_prefix(),
             )  # fmt: skip
 
     def entered_again(self, block: Block) -> None:
@@ -156,9 +156,27 @@ class Codebook:
         if at.refill < cycles.MOST_REFILL:
             first = int.from_bytes(self._memory.read(address, 2) or b"", "little")
             more += cycles.unaligned(address, first, core.kind, core.pace)
-        if self.fetch.waits and (address ^ at.end - 1) >> LINE:
+        lines = (address >> LINE) - (at.end - 1 >> LINE)
+        if lines == 1 and self.fetch.follows(address):
+            more += at.near
+        elif lines:
             more += self.fetch.landing(address, self._first_size(address))
         return more
+
+    def landed(self, address: int) -> bool:
+        """A branch goes to an address. Whether that changes what code costs."""
+        line = address >> LINE
+        if line - (self._at.end - 1 >> LINE) in (0, 1) or not self.fetch.landed(address):
+            return False
+        self._rounds.forget()
+        for key, block in list(self.blocks.items()):
+            block.plan = None  # it may run through what is renewed
+            last = block.address + block.size - 1 >> LINE
+            if block.address >> LINE <= line + 1 and line <= last:
+                renewed = self.look_at(block.address, block.size, block.in_it)
+                renewed.entries, renewed.refused = block.entries, block.refused
+                self.publish(key, renewed)
+        return True
 
     def _first_size(self, address: int) -> int:
         """Bytes of the instruction there."""

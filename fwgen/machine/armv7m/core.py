@@ -27,7 +27,7 @@ from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m import skippable
 from fwgen.machine.armv7m.accelerate import HOT
-from fwgen.machine.armv7m.blocks import ISB, MASKS, SYNC, SYSTEM, UNALIGNED, WFI
+from fwgen.machine.armv7m.blocks import FAR, ISB, MASKS, NEAR, SYNC, SYSTEM, UNALIGNED, WFI
 from fwgen.machine.armv7m.breakpoints import Breakpoints
 from fwgen.machine.armv7m.bus import Bus
 from fwgen.machine.armv7m.codebook import Codebook
@@ -233,6 +233,7 @@ class Core(skippable.Core):
     def _flash_timing(self, t_ps: int) -> None:
         """What the flash makes code wait changed: from the next instruction on."""
         at, block = self.at, self._book.running()
+        self._book.fetch.forget()
         if self.access_pc is not None and block is not None and block.has_it:
             # The engine is not stopped within this block: what is left of it is another one.
             offset, into = block.following(self.access_pc)
@@ -253,17 +254,20 @@ class Core(skippable.Core):
         at, blocks, slow = self.at, self._book.blocks, self._slow_block
 
         def on_block(_uc: Any, address: int, size: int, _user: Any) -> None:
-            cycle = at.cycle + at.cost
-            before = cycle
+            cycle = before = at.cycle + at.cost
+            look = at.look
             block = blocks.get(address << 12 | size)
             if address != at.end:
                 before = cycle = cycle + at.refill
                 if block is not None:
                     if block.flags & UNALIGNED and at.refill < MOST_REFILL:
                         cycle += 1
-                    if (address ^ at.end - 1) >> LINE:
-                        cycle += block.landing
-            if block is None or block.flags & at.look or cycle + block.cost > at.limit:
+                    lines = (address >> LINE) - (at.end - 1 >> LINE)
+                    if lines:
+                        cycle += at.near if lines == 1 and block.flags & NEAR else block.landing
+                        if lines != 1:
+                            look |= FAR
+            if block is None or block.flags & look or cycle + block.cost > at.limit:
                 slow(before, address, size)
                 return
             if address <= at.start:
@@ -272,7 +276,7 @@ class Core(skippable.Core):
                     slow(before, address, size)
                     return
             at.cycle, at.cost, at.start, at.end = cycle, block.cost, address, address + size
-            at.refill = block.refill
+            at.refill, at.near = block.refill, block.near
             if block.flags & at.heed:
                 at.attention, at.limit = 1, ATTENTION
 
@@ -309,6 +313,8 @@ class Core(skippable.Core):
                 return
             backward = address <= at.start
             if address != at.end:
+                if book.landed(address):
+                    self._skipper.stop_recording()
                 cycle += book.landing(address)
             if at.attention:
                 ran = book.blocks.get(at.start << 12 | at.end - at.start & 0xFFF)
@@ -362,7 +368,7 @@ class Core(skippable.Core):
                 self.stop(lambda: self.engine.drop_code(address, address + size))
                 return
             at.cost, at.start, at.end = block.cost, address, address + size
-            at.refill = block.refill
+            at.refill, at.near = block.refill, block.near
             if self._skipper.recording is not None:
                 self._skipper.record(block)
             self.rounds.ran(block)
@@ -479,7 +485,6 @@ class Core(skippable.Core):
         """What registers were written to that changes how code runs."""
         if self._retimed:
             self._retimed = False
-            self._book.fetch.forget()
             self._book.forget()
         if self._watches.stale:
             self._watches.renew()

@@ -141,6 +141,8 @@ class Entry:
         if vector is None:
             self._vector_failed(number)
             return
+        if self._fetch.entered(vector & ~1):
+            core.code_matters_anew()
         self.go_to(vector)
 
     def leave(self, link: int) -> None:

@@ -8,30 +8,37 @@ buffer and the caches:
 - Without them each line waits in full, whether it follows or is branched to; a branch within the
   line at hand does not, but to its start. So does a constant beside the code (a load relative to
   pc). An instruction that reaches into the next line waits for that.
-- The prefetch buffer gets the line that follows while the one before runs.
-- The instruction cache keeps 64 lines, the least recently used goes first: as long as no more were
-  run since the cost was last asked for, code does not wait. Beyond that the manual leaves it to
-  the past: "most" then waits as if there were no cache, the other paces do not.
+- The prefetch buffer gets the line that follows while the one before runs: what is left of the wait
+  states after that is waited for. A branch to the line that follows finds it there, too.
+- The instruction cache keeps 64 lines. Only what misses is copied into it, not what the prefetch
+  buffer had (§3.4.2): so the cache holds lines that were branched to from elsewhere, and with the
+  prefetch buffer on, code that follows a branch waits for its next lines, however often it runs.
 - The data cache keeps 8 lines, of all that is read: only "most" waits for a constant.
 
-Not modelled: the first fetch of a line into a cache (64 times the wait states, once); constants
-that are read through a pointer; the waits of DMA and core for each other. A branch to the start of
-the line that it is in waits as if that line followed. How long a line ran before the prefetched one
-is needed: "typical" takes the 4 cycles that the manual gives as the least, also where a branch led
-into the middle of the line; "least" has it always come in time. Handlers, and code that is returned
-to, are fetched beside the stack: they wait as what follows does ("most": ``vector``).
+How long a line ran when the next one is needed is taken from where it was branched to, the last
+such place before, or from its start. "least" has the prefetched line always come in time, and all
+code in the cache. "most" takes no profit of the prefetch buffer, and of the cache as long as no
+more than 64 lines were run since the cost was last asked for.
+
+Not modelled: the first fetch of a line into a cache (64 times the wait states, once), and in
+"typical" lines that leave the instruction cache, the least recently used first; constants that are
+read through a pointer; the waits of DMA and core for each other. Without the cache, a branch to the
+start of the line that it is in waits as if that line followed. Handlers, and code that is returned
+to, are fetched beside the stack: they wait as what follows does ("most": ``vector``); with the
+prefetch buffer, a handler's first line does not wait in "typical".
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fwgen.thumb import cycles
+
 if TYPE_CHECKING:
     from fwgen.machine.armv7m.state import CoreState
 
 LINE = 4  # bits of an address within a line
 _CACHED_LINES = 64
-_LINE_CYCLES = 4  # a line of eight 16-bit or four 32-bit instructions runs at least so long
 
 
 class Fetch:
@@ -39,7 +46,10 @@ class Fetch:
 
     def __init__(self, core: CoreState) -> None:
         self._core = core
-        self._lines: set[int] = set()
+        self._lines: set[int] = set()  # that were run
+        self._cached: set[int] = set()  # lines that are not waited for by what leads to them
+        self._begun: dict[int, set[int]] = {}  # by line: the places in it that were branched to
+        self._first: dict[int, int] = {}  # by line: the first instruction that begins in it
 
     @property
     def _latency(self) -> int:
@@ -47,15 +57,17 @@ class Fetch:
 
     @property
     def _hits(self) -> bool:
-        """Whether code is in the instruction cache."""
+        """Whether all code is in the instruction cache."""
         if not self._core.flash.icache:
             return False
-        return self._core.pace != "most" or len(self._lines) <= _CACHED_LINES
+        if self._core.pace == "most":
+            return len(self._lines) <= _CACHED_LINES
+        return not self._buffered
 
     @property
-    def waits(self) -> bool:
-        """Whether code waits for lines of the flash."""
-        return bool(self._latency) and not self._hits
+    def _buffered(self) -> bool:
+        """Whether what a line waits for depends on how long the one before ran."""
+        return self._core.pace == "typical" and self._core.flash.prefetch
 
     def ran(self, address: int, size: int) -> bool:
         """Code runs for the first time. True when the cache no longer holds all that ran."""
@@ -65,18 +77,70 @@ class Fetch:
         self._lines.update(range(address >> LINE, (address + size - 1 >> LINE) + 1))
         return before <= _CACHED_LINES < len(self._lines)
 
+    def knows(self, address: int) -> bool:
+        """Whether a branch there, from elsewhere than this line and the one before, is no news."""
+        if not self._latency or not self._buffered or not self._core.in_flash(address):
+            return True
+        return address in self._begun.get(address >> LINE, ())
+
+    def landed(self, address: int) -> bool:
+        """Code was branched to from elsewhere. Whether that is news: it changes what code waits."""
+        if self.knows(address):
+            return False
+        line = address >> LINE
+        self._begun.setdefault(line, set()).add(address)
+        if self._core.flash.icache:
+            self._cached.add(line)
+        return True
+
+    def entered(self, address: int) -> bool:
+        """A handler is entered. Whether that is news, as for ``landed``."""
+        news = self.landed(address)
+        if news:
+            self._cached.add(address >> LINE)
+        return news
+
     def forget(self) -> None:
         """The caches are switched, or the code is new."""
         self._lines.clear()
+        self._cached.clear()
+        self._begun.clear()
+        self._first.clear()
 
     def line(self, address: int, size: int) -> int:
         """What an instruction waits for the line that it is the first to reach, if it is."""
         latency, last = self._latency, address + size - 1
         if not latency or last & 15 >= size or not self._core.in_flash(address) or self._hits:
             return 0
-        if not self._core.flash.prefetch or self._core.pace == "most":
+        flash, pace = self._core.flash, self._core.pace
+        if not flash.prefetch or pace == "most":
             return latency
-        return 0 if self._core.pace == "least" else max(0, latency - _LINE_CYCLES)
+        if pace == "least":
+            return 0
+        line = last >> LINE
+        self._first[line] = address if address >> LINE == line else address + size
+        return 0 if line in self._cached else max(0, latency - self._ran(line - 1, address))
+
+    def _ran(self, line: int, until: int) -> int:
+        """Cycles that the line at hand ran, up to an address."""
+        core = self._core
+        places = [place for place in self._begun.get(line, ()) if place <= until]
+        begun = max(places) if places else self._first.get(line, line << LINE)
+        code = core.memory.read(begun, until - begun) if begun < until else b""
+        return cycles.cost(code or b"", core.kind, core.pace, address=begun).total
+
+    def follows(self, address: int) -> bool:
+        """Whether a branch there from the line before waits what that one's ``near`` says."""
+        if not self._latency or not self._buffered or not self._core.in_flash(address):
+            return False
+        return address >> LINE not in self._cached
+
+    def near(self, end: int, refill: int) -> int:
+        """What a branch at an end, which takes ``refill``, waits for the line that follows."""
+        latency = self._latency
+        if not latency or not self._buffered or not self._core.in_flash(end - 1):
+            return 0
+        return max(0, latency - refill - self._ran(end - 1 >> LINE, end))
 
     def landing(self, address: int, size: int) -> int:
         """What a branch from another line waits for an instruction, beyond its ``line``."""
@@ -84,6 +148,8 @@ class Fetch:
         if not latency or not self._core.in_flash(address) or self._hits:
             return 0
         if self._core.flash.prefetch and self._core.pace == "least":
+            return 0
+        if self._buffered and self._core.flash.icache:
             return 0
         lines = (address + size - 1 >> LINE) - (address >> LINE) + 1
         return lines * latency - self.line(address, size)

@@ -18,7 +18,7 @@ from fwgen.machine.armv7m import exceptions as exc
 from fwgen.machine.armv7m.accelerate import REGISTERS
 from fwgen.machine.armv7m.ops import Program, Translation
 from fwgen.machine.native import service as native
-from fwgen.machine.native.ops import CLOSED, NO_ACCESS, UNKNOWN_BLOCK, Area, Undo
+from fwgen.machine.native.ops import CLOSED, NEWS, NO_ACCESS, UNKNOWN_BLOCK, Area, Undo
 from fwgen.trace import Edge, SerialByte, Sleep, Wake
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Services:
         self._unknown = 0  # code that was met since and is not in it
         self._service: native.Service | None = None
         self._arrays: tuple[Any, ...] = ()  # which the structure only points to
-        self._rests_of: dict[int, tuple[int, Block]] = {}  # blocks' ends, and the key of each
+        self._rests_of: dict[int, tuple[Block, Block]] = {}  # by address: a block, its rest
         self._ports: list[PeripheralSpec] = []  # of pins, that the code turned to
         self._rests = self._vain = 0
         self.served = 0
@@ -102,7 +102,7 @@ class Services:
         )
 
     def _handler(self, number: int) -> int | None:
-        """Where an exception's handler is; None where it would not be taken, or has none."""
+        """Where an exception's handler is; None where it would not be taken here, or has none."""
         state = self._core.exceptions
         group = state.group(state.priority[number])
         if not state.enabled >> number & 1:
@@ -111,7 +111,9 @@ class Services:
         if group >= state.execution_priority(0, basepri, faultmask):
             return None
         vector = self._core.memory.word(self._core.vector_base() + 4 * number)
-        return vector & ~1 if vector is not None and vector & 1 else None
+        if vector is None or not vector & 1 or not self._book.fetch.knows(vector & ~1):
+            return None
+        return vector & ~1
 
     # ------------------------------------------------------------------ what C needs
 
@@ -157,7 +159,7 @@ class Services:
         course.r[15] = core.next_pc
         course.nzcv = flags >> 28
         course.cycle, course.cost, course.refill = at.cycle, at.cost, at.refill
-        course.end, course.start = at.end, at.start
+        course.near, course.end, course.start = at.near, at.end, at.start
         course.primask, course.asleep = primask, core.asleep
         course.asleep_since, course.asleep_cycles = core.asleep_since, core.asleep_cycles
         self._fill(service, scene, until_ps)
@@ -171,7 +173,7 @@ class Services:
             self._take(service, scene)
         if served:
             core.served(course.frame, control, xpsr)
-        refused = hart.why and not (
+        refused = hart.why not in (0, NEWS) and not (
             self._learn(hart.where) if hart.why == UNKNOWN_BLOCK
             else hart.why == NO_ACCESS and self._turn_to(service.wanted)
         )  # fmt: skip
@@ -275,8 +277,8 @@ class Services:
         if not any(block.address == address for block in book.blocks.values()):
             found = next(
                 (
-                    (key, book.look_at(address, block.address + block.size - address))
-                    for key, block in book.blocks.items()
+                    (block, book.look_at(address, block.address + block.size - address))
+                    for block in book.blocks.values()
                     if block.address < address < block.address + block.size
                     and any(block.address + stop == address for stop, _ in block.stops)
                 ),
@@ -309,15 +311,24 @@ class Services:
     def _load_program(self, service: native.Service) -> None:
         book = self._book
         if self._program is None or self._known != book.version:
-            blocks, rests = book.blocks, self._rests_of
-            self._rests_of = {at: rest for at, rest in rests.items() if rest[0] in blocks}
-            rests_of = (block for _, block in self._rests_of.values())
+            self._rests_of = dict(self._rests_known())
+            blocks, rests = book.blocks.values(), (rest for _, rest in self._rests_of.values())
             aligned = self._core.scb is not None and bool(self._core.scb.ccr.UNALIGN_TRP)
             self._program = Program(
-                (*blocks.values(), *rests_of), aligned=aligned, translation=self._translation
+                (*blocks, *rests), aligned=aligned, translation=self._translation
             )
             self._known, self._unknown = book.version, 0
             self._program.load(service.hart, self._native)
+
+    def _rests_known(self) -> Iterator[tuple[int, tuple[Block, Block]]]:
+        """Of blocks that are still known the rests, as they are now."""
+        book = self._book
+        for address, (block, rest) in self._rests_of.items():
+            now = book.blocks.get(block.address << 12 | block.size)
+            if now is block:
+                yield address, (block, rest)
+            elif now is not None:
+                yield address, (now, book.look_at(address, now.address + now.size - address))
 
     # ------------------------------------------------------------------ what came of it
 
@@ -334,7 +345,7 @@ class Services:
             core.engine.clear_exclusive()
         at = core.at
         at.cycle, at.cost, at.refill = course.cycle, course.cost, course.refill
-        at.start, at.end = course.start, course.end
+        at.near, at.start, at.end = course.near, course.start, course.end
         core.asleep_since, core.asleep_cycles = course.asleep_since, course.asleep_cycles
         state = core.exceptions
         for line, number in scene.numbers.items():

@@ -45,19 +45,20 @@ class Clockwork:
     the cycle by which the block that is about to run must have ended, else the core looks;
     with ``attention`` it stops; it looks at blocks that have a flag of ``look``, too, and stops
     behind those that have one of ``heed``. ``refill`` is what a taken branch out of the block that
-    runs costs, ``hot`` how many backward entries make a loop worth a look. ``NativeClockwork`` has
-    the same names. What native code does of accesses (``answers``): it may while they are
-    ``plain``; what it was told holds for one ``epoch``; of some ``looks`` we do not know yet.
+    runs costs, ``near`` what it waits for the line of the flash that follows, ``hot`` how many
+    backward entries make a loop worth a look. ``NativeClockwork`` has the same names. What native
+    code does of accesses (``answers``): it may while they are ``plain``; what it was told holds for
+    one ``epoch``; of some ``looks`` we do not know yet.
     """
 
     __slots__ = (
         "attention", "cost", "cycle", "end", "epoch", "heed", "hot", "limit", "look", "looks",
-        "plain", "refill", "start",
+        "near", "plain", "refill", "start",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.cycle = self.cost = self.start = self.end = 0
-        self.limit = self.attention = self.refill = self.hot = self.look = 0
+        self.limit = self.attention = self.refill = self.near = self.hot = self.look = 0
         self.heed = self.plain = self.epoch = self.looks = 0
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 SWITCH = "FWGEN_NATIVE"  # "0" in the environment: as if it had not been built
 
-LAYOUT = 5  # of the structures, as the library was built with
+LAYOUT = 6  # of the structures, as the library was built with
 
 MOST_LOOKS = 64
 
@@ -37,8 +37,8 @@ class NativeClockwork(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_int64) for name in (
-            "cycle", "cost", "start", "end", "limit", "attention", "refill", "hot", "look",
-            "heed",
+            "cycle", "cost", "start", "end", "limit", "attention", "refill", "near",
+            "hot", "look", "heed",
         )),
         ("slow", SLOW),
         ("table", ctypes.c_void_p),
@@ -99,7 +99,7 @@ def library() -> Any:
 def _declare(lib: Any) -> Any:
     state, u64, i64 = ctypes.POINTER(NativeClockwork), ctypes.c_uint64, ctypes.c_int64
     lib.fwgen_clear.argtypes, lib.fwgen_clear.restype = (state,), None
-    lib.fwgen_put.argtypes = (state, u64, i64, i64, i64, i64, i64, ctypes.c_void_p)
+    lib.fwgen_put.argtypes = (state, u64, i64, i64, i64, i64, i64, i64, ctypes.c_void_p)
     lib.fwgen_put.restype = ctypes.c_int
     lib.fwgen_entries.argtypes, lib.fwgen_entries.restype = (state, u64), i64
     lib.fwgen_know.argtypes, lib.fwgen_know.restype = (state, u64), None

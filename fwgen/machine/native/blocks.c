@@ -4,11 +4,11 @@
  */
 #include "clockwork.h"
 
-enum { LAYOUT = 5, UNALIGNED = 4, LINE = 4, MOST_REFILL = 3 };
+enum { LAYOUT = 6, UNALIGNED = 4, NEAR = 64, FAR = 128, LINE = 4, MOST_REFILL = 3 };
 
 PUBLIC void fwgen_on_block(void *uc, uint64_t address, uint32_t size, void *user) {
     Clockwork *at = user;
-    int64_t cycle = at->cycle + at->cost, before;
+    int64_t cycle = at->cycle + at->cost, before, look = at->look;
     (void)uc;
     if ((int64_t)address != at->end)
         cycle += at->refill;
@@ -17,14 +17,19 @@ PUBLIC void fwgen_on_block(void *uc, uint64_t address, uint32_t size, void *user
         Entry *block = find(at, address << 12 | size);
         if ((int64_t)address != at->end) { /* all is 0 where there is no such block */
             cycle += block->flags & UNALIGNED && at->refill < MOST_REFILL;
-            if (((int64_t)address ^ (at->end - 1)) >> LINE)
-                cycle += block->landing;
+            const int64_t lines = ((int64_t)address >> LINE) - ((at->end - 1) >> LINE);
+            if (lines) {
+                cycle += lines == 1 && block->flags & NEAR ? at->near : block->landing;
+                if (lines != 1)
+                    look |= FAR;
+            }
         }
-        if (block->key && !(block->flags & at->look) && cycle + block->cost <= at->limit &&
+        if (block->key && !(block->flags & look) && cycle + block->cost <= at->limit &&
             !((int64_t)address <= at->start && ++block->entries > at->hot)) {
             at->cycle = cycle;
             at->cost = block->cost;
             at->refill = block->refill;
+            at->near = block->near;
             at->start = (int64_t)address;
             at->end = (int64_t)(address + size);
             if (block->flags & at->heed) {
@@ -45,7 +50,7 @@ PUBLIC void fwgen_clear(Clockwork *at) {
 
 /* Returns 0 when there is no memory: the block then stays unknown here, and slow. */
 PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t refill, int64_t landing,
-                     int64_t entries, int64_t flags, const int32_t *prefix) {
+                     int64_t near, int64_t entries, int64_t flags, const int32_t *prefix) {
     Entry *block;
     if (at->used * 2 >= at->capacity) {
         Clockwork bigger = *at;
@@ -67,6 +72,7 @@ PUBLIC int fwgen_put(Clockwork *at, uint64_t key, int64_t cost, int64_t refill, 
     block->cost = cost;
     block->refill = refill;
     block->landing = landing;
+    block->near = near;
     block->entries = entries;
     block->flags = flags;
     block->prefix = prefix;

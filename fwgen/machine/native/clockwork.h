@@ -21,6 +21,7 @@ typedef struct {
     int64_t cost;
     int64_t refill;  /* what a taken branch at its end costs */
     int64_t landing; /* what a branch to it from another line of the flash waits */
+    int64_t near;    /* what a branch at its end waits for the line that follows */
     int64_t entries;
     int64_t flags;         /* armv7m/blocks.py */
     const int32_t *prefix; /* cycles before each halfword of it */
@@ -29,7 +30,7 @@ typedef struct {
 typedef struct Place Place;
 
 typedef struct {
-    int64_t cycle, cost, start, end, limit, attention, refill, hot, look, heed;
+    int64_t cycle, cost, start, end, limit, attention, refill, near, hot, look, heed;
     void (*slow)(int64_t cycle, uint64_t address, uint32_t size);
     Entry *table;
     int64_t capacity, used;

@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-enum { UNALIGNED = 4, LINE = 4, MOST_REFILL = 3 }; /* as in blocks.c */
-enum { LAYOUT = 5 };
+enum { UNALIGNED = 4, NEAR = 64, FAR = 128, LINE = 4, MOST_REFILL = 3 }; /* as in blocks.c */
+enum { LAYOUT = 6 };
 enum { SP = 13, LR = 14, PC = 15, HELD = 16, ZERO = 17, REGISTERS = 18 };
 enum { MEMORY_ONLY = -1 };       /* a cycle: what lies outside the areas is refused */
 enum { KEEP = 2, SHIFTED = 3 }; /* of the carry; else it is the carry itself */
@@ -310,6 +310,7 @@ FWGEN_PUBLIC int fwgen_run_ops(Hart *hart) {
     uint32_t r[REGISTERS], nf, zf, cf, vf, shifted = 0, next = hart->r[PC], where = next;
     uint32_t address, value;
     int64_t cycle = hart->cycle, cost = hart->cost, refill = hart->refill, end = hart->end;
+    int64_t near = hart->near;
     int64_t slack; /* cycles into the block by which to pause */
     int32_t has_it;
     const Run *const runs = hart->runs;
@@ -357,8 +358,14 @@ block:
         cycle += cost; /* as fwgen_on_block */
         if (at != end) {
             cycle += refill + ((run->flags & UNALIGNED) && refill < MOST_REFILL);
-            if ((at ^ (end - 1)) >> LINE)
-                cycle += run->landing;
+            const int64_t lines = (at >> LINE) - ((end - 1) >> LINE);
+            if (lines && lines != 1 && run->flags & FAR) {
+                why = NEWS;
+                where = next;
+                goto done;
+            }
+            if (lines)
+                cycle += lines == 1 && run->flags & NEAR ? near : run->landing;
         }
         hart->start = at;
         if (hart->attend || cycle >= hart->due) {
@@ -371,6 +378,7 @@ block:
         cost = run->cost;
         slack = cycle + cost > hart->due ? hart->due - cycle : INT64_MAX;
         refill = run->refill;
+        near = run->near;
         has_it = run->has_it;
         end = at + run->size;
         next = run->address + run->size;
@@ -660,6 +668,7 @@ done:
     hart->cycle = cycle;
     hart->cost = cost;
     hart->refill = refill;
+    hart->near = near;
     hart->end = end;
     hart->why = why;
     hart->where = where;

@@ -16,7 +16,7 @@ typedef struct Op Op; /* one instruction: private to ops.c and armv7m/ops.py */
 
 typedef struct { /* a block, as armv7m/blocks.py has it */
     uint32_t address, size;
-    int64_t cost, refill, landing, flags;
+    int64_t cost, refill, landing, near, flags;
     int32_t first, count; /* its instructions in ``ops`` */
     int32_t has_it, unused;
 } Run;
@@ -40,8 +40,9 @@ typedef struct {
     uint32_t r[16];  /* r[15]: where to go on, without the Thumb bit; or EXC_RETURN */
     uint32_t nzcv;   /* the flags, in bits 3 to 0 */
     /* As in Clockwork: the block that ran last began at ``cycle``, cost ``cost`` and ended at
-     * ``end``; ``refill`` is what a taken branch out of it costs. */
-    int64_t cycle, cost, refill, end, start;
+     * ``end``; ``refill`` is what a taken branch out of it costs, ``near`` what it waits where it
+     * goes to the line of the flash that follows. */
+    int64_t cycle, cost, refill, near, end, start;
     const Run *runs; /* by address, rising; no address twice */
     int32_t run_count;
     const Op *ops;
@@ -72,8 +73,8 @@ enum { CLOSED = -1, NOT_KNOWN = -2 }; /* Hart.exclusive */
 enum { REFUSED, RETURNED, WAITS, PAUSED };
 /* Why it was refused: no such block is known (``where``: its address); an instruction that has no
  * op; the load or store of an address outside memory was refused; no room to take stores back;
- * no patience left. */
-enum { UNKNOWN_BLOCK = 1, NO_OP, NO_ACCESS, NO_ROOM, TOO_LONG };
+ * no patience left; a branch that changes what code waits for the flash. */
+enum { UNKNOWN_BLOCK = 1, NO_OP, NO_ACCESS, NO_ROOM, TOO_LONG, NEWS };
 
 /* Run from r[15] on: to a branch to EXC_RETURN (RETURNED; it is in r[15]), to a WFI at the end of a
  * block (WAITS; r[15] is behind it), to a place between two instructions, none in an IT block, where

@@ -9,14 +9,14 @@ from typing import Any
 
 from fwgen.machine import native
 
-LAYOUT = 5  # of the structures, as the library was built with
+LAYOUT = 6  # of the structures, as the library was built with
 
 HELD, ZERO = 16, 17  # registers that the core does not have: a value between two ops, and 0
 CLOSED, NOT_KNOWN = -1, -2  # the exclusive monitor, where it is not open
 KEEP, SHIFTED = 2, 3  # what becomes of the carry; 0 and 1 are what it becomes
 
 REFUSED, RETURNED, WAITS, PAUSED = range(4)  # how a stretch of code ended
-UNKNOWN_BLOCK, NO_OP, NO_ACCESS, NO_ROOM, TOO_LONG = range(1, 6)  # why it was refused
+UNKNOWN_BLOCK, NO_OP, NO_ACCESS, NO_ROOM, TOO_LONG, NEWS = range(1, 7)  # why it was refused
 
 # In pairs: with an immediate, and with a register.
 Kind = IntEnum(
@@ -58,7 +58,7 @@ class Run(ctypes.Structure):
 
     _fields_ = (
         *((name, ctypes.c_uint32) for name in ("address", "size")),
-        *((name, ctypes.c_int64) for name in ("cost", "refill", "landing", "flags")),
+        *((name, ctypes.c_int64) for name in ("cost", "refill", "landing", "near", "flags")),
         *((name, ctypes.c_int32) for name in ("first", "count", "has_it", "unused")),
     )
 
@@ -100,7 +100,17 @@ class Hart(ctypes.Structure):
     _fields_ = (
         ("r", ctypes.c_uint32 * 16),
         ("nzcv", ctypes.c_uint32),
-        *((name, ctypes.c_int64) for name in ("cycle", "cost", "refill", "end", "start")),
+        *(
+            (name, ctypes.c_int64)
+            for name in (
+                "cycle",
+                "cost",
+                "refill",
+                "near",
+                "end",
+                "start",
+            )
+        ),
         ("runs", ctypes.POINTER(Run)),
         ("run_count", ctypes.c_int32),
         ("ops", ctypes.POINTER(Op)),

@@ -483,6 +483,7 @@ static void keep(Service *s) {
     c->cycle = hart->cycle;
     c->cost = hart->cost;
     c->refill = hart->refill;
+    c->near = hart->near;
     c->end = hart->end;
     c->start = hart->start;
     c->exclusive = hart->exclusive;
@@ -509,6 +510,7 @@ FWGEN_PUBLIC int32_t fwgen_serve(Service *s) {
     hart->cycle = c->cycle;
     hart->cost = c->cost;
     hart->refill = c->refill;
+    hart->near = c->near;
     hart->end = c->end;
     hart->start = c->start;
     hart->load = load;

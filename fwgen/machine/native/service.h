@@ -49,7 +49,7 @@ typedef struct { /* an exception that is active */
 /* What changes, and what is undone when something is refused. */
 typedef struct {
     uint32_t r[16], nzcv;
-    int64_t cycle, cost, refill, end, start; /* as in Hart */
+    int64_t cycle, cost, refill, near, end, start; /* as in Hart */
     int64_t exclusive;                       /* as in Hart, or not open */
     int64_t now_ps;                          /* up to when events have happened */
     int64_t sr, cr1, cr3, dr, rdr, tdr, seen; /* tdr: -1 while empty */

@@ -70,7 +70,7 @@ class Course(ctypes.Structure):
     _fields_ = (
         ("r", _u32 * 16), ("nzcv", _u32),
         *((name, _i64) for name in (
-            "cycle", "cost", "refill", "end", "start", "exclusive", "now_ps",
+            "cycle", "cost", "refill", "near", "end", "start", "exclusive", "now_ps",
             "sr", "cr1", "cr3", "dr", "rdr", "tdr", "seen",
             "content", "start_tick", "end_tick", "start_ps", "end_ps",
             "received", "over",

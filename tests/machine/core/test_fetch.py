@@ -30,7 +30,7 @@ from tests.machine.core.test_equivalence import (
 
 CYCLE_PS = 62_500  # at 16 MHz
 ACR = 0x4002_3C00
-PRFTEN, DCEN = 1 << 8, 1 << 10
+PRFTEN, ICEN, DCEN = 1 << 8, 1 << 9, 1 << 10
 LOG = 0x2000_0800
 LOGGED = 0x400  # bytes
 
@@ -82,7 +82,8 @@ pieces = st.one_of(plain(), plain(), conditional(), forward(), literal(), loops(
 settings_of_acr = st.builds(
     lambda latency, *bits: latency | sum(bits),
     st.integers(1, 7),
-    st.sampled_from([0, PRFTEN]),
+    st.sampled_from([0, PRFTEN, PRFTEN]),
+    st.sampled_from([0, ICEN]),
     st.sampled_from([0, DCEN]),
 )
 
@@ -134,9 +135,27 @@ CORE = "cortex-m4f"
 LINE = 0x0800_0100  # begins there
 
 
-def fetch_of(latency: int, prefetch: bool = False, pace: str = "typical") -> Fetch:
-    flash = SimpleNamespace(latency=latency, prefetch=prefetch, icache=False, dcache=False)
-    return Fetch(SimpleNamespace(flash=flash, pace=pace, in_flash=lambda _address: True))
+class Code:
+    """What lies in the flash: what was put there last; the rest is erased."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[int, int] = {}
+
+    def put(self, address: int, code: bytes) -> None:
+        self._bytes |= enumerate(code, address)
+
+    def read(self, address: int, size: int) -> bytes:
+        return bytes(self._bytes.get(at, 0xFF) for at in range(address, address + size))
+
+
+def fetch_of(
+    latency: int, prefetch: bool = False, pace: str = "typical", icache: bool = False
+) -> Fetch:
+    flash = SimpleNamespace(latency=latency, prefetch=prefetch, icache=icache, dcache=False)
+    core = SimpleNamespace(
+        flash=flash, pace=pace, kind=CORE, memory=Code(), in_flash=lambda _address: True
+    )
+    return Fetch(core)
 
 
 def block_of(
@@ -146,6 +165,7 @@ def block_of(
         b"".join(encode(line.strip()) for line in text.split(";") if line.strip())
         for text in (lines, behind)
     )
+    fetch._core.memory.put(address, code)
     return Block(address, code, CORE, pace, fetch, 0, following)
 
 
@@ -171,10 +191,89 @@ def test_each_line_that_follows_waits_once() -> None:
     nops = ";".join(["nop"] * 24)
     assert block_of(nops, fetch_of(3)).cost == 24 + 3 * 3
     assert block_of(nops, fetch_of(3), LINE + 2).cost == 24 + 3 * 3
-    # The line before runs for at least 4 cycles (RM0368 3.4.2): so much is fetched ahead.
-    assert block_of(nops, fetch_of(3, prefetch=True)).cost == 24
-    assert block_of(nops, fetch_of(6, prefetch=True)).cost == 24 + 3 * 2
-    assert block_of(nops, fetch_of(6, prefetch=True, pace="most"), pace="most").cost == 24 + 3 * 6
+    most = fetch_of(6, prefetch=True, pace="most")
+    assert block_of(nops, most, pace="most").cost == 24 + 3 * 6
+
+
+@pytest.mark.parametrize("icache", [False, True])
+@pytest.mark.parametrize(
+    ("lines", "ran"), [(["nop"] * 8, 8), (["movw r1, #1"] * 4, 4), (["udiv r1, r2, r3"] * 4, 28)]
+)
+def test_what_the_prefetch_buffer_gets_waits_for_what_the_line_before_did_not_take(
+    lines: list[str], ran: int, icache: bool
+) -> None:
+    for latency in range(1, 16):
+        fetch = fetch_of(latency, prefetch=True, icache=icache)
+        fetch.landed(LINE)
+        once = block_of(";".join([*lines, "nop"]), fetch, LINE)
+        beyond = 0 if icache else latency  # it is branched to: into the cache with it
+        assert once.cost + once.landing == ran + 1 + max(0, latency - ran) + beyond
+        thrice = block_of(";".join([*lines * 3, "nop"]), fetch, LINE)
+        assert thrice.cost - once.cost == 2 * (ran + max(0, latency - ran))
+
+
+def test_a_line_that_was_branched_to_from_afar_is_in_the_cache() -> None:
+    nops = ";".join(["movw r1, #1"] * 12)
+    fetch = fetch_of(6, prefetch=True, icache=True)
+    fetch.landed(LINE)
+    assert block_of(nops, fetch).cost == 12 + 2 * 2
+    assert fetch.landed(LINE + 16)
+    assert block_of(nops, fetch).cost == 12 + 2
+    assert not fetch.landed(LINE + 16)  # no news
+    assert fetch.landed(LINE + 32)
+    assert block_of(nops, fetch).cost == 12
+    fetch.forget()
+    assert block_of(nops, fetch).cost > 12
+
+
+def test_a_branch_into_the_middle_of_a_line_leaves_less_time_to_prefetch_the_next() -> None:
+    for offset in range(0, 16, 2):
+        fetch = fetch_of(5, prefetch=True, icache=True)
+        fetch.landed(LINE + offset)
+        left = (16 - offset) // 2
+        block = block_of(";".join(["nop"] * (left + 8)), fetch, LINE + offset)
+        assert block.cost == left + 8 + max(0, 5 - left)
+
+
+@pytest.mark.parametrize("icache", [False, True])
+def test_a_branch_to_the_line_that_follows_finds_it_in_the_prefetch_buffer(icache: bool) -> None:
+    fetch = fetch_of(6, prefetch=True, icache=icache)
+    fetch.landed(LINE)
+    source = block_of("movw r1, #1; b .+20", fetch, LINE)
+    target = block_of("nop", fetch, LINE + 24)
+    assert source.branch(target) == source.refill + 6 - 2 - source.refill
+    fetch.landed(LINE + 24)
+    target = block_of("nop", fetch, LINE + 24)
+    assert source.branch(target) == source.refill + (0 if icache else 6 - 2 - source.refill)
+
+
+def test_a_loop_waits_for_the_lines_that_it_runs_into_each_time_round() -> None:
+    text = f"""
+    start:
+        ldr r0, ={ACR}
+        ldr r1, ={PRFTEN | ICEN | 6}
+        str r1, [r0]
+        b.w loop
+        nop
+        nop
+        nop
+        nop
+    loop:
+        movw r1, #1
+        movw r1, #1
+        movw r1, #1
+        movw r1, #1     @ the line took 4 cycles of the 6
+        nop
+        b loop
+    """
+    rounds = 1000
+    for way in WAYS:
+        with Machine(BOARD, **way) as machine:
+            machine.load(firmware(text))
+            machine.advance(1000 * CYCLE_PS)
+            begun = machine.core.pc, machine.core.cycle
+            machine.advance((begun[1] + 9 * rounds) * CYCLE_PS)
+            assert (machine.core.pc, machine.core.cycle) == (begun[0], begun[1] + 9 * rounds)
 
 
 def test_an_instruction_that_reaches_into_the_next_line_waits_for_it() -> None:

@@ -74,6 +74,15 @@ class NoWait:
     def literal(self, _address: int) -> int:
         return 0
 
+    def near(self, _end: int, _refill: int) -> int:
+        return 0
+
+    def follows(self, _address: int) -> bool:
+        return False
+
+    def knows(self, _address: int) -> bool:
+        return True
+
 
 def block_of(code: bytes, address: int = CODE, in_it: int = 0) -> Block:
     return Block(address, code, CORE, "typical", NoWait(), in_it)
@@ -417,8 +426,13 @@ def same_as_core(code: bytes, rng: Random, **options) -> Ours:
     """Run code in a core, and again from the blocks that it has learned."""
     state = draw_state(rng)
     registers, flags = [*state.r, STACK, state.lr], state.apsr >> 28
+    with machine_at(code, registers, flags, **options) as first:
+        first.advance(40 * 10**9)
+        knows = first.core._book.fetch  # where code is branched to, and what that spares
     machine = machine_at(code, registers, flags, **options)
     core = machine.core
+    for name in ("_begun", "_cached", "_first"):
+        setattr(core._book.fetch, name, getattr(knows, name))
     try:
         region = core.memory.find(RAM)
         before = bytes(region.view[: region.size])
