@@ -148,6 +148,7 @@ class UsartTalk:
             course.content, course.start_ps = frame.content, frame.start_ps
             course.start_tick, course.end_tick = frame.start, frame.end
             course.end_ps = usart.clock.time_of(frame.end)
+            usart._sent_as = self._how  # who reads afterwards what was sent asks how
         course.received = course.over = 0
         order_of = usart.soc.scheduler.order_of
         course.sent_order = order_of(usart._sending)
