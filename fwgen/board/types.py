@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fwgen.board.frame import PLAIN, Frame
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -250,6 +252,7 @@ class Console:
     tx: str  # "PA2"
     rx: str  # "PA3"
     baud: int
+    frame: Frame = PLAIN  # of its other end
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fwgen.cli.shown import shown_words
-from fwgen.cli.watched import BEFORE, MIXED, Said, Track, Watched
+from fwgen.cli.watched import BEFORE, MIXED, Track, Watched
 from fwgen.trace import Edge, Pictured, Shown, Wave
 from fwgen.trace.excerpt import drawn
 from fwgen.units import PS_PER_S, show_duration, show_frequency, show_ratio
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SLOW_PS = PS_PER_S // 20  # what takes longer for a period can be seen going on and off
 LEFT_OF_STRIP, LEAST_STRIP = 46, 16  # columns
+MOST_NOTES = 8  # rows
 LEAST_CONSOLE = 3  # rows: its rule, a line, and the keys below
 CELLS = {0: "▁", 1: "█", MIXED: "▒", None: "·", BEFORE: " "}
 ASCII = {0: "_", 1: "#", MIXED: "%", None: ".", BEFORE: " "}
@@ -42,8 +43,8 @@ class Dashboard:
         table = self._pins(width, ascii_only=options.ascii_only)
         rows: list[Text | Table | Rule] = [self._head(width), Text(), table]
         room = height - table.row_count - 3 - LEAST_CONSOLE  # for notes
-        notes = list(watched.notes)[-room:] if room > 0 else []
-        rows += [_cut(f" {note}", "yellow") for note in notes]
+        notes = list(watched.notes)[-min(room, MOST_NOTES) :] if room > 0 else []
+        rows += [_cut(f" {show_duration(at, 4)}: {note}", "yellow") for at, note in notes]
         shown = self._shown(width, height - table.row_count - len(notes) - 3 - LEAST_CONSOLE)
         rows += shown
         port = watched.board.console
@@ -147,7 +148,7 @@ def _told(track: Track, rate: Rate | None, now_ps: int, part: Part | None) -> st
 
 
 class Lines:
-    """A watched board as lines of text: each change with its time, each line of the console."""
+    """A watched board as lines of text, with its time: changes, console, what went wrong."""
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
@@ -157,8 +158,8 @@ class Lines:
         if console is not None:
             self._silent = {console.tx, console.rx}
 
-    def told(self, events: list[Event], lines_before: int) -> list[str]:
-        """Lines for events that were fed, and for the console's lines since so many."""
+    def told(self, events: list[Event], lines_before: int, notes_before: int) -> list[str]:
+        """Lines for events that were fed; for the console's lines and the notes since so many."""
         found = [
             (event.t_ps, self._change(event))
             for event in events
@@ -169,7 +170,8 @@ class Lines:
             for event in events
             if isinstance(event, Pictured) or (isinstance(event, Shown) and event.what != "lit")
         ]
-        found += [(event.t_ps, f"rig {event.text}") for event in events if isinstance(event, Said)]
+        noted = self._watched.noted - notes_before
+        found += list(self._watched.notes)[-noted:] if noted else []
         lines = list(self._watched.lines)
         new = self._watched.ended - lines_before
         found += [(at, f"console {text}") for at, text in (lines[-new:] if new else ())]

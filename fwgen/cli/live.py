@@ -8,6 +8,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from fwgen.cli.faulted import Faults
+from fwgen.cli.hearing import Hearing
 from fwgen.cli.shown import ShownParts
 from fwgen.contract import Drive, Press, Send
 from fwgen.interrupt import held
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from fwgen.machine.machine import Machine
     from fwgen.thumb.cycles import Pace
     from fwgen.virtual.gdb import GdbServer
+    from fwgen.virtual.serial.wire import Word
 
 STEP_PS = 20 * PS_PER_MS  # how far time goes before input and output are looked at again
 LEAST_PS = 10 * PS_PER_MS  # in real time: more often would only keep this computer busy
@@ -32,8 +35,6 @@ LAG_PS = 200 * PS_PER_MS  # behind the wall clock by more than this, we stop cha
 TAP_PS = 100 * PS_PER_MS
 SLOW_MHZ = 12 * MHZ_PER_HZ  # an LED that blinks faster is shown as lit in part
 DEAF_AFTER_PS = 500 * PS_PER_MS
-FRAME_BITS = 10
-MOST_ALIKE = 1000  # faults in a row: a handler that returns to what faults again changes nothing
 MOST_TOLD = 20  # hazards and gaps told one by one
 GRACE_S = 0.25  # how long a script's input may take to begin when time does not wait
 REDRAW_S = 0.05
@@ -70,6 +71,10 @@ class _Pin:
         return self.wave.level ^ (into >= self.wave.first_ps)
 
 
+def _error(kind: str) -> str:
+    return "a break" if kind == "break" else f"{kind} errors"
+
+
 class Live:
     """Runs one image on one board until told to stop.
 
@@ -97,12 +102,7 @@ class Live:
 
         self.board, self.image, self.terminal = board, image, terminal
         self.real_time, self.span_ps = real_time, span_ps
-        self.fault: Fault | None = None  # the first
-        self._faulted: list[int] = []  # when
-        self._alike = 0  # faults in a row that were the same
-        self._last_fault: Fault | None = None
-        self._seen_ps = 0  # when something was seen last
-        self._fault_ended = False
+        self._faults, self._fault_ended = Faults(), False
         self.quit = False
         self.ended_by = 0  # the signal that told us to end
         self.t_ps = 0
@@ -112,6 +112,7 @@ class Live:
         self.kept_ps: int | None = None  # when it was too much to keep
         self._machine.listen(self._hear, at_once=False)
         self._pins: dict[str, _Pin] = {}
+        self._hearing = Hearing(board.console) if board.console is not None else None
         self._sent = 0
         self._out = bytearray()
         self._notes: deque[tuple[str, str]] = deque()
@@ -161,12 +162,17 @@ class Live:
             finally:
                 self._machine.close()
 
+    @property
+    def fault(self) -> Fault | None:
+        """The first."""
+        return self._faults.first
+
     def summary(self) -> str:
         """What was seen, in one line."""
-        ended = self._seen_ps if self._fault_ended else self.t_ps
+        ended = self._faults.seen_ps if self._fault_ended else self.t_ps
         parts = [f"ran {show_duration(ended, 4)}"]
-        if faults := len(self._faulted):
-            parts.append(f"{faults} fault{'' if faults == 1 else 's'}")
+        if faults := self._faults.told():
+            parts.append(faults)
         for led in self._leds:
             pin = self._pins.get(led.pin)
             if pin is not None and pin.wave is not None:
@@ -191,9 +197,9 @@ class Live:
 
     def _load(self) -> None:
         self._machine.load(self.image, keep_events=self._keep)
-        self._last_fault, self._alike, self._seen_ps = None, 0, 0
+        self._faults.power_off()
         if self._debug is None:
-            self._machine.give_up(self._faults_on)
+            self._machine.give_up(self._faults.returns)
 
     def _begin(self) -> None:
         for stimulus in self._stimuli:
@@ -216,9 +222,7 @@ class Live:
             pin: replace(one, level=pads[pin].level, since_ps=now_ps, wave=None)
             for pin, one in self._pins.items()
         }
-        if self.fault is not None and self.fault.t_ps >= now_ps:
-            self.fault = None
-        self._faulted = [t_ps for t_ps in self._faulted if t_ps < now_ps]
+        self._faults.forget_from(now_ps)
         self._asleep_ps, self._asleep_since = min(self._asleep_ps, now_ps), -1
         self._shown = ShownParts()
         self._origin = time.monotonic() - now_ps / PS_PER_S
@@ -231,20 +235,11 @@ class Live:
 
     def _ended_by_fault(self) -> bool:
         """Whether nothing more comes after a fault; what was under way then has come out."""
-        if self.fault is None:
-            return False
-        why = self._faults_on()
-        if not why and self.t_ps - self._seen_ps >= STEP_PS:
-            why = self._machine.stuck
+        why = self._faults.why_over(self.t_ps, lambda: self._machine.stuck)
         if why:
             self._fault_ended = True
-            self._tell(f"{why}: the run ends", at=self._seen_ps)
+            self._tell(f"{why}: the run ends", at=self._faults.seen_ps)
         return self._fault_ended
-
-    def _faults_on(self) -> str:
-        if self._alike < MOST_ALIKE:
-            return ""
-        return "the handler returns to what faults again"
 
     def _may_run(self) -> bool:
         """Whether time passes: not while a debugger has halted the core."""
@@ -294,7 +289,7 @@ class Live:
 
     def _hear(self, event: Event) -> None:
         self._shown.take(event)
-        self._seen_ps = event.t_ps
+        self._faults.take(event)
         match event:
             case Edge() | Wave() if event.pin in self._pins:
                 self._pins[event.pin] = self._pins[event.pin].after(event)
@@ -319,31 +314,45 @@ class Live:
                 what = f"{event.peripheral}.{event.register}: {event.access} is not modelled"
                 self._tell(what, "warning", at=event.t_ps)
             case Reset():
-                self._last_fault = None
                 self._tell(f"reset ({event.cause})", at=event.t_ps, once=False)
             case _:
                 pass
 
     def _hear_fault(self, event: Fault) -> None:
-        last, self._last_fault = self._last_fault, event
-        self.fault = self.fault or event
-        self._faulted.append(event.t_ps)
-        same = last is not None and (last.pc, last.registers) == (event.pc, event.registers)
-        self._alike = self._alike + 1 if same else 0
         taken = "" if event.reason.startswith(event.exception) else f"{event.exception}: "
         self._tell(f"{taken}{event.reason}", "error", at=event.t_ps)
 
     def _hear_byte(self, event: SerialByte) -> None:
         console = self.board.console
-        if console is None or event.port != console.uart or event.direction != "tx":
+        if console is None or self._hearing is None or event.port != console.uart:
             return
-        off = abs(event.baud_mhz - console.baud * 1000)
-        if off * 25 > console.baud * 1000:  # 4 %: a real terminal would read something else
+        if event.direction != "tx":
+            if event.error:
+                how = f"{console.baud} baud, {console.frame}"
+                self._tell(f"{event.port} reads {_error(event.error)} in what the console sends "
+                           f"({how})", "warning", at=event.t_ps)  # fmt: skip
+            return
+        if self._hearing.off_rate(event):
             baud = round(event.baud_mhz / 1000)
             self._tell(f"{event.port} sends at {baud} baud, the console is at {console.baud}",
                        "warning", at=event.t_ps)  # fmt: skip
-        self._out.append(event.byte)
-        self._sent += 1
+        self._read(self._hearing.hear(event, self._uart(console.uart)))
+
+    def _uart(self, name: str) -> object:
+        return self._machine.soc.peripherals.get(name)
+
+    def _read(self, words: Sequence[Word]) -> None:
+        """What the terminal makes of it."""
+        console, hearing = self.board.console, self._hearing
+        assert console is not None
+        assert hearing is not None
+        for word in words:
+            self._out.append(word.byte)
+            self._sent += 1
+            if word.error:
+                self._tell(f"{console.uart} sends {hearing.sent_as}, the console is set to "
+                           f"{console.frame} and reads {_error(word.error)}",
+                           "warning", at=word.t_ps)  # fmt: skip
 
     def _tell(self, text: str, severity: str = "note", *, at: int, once: bool = True) -> None:
         if once:
@@ -438,15 +447,19 @@ class Live:
                            "warning", at=self.t_ps)  # fmt: skip
             return
         at = max(self.t_ps, self._line_free_ps)
-        most = max(1, console.baud * STEP_PS // (PS_PER_S * FRAME_BITS))
+        byte_ps = console.frame.halves * PS_PER_S // (2 * console.baud)
+        most = max(1, STEP_PS // byte_ps)
         data = bytes(self._in[:most])
         del self._in[:most]
         self._machine.stimulate(Send(console.uart, at, data))
-        self._line_free_ps = at + len(data) * FRAME_BITS * PS_PER_S // console.baud
+        self._line_free_ps = at + len(data) * byte_ps
 
     # ------------------------------------------------------------------ what is shown
 
     def _show(self, *, last: bool = False) -> None:
+        console = self.board.console
+        if self._hearing is not None and console is not None:
+            self._read(self._hearing.rest(self.t_ps, self._uart(console.uart)))
         if self._out:
             self.terminal.serial(bytes(self._out))
             self._out.clear()

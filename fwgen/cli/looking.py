@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from fwgen.cli.faulted import Faults
 from fwgen.cli.watched import Said
 from fwgen.errors import FwgenError, InputError, RigError
 from fwgen.interrupt import held
@@ -40,7 +41,6 @@ REST_PS = PS_PER_MS  # between two rounds of looks, at the most
 AGAIN_S = 0.5  # between two tries to reach a board that went away
 LATELY_PS = 2 * PS_PER_S  # what the sampling rate is told of
 TAP_PS = 100 * PS_PER_MS
-FRAME_BITS = 10
 DFSR, VCATCH = 0xE000_ED30, 8  # Arm ARM DDI0403 C1.6.1: the core stopped because of a caught fault
 
 
@@ -82,6 +82,8 @@ class Looking:
         self._core: deque[tuple[int, bool]] = deque()
         self._chance = random.Random(0)
         self._stands = False  # the core, for a debugger
+        self._locked = False  # the core, and that was told
+        self._faults = Faults()
         self._tries_at = 0.0
         self._stimuli = list(stimuli)
         self._due: list[tuple[int, Callable[[], None]]] = []
@@ -122,8 +124,9 @@ class Looking:
 
     @property
     def over(self) -> bool:
-        """Whether the time that was asked for has passed."""
-        return self._span_ps is not None and self.now_ps >= self._span_ps
+        """Whether the time that was asked for has passed, or each fault is only the last again."""
+        ended = self._span_ps is not None and self.now_ps >= self._span_ps
+        return ended or bool(self._faults.returns())
 
     @property
     def every_ps(self) -> int:
@@ -153,7 +156,7 @@ class Looking:
                 f"{show_duration(self.resolution_ps, 2)} at the longest: what is shorter may be "
                 "missed"
             )
-        return how
+        return "; ".join(filter(None, (how, self._faults.told(), self._faults.returns())))
 
     def _gaps(self) -> list[int]:
         return [b - a for a, b in pairwise(self._rounds)]
@@ -171,7 +174,7 @@ class Looking:
             connection.write_word(faults.DEMCR, control | faults.CATCH)
             connection.read_word(faults.DHCSR)  # S_RESET_ST is told once
             try:
-                self._port = place.console()
+                self._port = self._tuned(place.console())
             except RigError as error:
                 self._port = None
                 self._say(f"the console is not heard: {error.message}")
@@ -258,8 +261,11 @@ class Looking:
         self.now_ps = self._now
         if self._span_ps is not None:
             self.now_ps = min(self.now_ps, self._span_ps)
-        events, self._events = self._events, []
-        return sorted(events, key=lambda event: event.t_ps), wait_s
+        events = sorted(self._events, key=lambda event: event.t_ps)
+        self._events = []
+        for event in events:
+            self._faults.take(event)
+        return events, wait_s
 
     def _round(self) -> None:
         now = self._now
@@ -306,7 +312,7 @@ class Looking:
         if status & (faults.S_HALT | faults.S_LOCKUP):
             self._stopped(now, locked=bool(status & faults.S_LOCKUP))
         else:
-            self._stands = False
+            self._stands = self._locked = False
         self._core.append((now, bool(status & faults.S_SLEEP)))
         while self._core[0][0] < now - LATELY_PS:
             self._core.popleft()
@@ -314,8 +320,12 @@ class Looking:
     def _stopped(self, now: int, *, locked: bool) -> None:
         assert self._place is not None
         connection = self._place.connection
+        if locked and self._locked:  # still: nothing but a reset gets it out
+            return
+        self._locked = locked
         if locked or connection.read_word(DFSR) & VCATCH:
             if locked:
+                self._say("the core is locked up: only a reset gets it going")
                 connection.halt()
             self._events.append(faults.read_fault(connection, self.board, self.image, max(1, now)))
             connection.write_word(DFSR, VCATCH)  # written 1: cleared
@@ -338,6 +348,15 @@ class Looking:
         more = [name for name in names if name not in ("PINRSTF", "PORRSTF", "BORRSTF")]
         return " or ".join(more or names) or "unknown"
 
+    def _tuned(self, port: Any) -> Any:
+        """A serial port, at the console's rate and in its format."""
+        console = self.board.console
+        if port is not None and console is not None:
+            frame = console.frame
+            port.baudrate, port.bytesize, port.parity = console.baud, frame.bits, frame.parity
+            port.stopbits = frame.stop_halves / 2
+        return port
+
     def _hear(self) -> None:
         port, console = self._port, self.board.console
         if port is None or console is None:
@@ -351,7 +370,7 @@ class Looking:
             self._port = None
             self._say(f"the console is no longer heard: {error.message}")
             return
-        now, frame = self._now, FRAME_BITS * PS_PER_S // port.baudrate
+        now, frame = self._now, console.frame.halves * PS_PER_S // (2 * port.baudrate)
         for n, byte in enumerate(data):
             end = now - (len(data) - 1 - n) * frame
             self._events.append(

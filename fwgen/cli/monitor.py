@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fwgen.cli.options import BoardOption, the_board
+from fwgen.cli.options import BoardOption, FormatOption, the_board
 from fwgen.cli.plugged import ProbeOption
 from fwgen.cli.rigs import VIRTUAL, RigNameOption, lent_to_us, spec_of
 from fwgen.errors import InputError
@@ -58,9 +57,7 @@ def monitor(
         int,
         typer.Option(help="Baud rate.  [default: the board's, else 115200]", show_default=False),
     ] = 0,
-    framing: Annotated[
-        str, typer.Option("--format", metavar="8N1", help="Data bits, parity (NEOMS), stop bits.")
-    ] = "8N1",
+    framing: FormatOption = "8N1",
     eol: Annotated[
         Eol | None,
         typer.Option(
@@ -99,6 +96,7 @@ def monitor(
     are. A port that is unplugged is waited for. Exit codes: 0 ended as asked, 2 error,
     130 interrupted.
     """
+    from fwgen.board.frame import parse_frame
     from fwgen.cli.line import Line, Settings
     from fwgen.cli.log import Log
     from fwgen.cli.scroll import Scroll
@@ -113,7 +111,7 @@ def monitor(
         raise InputError(f"--for {span!r} is no time to listen", hint='write it as "5s"')
     if baud < 0:
         raise InputError(f"--baud {baud} is no baud rate")
-    bits, parity, stop_bits = _format(framing)
+    frame = parse_frame(framing)
     the = the_board(board) if board else None
     with ExitStack() as held:
         if rig:
@@ -122,7 +120,12 @@ def monitor(
             chosen = _port(port, the, probe)
         usual = the.console.baud if the is not None and the.console is not None else USUAL_BAUD
         settings = Settings(
-            baud or usual, bits, parity, stop_bits, rts=rts is Switch.ON, dtr=dtr is Switch.ON
+            baud or usual,
+            frame.bits,
+            frame.parity,
+            frame.stop_halves / 2,
+            rts=rts is Switch.ON,
+            dtr=dtr is Switch.ON,
         )
         file = Log(log) if log is not None else None
         if file is not None:
@@ -226,18 +229,6 @@ def _port_of(
     if spec.port:
         return port_named(spec.port), board
     return _port("", board, probe or spec.probe), board
-
-
-def _format(text: str) -> tuple[int, str, float]:
-    """Data bits, parity and stop bits of "8N1"."""
-    match = re.fullmatch(r"([5-8])([NEOMS])(1|1\.5|2)", text.strip(), re.IGNORECASE)
-    if match is None:
-        raise InputError(
-            f"--format {text!r} is no format of a serial line",
-            hint="data bits 5 to 8, parity N, E, O, M or S, stop bits 1, 1.5 or 2: 8N1",
-        )
-    bits, parity, stop_bits = match.groups()
-    return int(bits), parity.upper(), float(stop_bits)
 
 
 def _list() -> int:

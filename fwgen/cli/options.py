@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fwgen.errors import BoardError
+from fwgen.errors import BoardError, InputError
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board
@@ -75,6 +76,14 @@ SendOption = Annotated[
         metavar="TEXT@T", help=r'Send text to the console: "hi\n@500ms". May be repeated.'
     ),
 ]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="8N1",
+        help="Data bits, parity (NEOMS), stop bits of the console's other end.",
+    ),
+]
 
 
 def the_board(name: str) -> Board:
@@ -85,3 +94,20 @@ def the_board(name: str) -> Board:
         known = ", ".join(summary.name for summary in list_boards())
         raise BoardError("no board was named", hint=f"add --board NAME; known: {known}")
     return load_board(name)
+
+
+def with_console(board: Board, baud: int, framing: str) -> Board:
+    """The board with its console's other end set to a rate and format, as a terminal sets them.
+
+    ``baud`` 0: the board's own. Raises InputError.
+    """
+    from fwgen.board.frame import PLAIN, parse_frame
+
+    frame, console = parse_frame(framing), board.console
+    if baud < 0:
+        raise InputError(f"--baud {baud} is no baud rate")
+    if console is None:
+        if baud or frame != PLAIN:
+            raise InputError(f"{board.title} has no console to set the rate or format of")
+        return board
+    return replace(board, console=replace(console, baud=baud or console.baud, frame=frame))

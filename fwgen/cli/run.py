@@ -14,6 +14,7 @@ from fwgen.cli.options import (
     BoardOption,
     CyclesOption,
     DriveOption,
+    FormatOption,
     ImageArgument,
     Pace,
     PaceOption,
@@ -21,6 +22,7 @@ from fwgen.cli.options import (
     SendOption,
     SpanOption,
     the_board,
+    with_console,
 )
 from fwgen.errors import InputError
 
@@ -64,6 +66,7 @@ def run(
         int,
         typer.Option(help="The console's rate.  [default: the board's]", show_default=False),
     ] = 0,
+    framing: FormatOption = "8N1",
     gdb: Annotated[
         str,
         typer.Option(
@@ -98,9 +101,7 @@ def run(
     from fwgen.machine.armv7m.profile import Profile
     from fwgen.units import parse_duration
 
-    the = the_board(board)
-    if baud:
-        the = _at_rate(the, baud)
+    the = with_console(the_board(board), baud, framing)
     loaded = load_image(image, the)
     span_ps = parse_duration(span) if span else None
     if span_ps is not None and span_ps <= 0:
@@ -134,15 +135,6 @@ def run(
     if profile or stack:
         after.show(profile=profile)
     return code
-
-
-def _at_rate(board: Board, baud: int) -> Board:
-    """The board with its console's other end set to a rate, as a terminal sets it."""
-    if baud < 0:
-        raise InputError(f"--baud {baud} is no baud rate")
-    if board.console is None:
-        raise InputError(f"{board.title} has no console to set the rate of")
-    return replace(board, console=replace(board.console, baud=baud))
 
 
 class _After:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fwgen.cli.options import BoardOption, the_board
+from fwgen.cli.options import BoardOption, FormatOption, the_board, with_console
 from fwgen.errors import BenchError, InputError
 from fwgen.units import PS_PER_S
 
@@ -66,6 +66,7 @@ def virtual(
             metavar="PORT", help="Serve a logic analyser on all its pins there; 0: any free port."
         ),
     ] = None,
+    framing: FormatOption = "8N1",
     uid: Annotated[str, typer.Option(help="Serial number of its probe. [default: made up]")] = "",
     pace: Annotated[
         float, typer.Option(metavar="X", help="How many times as fast as a real board.")
@@ -81,7 +82,7 @@ def virtual(
     from fwgen.units import parse_duration
     from fwgen.virtual.board import VirtualBoard
 
-    the = the_board(board)
+    the = with_console(the_board(board), 0, framing)
     span_s = parse_duration(span) / PS_PER_S if span else None
     port = _gdb_port(gdb)
     if pace <= 0:

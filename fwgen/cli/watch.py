@@ -14,19 +14,21 @@ import typer
 from fwgen.cli.options import (
     BoardOption,
     DriveOption,
+    FormatOption,
     Pace,
     PaceOption,
     PressOption,
     SendOption,
     SpanOption,
     the_board,
+    with_console,
 )
 from fwgen.cli.plugged import ProbeOption
 from fwgen.cli.rigs import RigNameOption, spec_of
 from fwgen.cli.run import FAULTED, TAP
 from fwgen.errors import InputError
 from fwgen.interrupt import held
-from fwgen.units import PS_PER_MS, PS_PER_S
+from fwgen.units import PS_PER_MS, PS_PER_S, show_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,6 +73,11 @@ def watch(
     press: PressOption = None,
     drive: DriveOption = None,
     send: SendOption = None,
+    baud: Annotated[
+        int,
+        typer.Option(help="The console's rate.  [default: the board's]", show_default=False),
+    ] = 0,
+    framing: FormatOption = "8N1",
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for a board that is not there yet.")
     ] = False,
@@ -90,7 +97,7 @@ def watch(
 
     on_rig = bool(rig or probe)
     spec = spec_of(rig, the_board(board) if board else None) if on_rig else None
-    the = the_board(board or (spec.board if spec is not None else ""))
+    the = with_console(the_board(board or (spec.board if spec is not None else "")), baud, framing)
     span_ps = parse_duration(span) if span else None
     if span_ps is not None and span_ps <= 0:
         raise InputError(f"--for {span!r} is no time to watch", hint='write it as "5s"')
@@ -205,7 +212,6 @@ class Paced:
 
     every_ps = resolution_ps = 0
     awake_ppm = None
-    summary = ""
 
     def __init__(
         self,
@@ -216,6 +222,7 @@ class Paced:
         real_time: bool,
         span_ps: int | None,
     ) -> None:
+        from fwgen.cli.faulted import Faults
         from fwgen.machine.machine import Machine
 
         self.now_ps = 0
@@ -223,8 +230,10 @@ class Paced:
         self._real_time, self._span_ps = real_time, span_ps
         self._events: list[Event] = []
         self._machine = Machine(board)
-        self._machine.listen(self._events.append, at_once=False)
+        self._faults = Faults()
+        self._machine.listen(self._hear, at_once=False)
         self._machine.load(image)
+        self._machine.give_up(self._faults.returns)
         for stimulus in stimuli:
             self._machine.stimulate(stimulus)
         self._origin = time.monotonic()
@@ -243,8 +252,26 @@ class Paced:
 
     @property
     def over(self) -> bool:
-        """Whether the time that was asked for has passed."""
-        return self._span_ps is not None and self.now_ps >= self._span_ps
+        """Whether the time that was asked for has passed, or nothing more comes after a fault."""
+        ended = self._span_ps is not None and self.now_ps >= self._span_ps
+        return ended or bool(self._why_over)
+
+    @property
+    def summary(self) -> str:
+        """How many faults there were, and whether one of them has ended it; "" for none."""
+        told = self._faults.told()
+        if self._why_over:
+            at = show_duration(self._faults.seen_ps, 4)
+            told += f", and since {at} nothing more comes: {self._why_over}"
+        return told
+
+    @property
+    def _why_over(self) -> str:
+        return self._faults.why_over(self.now_ps, lambda: self._machine.stuck)
+
+    def _hear(self, event: Event) -> None:
+        self._events.append(event)
+        self._faults.take(event)
 
     def poll(self) -> tuple[Sequence[Event], float]:
         """Run on; what happened, and the seconds that the wall clock has to catch up."""
@@ -258,7 +285,8 @@ class Paced:
         with held():
             self._machine.advance(until)
         self._machine.soc.recorder.events.clear()
-        self.now_ps = until
+        core = self._machine.core
+        self.now_ps = min(until, core.now_ps) if core.gave_up else until
         events = list(self._events)
         self._events.clear()
         if not self._real_time:
@@ -283,14 +311,12 @@ def _lines(source: Touchable, watched: Watched) -> int:
     ended = _ended()
     try:
         while not source.over and not ended:
-            before = watched.ended
+            before = watched.ended, watched.noted
             events, wait_s = source.poll()
             watched.feed(events, source.now_ps)
-            for line in lines.told(list(events), before):
+            for line in lines.told(list(events), *before):
                 sys.stdout.write(line + "\n")
             sys.stdout.flush()
-            if watched.fault is not None:
-                break
             time.sleep(wait_s)
     except BrokenPipeError:
         silence(sys.stdout)
@@ -316,7 +342,7 @@ def _screen(source: Touchable, watched: Watched) -> int:
     try:
         with Screen(shown, console=console, screen=True, auto_refresh=False) as live:
             drawn = 0.0
-            while not source.over and not ended and watched.fault is None:
+            while not source.over and not ended:
                 events, wait_s = source.poll()
                 watched.feed(events, source.now_ps)
                 if time.monotonic() - drawn >= REDRAW_S:

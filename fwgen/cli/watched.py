@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from fwgen.cli.shown import ShownParts
 from fwgen.trace import Edge, Event, Fault, Gap, Hazard, Reset, SerialByte, Sleep, Wake, Wave
 from fwgen.trace.making import dataclass
-from fwgen.units import MHZ_PER_HZ, PPM, PS_PER_S, show_duration
+from fwgen.units import MHZ_PER_HZ, PPM, PS_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_CHANGES = 4096  # of one pin that are remembered
 MOST_LINES = 500
+MOST_NOTES, MOST_TOLD = 500, 20  # kept; hazards, gaps and faults told one by one
 MOST_LINE = 400  # characters of a line without an end
 MIXED, BEFORE = 2, 3  # both levels, too fast to be told apart; before time began
 
@@ -63,7 +64,7 @@ class Touchable(Source, Protocol):
 
     @property
     def over(self) -> bool:
-        """Whether the time that was asked for has passed."""
+        """Whether the time that was asked for has passed, or nothing more comes after a fault."""
 
     @property
     def summary(self) -> str:
@@ -182,7 +183,8 @@ class Watched:
         self.fault: Fault | None = None
         self.parts = {part.name: Track(initial.get(part.pin)) for part in board.parts.values()}
         self.pins: dict[str, Track] = {}  # others, that moved
-        self.notes: deque[str] = deque(maxlen=8)
+        self.notes: deque[tuple[int, str]] = deque(maxlen=MOST_NOTES)
+        self.noted = 0
         self.lines: deque[tuple[int, str]] = deque(maxlen=MOST_LINES)
         self.received = 0  # bytes
         self.ended = 0  # lines
@@ -236,16 +238,19 @@ class Watched:
         match event:
             case Fault():
                 self.fault = self.fault or event
-                self._note(event, f"{event.exception}: {event.reason}", once=False)
+                taken = "" if event.reason.startswith(event.exception) else f"{event.exception}: "
+                self._note(event, f"fault: {taken}{event.reason}")
+            case SerialByte(direction="rx", error=error) if error:
+                self._note(event, f"{event.port} receives a byte with a {error} error")
             case Reset():
                 self._note(event, f"reset ({event.cause})", once=False)
             case Hazard():
                 self._note(event, f"hazard {event.code}: {event.message}")
             case Said():
-                self._note(event, event.text, once=False)
+                self._note(event, f"rig {event.text}", once=False)
             case Gap():
                 what = f"{event.peripheral}.{event.register}: {event.access} is not modelled"
-                self._note(event, what)
+                self._note(event, f"gap: {what}")
             case _:
                 pass
 
@@ -274,10 +279,14 @@ class Watched:
             self._line.clear()
 
     def _note(self, event: Event, text: str, *, once: bool = True) -> None:
-        if once and text in self._told:
-            return
-        self._told.add(text)
-        self.notes.append(f"{show_duration(event.t_ps, 4)}: {text}")
+        if once:
+            if text in self._told or len(self._told) > MOST_TOLD:
+                return
+            self._told.add(text)
+            if len(self._told) > MOST_TOLD:
+                text = "and more, no longer told one by one"
+        self.notes.append((event.t_ps, text))
+        self.noted += 1
 
 
 def _readable(line: bytes) -> str:

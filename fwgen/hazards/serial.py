@@ -29,8 +29,9 @@ KINDS = (
         "set a pin to its CTS, or clear CTSE",
     ),
     Kind(
-        "serial-format", NOTE, "a format that is not 8N1", "RM0368 §19.3.7",
-        "A terminal set to 8N1 reads other bytes, or framing errors.",
+        "serial-format", NOTE, "a format that is not the terminal's", "RM0368 §19.3.7",
+        "A terminal in another format, 8N1 unless it is set otherwise, reads other bytes or "
+        "framing errors.",
         "set the terminal to the same format",
     ),
     Kind(

@@ -331,7 +331,7 @@ class VirtualWorld:
     def __init__(self, board: VirtualBoard) -> None:
         self._board = board
         self._voltages: list[Voltage] = []
-        board.listen(self._hear)
+        board.listen(self._hear, at_once=False)
 
     def _hear(self, event: Event) -> None:
         if isinstance(event, Voltage):
@@ -369,7 +369,7 @@ class VirtualAnalyser:
         self._on = False
         leds = (part for part in board.board.parts.values() if part.kind == "led")
         self._floats = {led.pin: 1 - led.active for led in leds}
-        board.listen(self._hear)
+        board.listen(self._hear, at_once=False)
 
     def _read(self, pin: str, level: int | None) -> int:
         return self._floats.get(pin, 0) if level is None else level

@@ -379,17 +379,22 @@ class Peripheral:
             return False
         return (state.value ^ written << 8 * lane) & ((1 << 8 * size) - 1) << 8 * lane == 0
 
-    def has_reader(self, offset: int) -> bool:
-        """Whether a read of the register there is answered by the model, not by what it holds."""
-        found = self._by_offset.get(offset)
-        return found is not None and found[1].reader is not None
+    def only_looks(self, offset: int, size: int, t_ps: int) -> bool:
+        """Whether a read now changes nothing but what ``looked`` does, too.
 
-    def only_looks(self, offset: int) -> bool:
-        """Whether a read of the register there changes nothing but what ``looked`` does, too."""
+        Where it is answered by a reader, only while ``peek`` foresees the same for later: what a
+        reader does beside is the end of what it gives.
+        """
         found = self._by_offset.get(offset)
         if found is None or found[0].rc_r:
             return False
-        return found[1].reader is None or found[1].peeker is not None
+        declared = found[1]
+        if declared.reader is None:
+            return True
+        if declared.peeker is None:
+            return False
+        seen = self.peek(offset, size, t_ps)
+        return seen is not None and seen.stable_until_ps > t_ps
 
     def tells(self, offset: int) -> bool:
         """Whether a read may tell the firmware anything of time, or of the world outside."""

@@ -10,17 +10,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from fwgen.machine.native.service import Beat, Course, Latch, Pads, Service
-    from fwgen.machine.native.service import Timer as Served
-    from fwgen.machine.time import ClockDomain, Timer
+    from fwgen.machine.native.service import Course, Service
+    from fwgen.machine.time import Timer
 
 
-class Talk(Protocol):
+class Part(Protocol):
+    """Who takes part: a port, SysTick, a timer, a port of pins."""
+
+    @property
+    def timers(self) -> Iterable[Timer]:
+        """Its own calls to come, which serving makes needless."""
+
+    def fill(self, service: Service, seat: int) -> None:
+        """Put it into the structure, at its seat of those that its kind has there.
+
+        Its interrupts are in the structure already.
+        """
+
+    def take(self, service: Service, seat: int) -> Iterable[tuple[int, Callable[[], None]]]:
+        """Go on from where serving it came to.
+
+        Gives what asks for its calls anew, each with its order among all that do.
+        """
+
+
+class Talk(Part, Protocol):
     """What a port sends and receives from now on, as far as it is known ahead."""
 
-    kernel: ClockDomain
     baud_mhz: int
     heard_mhz: int  # the rate of who sends to it
 
@@ -34,19 +52,6 @@ class Talk(Protocol):
 
     def asks(self, line: int) -> bool:
         """Whether a line may interrupt, as its registers are now."""
-
-    @property
-    def timers(self) -> Iterable[Timer]:
-        """Its own calls to come, which serving makes needless."""
-
-    def fill(self, service: Service, taken: Collection[int]) -> None:
-        """Put the port's part into the structure. Only the lines ``taken`` may interrupt."""
-
-    def take(self, course: Course) -> Iterable[tuple[int, Callable[[], None]]]:
-        """Go on from where serving it came to.
-
-        Gives what asks for its calls anew, each with its order among all that do.
-        """
 
 
 class Server(Protocol):
@@ -63,41 +68,23 @@ class Server(Protocol):
     def asks(self, line: int) -> bool:
         """Whether a line may interrupt."""
 
-    def fill(self, service: Service, taken: Collection[int]) -> None:
+    def fill(self, service: Service) -> None:
         """Put its part into the structure."""
 
     def take(self, course: Course) -> None:
         """Go on from where serving came to."""
 
 
-class Outputs(Protocol):
+class Outputs(Part, Protocol):
     """A port of pins that code moves while it serves."""
-
-    def fill(self, pads: Pads, latch: Latch, t_ps: int) -> int:
-        """Put it into the structures; until when (ps) what is outside holds."""
-
-    def take(self, latch: Latch) -> None:
-        """Go on from where serving came to."""
 
     def pin(self, index: int) -> str:
         """The name of a pin."""
 
 
-class Beating(Protocol):
+class Beating(Part, Protocol):
     """A timer that only counts and interrupts."""
 
     @property
     def irq(self) -> int:
         """The number of its interrupt."""
-
-    @property
-    def alarm(self) -> Timer | None:
-        """Its own call to come, which serving makes needless."""
-
-    def fill(self, timer: Served, beat: Beat) -> None:
-        """Put it into the structures."""
-
-    def take(
-        self, timer: Served, beat: Beat, now_ps: int
-    ) -> Iterable[tuple[int, Callable[[], None]]]:
-        """Go on from where serving came to; what asks for its call anew, with its order."""

@@ -58,7 +58,7 @@ class AnalyserServer:
         self._said: deque[SerialByte] = deque(maxlen=MOST_BEFORE)  # by the board, to its console
         self._server: socketserver.ThreadingTCPServer | None = None
         # Times are the board's own: they are right also when they are told late.
-        board.listen(self._hear, watching=False)
+        board.listen(self._hear, watching=False, at_once=False)
 
     def __enter__(self) -> AnalyserServer:
         analyser = self

@@ -212,6 +212,11 @@ class VirtualBoard:
         resting = core.asleep or core.locked or core.hold
         return self.machine.soc.scheduler.next_ps if resting else None
 
+    @property
+    def asked_for_ps(self) -> int | None:
+        """When the host next asks for what came on the serial port; None while nothing does."""
+        return self.serial.asked_for_ps if self.serial is not None else None
+
     def move_to(self, ps: int) -> None:
         """Let time pass up to then. The caller holds ``lock``."""
         self.machine.advance(ps)
@@ -262,12 +267,16 @@ class VirtualBoard:
 
     # ------------------------------------------------------------------ evidence and stimuli
 
-    def listen(self, listener: Callable[[Event], None], *, watching: bool = True) -> None:
+    def listen(
+        self, listener: Callable[[Event], None], *, watching: bool = True, at_once: bool = True
+    ) -> None:
         """Hear each trace event as it comes, in whatever thread lets time pass.
 
-        Who need not hear at once of a board that runs by itself is not ``watching``.
+        Who need not have a board that runs by itself woken for it is not ``watching``. Who need
+        not hear ``at_once``, only before time stops passing (``Machine.listen``), lets what a
+        serial port does be run much faster.
         """
-        self.machine.listen(listener)
+        self.machine.listen(listener, at_once=at_once)
         if watching:
             self.watch(True)
 

@@ -4,6 +4,7 @@ What nobody looks at need not happen yet. A thread wakes only as often as it mus
 
 - while somebody watches (a program has the serial port open, a listener hears the events), before
   the next thing that can happen by itself is due, or every two milliseconds while the core runs;
+  with bytes on their way, when the port's host next asks for what came;
 - while nobody does, so rarely that catching up is still done at once when somebody comes.
 """
 
@@ -18,6 +19,7 @@ from fwgen.units import PS_PER_MS, PS_PER_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LEAST_S = 0.0002  # of wall time, between two steps
 TICK_S = 0.002  # of wall time, between two steps while the core runs and somebody watches
 NAP_S = 0.5  # the longest time between two steps, whoever watches
 AT_ONCE_S = 0.005  # of processor time: catching up after a nap takes no more
@@ -38,6 +40,10 @@ class Following(Protocol):
     @property
     def still_until_ps(self) -> int | None:
         """Until when nothing happens by itself; None while its core runs."""
+
+    @property
+    def asked_for_ps(self) -> int | None:
+        """When somebody outside takes what the board made; None while that is nothing."""
 
     def move_to(self, ps: int) -> None:
         """Let time pass up to then."""
@@ -128,8 +134,9 @@ class Follower:
             self._nap_s = max(TICK_S, min(2 * self._nap_s, fits, NAP_S))
             return self._nap_s
         self._nap_s = TICK_S  # as long as it was watched, we do not know what a nap costs
-        still = self._board.still_until_ps
-        if still is None:
-            return TICK_S
-        left_s = (still - self._board.reached_ps) / PS_PER_S / self.pace
-        return max(TICK_S, min(left_s, NAP_S))
+        still, asked = self._board.still_until_ps, self._board.asked_for_ps
+        pause_s = TICK_S if still is None else max(TICK_S, min(self._left_s(still), NAP_S))
+        return pause_s if asked is None else max(LEAST_S, min(self._left_s(asked), pause_s))
+
+    def _left_s(self, ps: int) -> float:
+        return (ps - self._board.reached_ps) / PS_PER_S / self.pace

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,9 @@ from fwgen.image.load import load_image
 from fwgen.trace import SerialByte, load_trace
 from fwgen.units import PS_PER_MS, PS_PER_S
 from fwgen.virtual.gdb.packets import framed
+from fwgen.virtual.serial.wire import Framing, Receiver
 from tests.machine.core.firmware import GPIOA, firmware
+from tests.virtual.serial import firmware as serial_firmware
 
 from .conftest import BOARD
 from .firmware import hex_of
@@ -117,6 +120,68 @@ def test_the_consoles_rate_may_be_set(live: Live, made: Callable[[str], Path]) -
     ran = live(slow, "--for", "500ms", given=b"hello")
     assert ran.stdout != b"hello"
     assert b"sends at 76923 baud, the console is at 115200" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("cr1", "cr2", "how"),
+    [
+        (serial_firmware.EVEN, 0, "8E1"),
+        (serial_firmware.ODD, 0, "8o1"),
+        (serial_firmware.EVEN & ~serial_firmware.M, 0, "7E1"),
+        (serial_firmware.PLAIN, 2 << 12, "8N2"),
+        (serial_firmware.NINE, 0, "8M1"),
+    ],
+)
+def test_firmware_in_another_format_is_talked_to(
+    live: Live, tmp_path: Path, cr1: int, cr2: int, how: str
+) -> None:
+    fwgen.write_hex(serial_firmware.echo(115_200, cr1, cr2), tmp_path / "f.hex")
+    given = bytes(range(128)) if how[0] == "7" else bytes(range(256))
+    ran = live(tmp_path / "f.hex", "--for", "500ms", "--format", how, given=given)
+    assert ran.stdout == given
+    assert b"errors" not in ran.stderr
+    assert b"serial-format" not in ran.stderr or how in ("7E1", "8M1")
+
+
+@pytest.mark.parametrize(
+    ("cr1", "how", "says"),
+    [
+        (serial_firmware.EVEN, "8O1", "USART2 sends 8E1, the console is set to 8O1 and reads"),
+        (serial_firmware.EVEN, "8O1", "USART2 reads parity errors in what the console sends"),
+        (serial_firmware.EVEN, "8N1", "the console is set to 8N1 and reads framing errors"),
+        (serial_firmware.PLAIN, "8E1", "the console is set to 8E1 and reads parity"),
+        (serial_firmware.PLAIN, "8E1", "USART2 reads framing errors in what the console sends"),
+    ],
+)  # fmt: skip
+def test_a_format_that_differs_gives_errors_at_both_ends(
+    live: Live, tmp_path: Path, cr1: int, how: str, says: str
+) -> None:
+    fwgen.write_hex(serial_firmware.echo(115_200, cr1), tmp_path / "f.hex")
+    ran = live(tmp_path / "f.hex", "--for", "500ms", "--format", how, given=b"Hello, you\nthere\n")
+    assert ran.returncode == 0
+    assert says in ran.stderr.decode()
+
+
+def test_a_terminal_reads_another_format_as_on_a_wire(live: Live, tmp_path: Path) -> None:
+    fwgen.write_hex(serial_firmware.count(), tmp_path / "f.hex")
+    ran = live(tmp_path / "f.hex", "--for", "100ms", "--format", "8E1")
+    receiver = Receiver(Framing(115_200, 8, "E"))
+    start, bit = 0, Fraction(PS_PER_S, 115_200)
+    for byte in b"hello 0\r\n":  # back to back
+        end = start + int(10 * bit)
+        receiver.line.put_frame(start, bit, end, Framing(115_200).word(byte))
+        start = end
+    assert ran.stdout == bytes(word.byte for word in receiver.words(PS_PER_S))
+
+
+@pytest.mark.parametrize("how", ["9E1", "8Q1", "8E", "even"])
+def test_a_format_that_is_none_is_refused(
+    live: Live, made: Callable[[str], Path], how: str
+) -> None:
+    ran = live(made("echo"), "--format", how)
+    assert ran.returncode == 2
+    assert b"is no format of a serial line" in ran.stderr
+    assert b"8N1" in ran.stderr
 
 
 def test_buttons_may_be_scripted(live: Live, made: Callable[[str], Path]) -> None:

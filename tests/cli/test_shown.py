@@ -77,7 +77,7 @@ def test_a_screen_has_what_is_shown_and_draws_it_where_there_is_room(
 
 
 def test_lines_tell_of_it_too() -> None:
-    lines = Lines(watched()).told([PICTURE, Shown(2 * S, "LCD", "text", "hi")], 0)
+    lines = Lines(watched()).told([PICTURE, Shown(2 * S, "LCD", "text", "hi")], 0, 0)
     assert lines == [f"1.000000 {SAYS}", "2.000000 LCD shows text 'hi'"]
 
 

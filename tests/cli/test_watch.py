@@ -22,9 +22,11 @@ from fwgen.cli.watched import BEFORE, MIXED, Track, Watched
 from fwgen.machine.machine import Machine
 from fwgen.trace import Edge, Event, Hazard, Reset, SerialByte, Sleep, Wake, Wave
 from fwgen.units import MHZ_PER_HZ, PPM, PS_PER_MS, PS_PER_S
+from tests.machine.core.firmware import firmware
 
 from .conftest import BOARD
 from .firmware import hex_of
+from .test_run import ENDS, HANDLED, PROBE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,12 +94,52 @@ def test_a_timers_wave_is_told_once_as_what_it_is(
     assert len(ran.out.splitlines()) < 5
 
 
-def test_a_fault_ends_it_with_its_report(
+def test_a_fault_is_told_where_it_happens_and_reported_at_the_end(
     fwgen: Callable[..., Ran], made: Callable[[str], Path]
 ) -> None:
     ran = fwgen("watch", made("overflow"), "--board", BOARD, "--for", "1s")
     assert ran.code == 1
+    assert "fault: " in ran.out
     assert "the stack ran out of RAM" in ran.said
+
+
+SEEN = {
+    "probes an address": ("fault: BusFault", "LD2 on"),
+    "works on in the handler": ("fault: HardFault", "0.600006 LD2 off"),
+    "resets": ("fault: HardFault", "0.150001 reset (SFTRSTF)", "0.600005 reset (SFTRSTF)"),
+    "is reset by its watchdog": ("0.512015 reset (IWDGRSTF)", "hazard watchdog-expired"),
+    "locks up under a watchdog": ("fault: Lockup", "reset (IWDGRSTF)"),
+    "is interrupted in its handler": ("fault: BusFault", "0.100003 LD2 on"),
+}
+
+
+@pytest.mark.parametrize("what", HANDLED)
+def test_firmware_is_watched_on_after_a_fault(
+    fwgen: Callable[..., Ran], tmp_path: Path, what: str
+) -> None:
+    text, vectors, _ = HANDLED[what]
+    image = tmp_path / "faults.hex"
+    api.write_hex(firmware(text, vectors), image)
+    ran = fwgen("watch", image, "--board", BOARD, "--for", "700ms")
+    assert ran.code == 1
+    for line in SEEN[what]:
+        assert line in ran.out
+    assert re.search(r"^fwgen: \d faults?$", ran.err, re.MULTILINE)
+    assert "touched 0x60000008, where there is nothing" in " ".join(ran.err.split())
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_watching_ends_where_a_fault_has_ended_the_firmware(
+    fwgen: Callable[..., Ran], tmp_path: Path, what: str
+) -> None:
+    handler, why, _ = ENDS[what]
+    image = tmp_path / "faults.hex"
+    api.write_hex(firmware(f"start: {PROBE}end: b end\n{handler}", {3: "hard"}), image)
+    ran = fwgen("watch", image, "--board", BOARD)  # without an end of its own
+    assert ran.code == 1
+    assert ran.out.count("HardFault") == 1
+    assert f"{why}\n" in ran.err
+    assert "CFSR.PRECISERR" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -161,6 +203,20 @@ def test_a_screen_shows_parts_console_and_sleep(
     settings = child.read().replace("\r\n", " ")
     assert " icanon" in settings
     assert " echo" in settings
+
+
+def test_a_screen_shows_a_fault_and_what_follows(
+    screen: Callable[..., Any], tmp_path: Path
+) -> None:
+    text, vectors, _ = HANDLED["works on in the handler"]
+    image = tmp_path / "faults.hex"
+    api.write_hex(firmware(text, vectors), image)
+    child = screen(image, "--pace", "real")
+    child.expect_exact("fault: HardFault: BusFault")
+    child.expect(r"LD2.{0,99}Hz")
+    child.send("q")
+    child.expect_exact("CFSR.PRECISERR")
+    child.expect_exact("exit code 1")
 
 
 def test_the_button_can_be_pressed(screen: Callable[..., Any], made: Callable[[str], Path]) -> None:
@@ -317,7 +373,17 @@ def test_hazards_are_noted_once_and_resets_each_time() -> None:
     watched = Watched(load_board(BOARD), {}, window_ps=PS_PER_S)
     hazard = Hazard(5, "clock-off", "error", "GPIOA touched", 0)
     feed(watched, hazard, hazard, Reset(6, "SFTRSTF"), Reset(7, "SFTRSTF"), now_ps=10)
-    assert len(watched.notes) == 3
+    assert [text for _, text in watched.notes] == [
+        "hazard clock-off: GPIOA touched", "reset (SFTRSTF)", "reset (SFTRSTF)",
+    ]  # fmt: skip
+
+
+def test_what_goes_wrong_again_and_again_does_not_flood_the_lines() -> None:
+    watched = Watched(load_board(BOARD), {}, window_ps=PS_PER_S)
+    found = [Hazard(n, "clock-off", "error", f"touched {n}", 0) for n in range(1, 1000)]
+    feed(watched, *found, now_ps=1000)
+    assert len(watched.notes) == 21
+    assert watched.notes[-1] == (21, "and more, no longer told one by one")
 
 
 class Still:

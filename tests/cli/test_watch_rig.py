@@ -16,9 +16,11 @@ from fwgen.board import load_board
 from fwgen.image.write import bin_bytes
 from fwgen.virtual.board import VirtualBoard
 from fwgen.virtual.faults import Faults
+from tests.machine.core.firmware import firmware
 from tests.rig.bench_firmware import image_of
 
 from .conftest import BOARD
+from .test_run import HANDLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,14 +127,34 @@ def test_a_board_that_is_not_there_yet_can_be_waited_for(
     assert told(ran, "LD2")
 
 
-def test_a_fault_ends_it_with_the_report_that_a_debugger_gives(
+def test_a_fault_is_reported_as_a_debugger_reports_it(
     fwgen: Callable[..., Ran], tmp_path: Path
 ) -> None:
     api.write_hex(image_of("nowhere"), tmp_path / "f.hex")
-    ran = fwgen("watch", tmp_path / "f.hex", "-b", BOARD, "--rig", "virtual", "--for", "9s")
+    ran = fwgen("watch", tmp_path / "f.hex", "-b", BOARD, "--rig", "virtual", "--for", "1s")
     assert ran.code == 1
+    assert "fault: HardFault" in ran.out
+    assert "the core is locked up" in ran.out  # it has no handler
+    assert re.search(r"may be missed; \d faults?\n", ran.err)
     assert "Fault" in ran.err
     assert "pc" in ran.err
+
+
+def test_a_board_is_watched_on_after_a_fault_as_its_firmware_goes_on(
+    fwgen: Callable[..., Ran], tmp_path: Path
+) -> None:
+    for what, seen in {
+        "works on in the handler": ("LD2 off", "LD2 on"),
+        "resets": ("reset (SFTRSTF)",),
+        "locks up under a watchdog": ("the core is locked up", "reset (IWDGRSTF or SFTRSTF)"),
+    }.items():
+        text, vectors, _ = HANDLED[what]
+        api.write_hex(firmware(text, vectors), tmp_path / "f.hex")
+        ran = fwgen("watch", tmp_path / "f.hex", "-b", BOARD, "--rig", "virtual", "--for", "1s")
+        assert ran.code == 1
+        first = ran.out.index("fault: HardFault")
+        for line in seen:
+            assert line in ran.out[first:], what
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,57 @@ def test_what_a_peek_tells_holds_as_long_as_it_says(
                     assert again.value == peeked.value, f"{name}.{spec.name} at {later}"
 
 
+def all_given(soc: Soc, names: list[str]) -> dict[str, int | None]:
+    """What reads of all registers would give now."""
+    given: dict[str, int | None] = {}
+    for name in names:
+        peripheral = soc.peripherals[name]
+        for spec in peripheral.declared():
+            seen = peripheral.peek(spec.offset, spec.width // 8, soc.now_ps)
+            given[f"{name}.{spec.name}"] = None if seen is None else seen.value
+    return given
+
+
+@settings(max_examples=12)
+@given(accesses=accesses, rising=st.integers(0, 0xFFFF))
+def test_a_read_that_only_looks_leaves_what_every_other_read_gives(
+    session_soc: Callable[[], Soc],
+    accesses: list[tuple[int, int, int, int, bool, int]],
+    rising: int,
+) -> None:
+    soc = session_soc()
+    names = [n for n, p in soc.peripherals.items() if p.spec.bus != "PPB"]
+    clock_everything(soc)
+    play(soc, names, accesses)
+    i2c = soc.peripherals["I2C1"].sr1
+    i2c.value |= rising & i2c.spec.defined  # what comes in raises these
+    before = all_given(soc, names)
+    for name in names:
+        peripheral, own = soc.peripherals[name], all_given(soc, [name])
+        for spec in peripheral.declared():
+            size = spec.width // 8
+            if peripheral.only_looks(spec.offset, size, soc.now_ps):
+                peripheral.read(spec.offset, size, soc.now_ps)
+                assert all_given(soc, [name]) == own, f"{name}.{spec.name}"
+    assert all_given(soc, names) == before
+
+
+def test_whether_a_read_only_looks_is_said_of_now(soc: Soc) -> None:
+    clock_everything(soc)
+    usart, i2c = soc.peripherals["USART2"], soc.peripherals["I2C1"]
+    sr1, sr2 = i2c.sr1.spec.offset, i2c.sr2.spec.offset
+    assert usart.only_looks(usart.brr.spec.offset, 4, 0)
+    assert usart.only_looks(usart.sr.spec.offset, 4, 0)
+    assert not usart.only_looks(usart.dr.spec.offset, 4, 0)  # it clears RXNE
+    assert not usart.only_looks(0x1C, 4, 0)  # a Gap
+    assert i2c.only_looks(sr2, 4, 0)
+    i2c.sr1.set(ADDR=1)
+    i2c.read(sr1, 4, 0)
+    assert not i2c.only_looks(sr2, 4, 0)  # it clears ADDR, after a read of SR1
+    i2c.read(sr2, 4, 0)
+    assert i2c.only_looks(sr2, 4, 0)
+
+
 @given(value=words, size=st.sampled_from((1, 2)), lane=st.integers(0, 3))
 def test_a_narrow_write_keeps_the_other_lanes(
     session_soc: Callable[[], Soc], value: int, size: int, lane: int

@@ -38,6 +38,8 @@ class Moved:
     def still_until_ps(self) -> int | None:
         return None if self._still_ps is None else self.reached_ps + self._still_ps
 
+    asked_for_ps: int | None = None
+
     def move_to(self, ps: int) -> None:
         if self._breaks:
             raise RuntimeError("a model of ours is broken")

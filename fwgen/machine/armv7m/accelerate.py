@@ -3,7 +3,8 @@
 The block hook counts backward entries. At a loop that has been entered often the path of one
 iteration is recorded, then read symbolically (``symbolic``): if every register, flag and memory
 cell grows by a constant, all conditions keep their outcome for n iterations, nothing is written
-outside RAM (but a pin may be set to what it is; PRIMASK, with nothing pending, if it is restored)
+outside RAM (but a pin may be set to what it is; PRIMASK and BASEPRI, with nothing pending, if they
+are restored)
 and every peripheral read can be foreseen, then n iterations are their closed form.
 The state afterwards is exactly that of running them, cycles included; the iteration that changes
 something is always run by the engine.
@@ -24,8 +25,8 @@ from fwgen.machine.armv7m.symbolic import (
     AL,
     ENDLESS,
     EQ,
+    MASKS,
     PC,
-    PRIMASK,
     M,
     NotLinear,
     Still,
@@ -48,6 +49,7 @@ WORTH = 500  # cycles that a jump should skip to have been worth its price
 
 REGISTERS = (*range(eng.R0, eng.R0 + 13), eng.SP, eng.LR)
 _ZEROS = [0] * 16
+_MASKS = (eng.PRIMASK, eng.BASEPRI)
 NO_PLACE = -1  # a mark up to which an inner loop runs: a place to pause lies within it
 
 
@@ -152,11 +154,11 @@ class Loop:
         room = (due - cycle) // self.cycles
         registers = core.engine.read_many(REGISTERS)
         registers.append(0)
-        primask = _primask(core) if (self.live | self.written) >> PRIMASK & 1 else None
-        walk = self._walk(core, registers, cycle, primask, *self._slopes)
+        masks = _masks(core) if (self.live | self.written) & MASKS else None
+        walk = self._walk(core, registers, cycle, masks, *self._slopes)
         if not self._steady(walk, registers):
             # Not the growth of last time: see what one iteration adds, then hold it to that.
-            walk = self._walk(core, registers, cycle, primask, _ZEROS, {})
+            walk = self._walk(core, registers, cycle, masks, _ZEROS, {})
             slopes = [
                 (after - before) & M if self.live >> number & 1 else 0
                 for number, (before, after) in enumerate(zip(registers, walk.r, strict=True))
@@ -168,10 +170,10 @@ class Loop:
             }
             self._slopes = (slopes, cells)
             if any(slopes) or cells:
-                walk = self._walk(core, registers, cycle, primask, slopes, cells)
+                walk = self._walk(core, registers, cycle, masks, slopes, cells)
                 if not self._steady(walk, registers):
                     raise NotLinear("growth that changes")
-        if walk.primask != primask:
+        if walk.masks != masks:
             raise NotLinear("a mask that stays")
         times = min(room, walk.bound)
         if walk.stable_ps < ENDLESS:
@@ -202,7 +204,7 @@ class Loop:
         k = times - 1
         registers = [(v + s * k) & M for v, s in zip(walk.r, walk.s, strict=True)]
         rest = Walk(registers, [0] * 16, {}, walk.fetch, walk.moves)
-        rest.owner, rest.primask = walk.owner, walk.primask
+        rest.owner, rest.masks = walk.owner, walk.masks
         for cell, (size, value, slope) in walk.cells.items():
             rest.cells[cell] = size, (value + slope * k) & ((1 << (8 * size)) - 1), 0
         if walk.nz is not None:
@@ -227,13 +229,13 @@ class Loop:
         core: Core,
         registers: list[int],
         cycle: int,
-        primask: int | None,
+        masks: tuple[int, int] | None,
         slopes: list[int],
         cells: dict[int, int],
     ) -> Walk:
         still = Still(core.latch_at)
         walk = Walk(list(registers), list(slopes), cells, core.foresee(cycle), still)
-        walk.counter, walk.primask = self._counter(core, cycle), primask
+        walk.counter, walk.masks = self._counter(core, cycle), masks
         for step, walk.into in self.timed():
             step(walk)
         return walk
@@ -276,8 +278,8 @@ def settle(core: Core, walk: Walk, k: int) -> None:
     """Put the core into the state after iteration ``k``."""
     values = [(value + slope * k) & M for value, slope in zip(walk.r, walk.s, strict=True)]
     core.engine.write_many(REGISTERS, values[:15])
-    if walk.primask is not None:
-        core.engine.write(eng.PRIMASK, walk.primask)
+    if walk.masks is not None:
+        core.engine.write_many(_MASKS, walk.masks)
     if walk.nz is not None:
         value = at(walk.nz, k)
         flags = (value >> 31) << 3 | (value == 0) << 2
@@ -293,17 +295,17 @@ def settle(core: Core, walk: Walk, k: int) -> None:
         core.memory.write_ram(address, cell.to_bytes(size, "little"))
 
 
-def _primask(core: Core) -> int:
-    """PRIMASK at the head of a loop that masks interrupts, with none that a mask holds back.
+def _masks(core: Core) -> tuple[int, int]:
+    """PRIMASK and BASEPRI at the head of a loop that masks, with none that a mask holds back.
 
     What comes to be pending comes with an event, up to which is skipped at most.
     """
     if core.exceptions.best() is not None:
         raise NotLinear("an interrupt that a mask may hold back")
-    xpsr, control, primask = core.engine.read_many((eng.XPSR, eng.CONTROL, eng.PRIMASK))
+    xpsr, control, primask, basepri = core.engine.read_many((eng.XPSR, eng.CONTROL, *_MASKS))
     if control & 1 and not xpsr & 0x1FF:
         raise NotLinear("a mask that is out of reach")
-    return primask & 1
+    return primask & 1, basepri & 0xFF
 
 
 def _leave_looks(core: Core, walk: Walk, cycle: int) -> None:
@@ -434,12 +436,12 @@ def _repeat(inner: Inner) -> Step:
     def once(walk: Walk) -> dict[int, int]:
         """Run one iteration. Gives what it adds: by register, or by -1 - address of a cell."""
         r, s, cells = list(walk.r), list(walk.s), dict(walk.cells)
-        end, primask = walk.into, walk.primask
+        end, masks = walk.into, walk.masks
         for step, into in loop.timed():
             walk.into = end - loop.cycles + into  # as in the last iteration
             step(walk)
         walk.into = end
-        if walk.primask != primask:
+        if walk.masks != masks:
             raise NotLinear("a mask that an inner loop leaves")
         if any(walk.s[number] != s[number] for number in registers):
             raise NotLinear("an inner loop that adds what grows")

@@ -24,7 +24,6 @@ class Place(NamedTuple):
     spec: PeripheralSpec
     offset: int
     peripheral: Peripheral | None
-    looks: bool  # a read only looks: all answers stay true
 
 
 class Answers:
@@ -41,26 +40,19 @@ class Answers:
         """An aligned access to a peripheral was done: the next one native code lets pass."""
         key, offset = address << 3 | size, address - spec.base
         peripheral = self._soc.peripherals.get(spec.name)
-        looks = peripheral is not None and peripheral.only_looks(offset)
-        place = self.places[key] = Place(spec, offset, peripheral, looks)
+        place = self.places[key] = Place(spec, offset, peripheral)
         self._library.fwgen_know(self._at, key)
         return place
 
-    @staticmethod
-    def only_looks(place: Place, size: int, t_ps: int) -> bool:
-        """Whether a read now only looks. What it does beside would be the end of what it gives."""
-        peripheral = place.peripheral
-        if not place.looks or peripheral is None or not peripheral.has_reader(place.offset):
-            return place.looks
-        seen = peripheral.peek(place.offset, size, t_ps)
-        return seen is not None and seen.stable_until_ps > t_ps
+    def keep(self, key: int, value: int, cycle: int, *, looked: bool) -> None:
+        """A read at a cycle gave a value: tell native code until when it would again.
 
-    def keep(self, key: int, value: int, cycle: int) -> None:
-        """A read at a cycle gave a value: tell native code until when it would again."""
+        ``looked``: it did nothing else, and so the next does nothing else.
+        """
         core, at, soc = self._core, self._at, self._soc
-        spec, offset, peripheral, looks = self.places[key]
+        spec, offset, peripheral = self.places[key]
         now_ps = soc.scheduler.now_ps
-        if not looks or peripheral is None:
+        if peripheral is None:
             return
         if any(until > now_ps for until in soc.settling.values()):
             return
@@ -70,8 +62,10 @@ class Answers:
             return  # that is told of, place by place
         if getattr(core.flash, "busy_until_ps", 0) > now_ps:
             return
-        size = key & 7
-        seen = peripheral.peek(offset, size, self._hclk.time_of(cycle))
+        size, t_ps = key & 7, self._hclk.time_of(cycle)
+        if not looked and not peripheral.only_looks(offset, size, t_ps):
+            return
+        seen = peripheral.peek(offset, size, t_ps)
         if seen is None or seen.value != value:
             return
         growth, until = 0, seen.stable_until_ps

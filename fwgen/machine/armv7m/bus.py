@@ -159,19 +159,20 @@ class Bus:
                 pc, cycle = core.access_pc or core.next_pc, core.access_cycle
             else:
                 core.access_pc, core.access_cycle = pc, cycle
-            key, soc = address << 3 | size, self._soc
+            key, soc, looks = address << 3 | size, self._soc, False
             place = answers.places.get(key) or self._place(address, size)
             if place is None:
                 value = self.read(address, size)
                 at.epoch += 1
             else:
-                t_ps = self._hclk.time_of(cycle)
-                if soc.scheduler.next_ps <= t_ps or not answers.only_looks(place, size, t_ps):
-                    at.epoch += 1
+                t_ps, peripheral = self._hclk.time_of(cycle), place.peripheral
+                if peripheral is not None and soc.scheduler.next_ps > t_ps:
+                    looks = peripheral.only_looks(place.offset, size, t_ps)
+                at.epoch += not looks  # else what is answered ahead stays true
                 value = soc.bus_read(place.spec, place.offset, size, t_ps)
             self._after_access(pc, value)
             if keep:
-                answers.keep(key, value, cycle)
+                answers.keep(key, value, cycle, looked=looks)
         except BaseException as error:  # noqa: BLE001 - re-raised by _step
             core.fail(error)
             return 0

@@ -164,9 +164,12 @@ class Exceptions:
         return priority
 
     def execution_priority(self, primask: int, basepri: int, faultmask: int) -> int:
-        """The priority that the core runs at (B1.5.4, ExecutionPriority)."""
+        """The priority that the core runs at (B1.5.4, ExecutionPriority).
+
+        Of BASEPRI, as of a priority, a core has the upper bits only: the others mask nothing.
+        """
         priority = self.active_priority()
-        if basepri:
+        if basepri & self.priority_mask:
             priority = min(priority, self.group(basepri))
         if primask:
             priority = min(priority, 0)

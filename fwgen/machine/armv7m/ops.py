@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.blocks import Block
     from fwgen.machine.native.ops import Hart
 
-_RUN = struct.Struct("<IIqqqqqiiii")  # as ``Run``
+_RUN = struct.Struct("<IIqqqqqiiq")  # as ``Run``
 _DIRECT = frozenset((Kind.B, Kind.BCC, Kind.CBZ, Kind.CBNZ, Kind.BL))
 _ENDS = _DIRECT | {Kind.BLX, Kind.BX, Kind.JUMP, Kind.WAIT}
 _STORES = (Kind.STR_I, Kind.STRH_I, Kind.STRB_I)
@@ -175,7 +175,7 @@ class Program:
             runs.append(
                 _RUN.pack(
                     address, block.size, block.cost, block.refill, block.landing, block.near,
-                    block.flags, first, count, block.has_it, 0,
+                    block.flags, first, count, block.has_it,
                 )
             )  # fmt: skip
             ops.append(made)

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from fwgen.machine.armv7m.codebook import Codebook
     from fwgen.machine.armv7m.skippable import Core
     from fwgen.machine.armv7m.systick import SysTick
-    from fwgen.machine.talk import Beating, Outputs, Talk
-    from fwgen.machine.time import ClockDomain
+    from fwgen.machine.talk import Beating, Outputs, Part, Talk
     from fwgen.trace import Event
 
 ROOM = 1 << 12  # for what one serving may tell
@@ -47,10 +46,9 @@ _SPECIAL = (eng.APSR_NZCV, eng.XPSR, eng.CONTROL, eng.MSP, eng.PRIMASK)
 class _Scene(NamedTuple):
     """Who takes part."""
 
+    parts: list[tuple[Part, int]]  # and the seat of each
     talk: Talk | None
-    ticks: SysTick | None
-    beats: list[Beating]  # by place in the structure
-    outputs: list[Outputs | None]  # by place in the structure
+    outputs: list[Outputs | None]  # by seat
     numbers: dict[int, int]  # of exceptions, by line
     handlers: dict[int, int | None]  # where they begin, by line; None: not taken
 
@@ -142,7 +140,10 @@ class Services:
         if talk is None and not kept:
             return None
         outputs = [self._outputs(spec) for spec in self._ports]
-        return _Scene(talk, ticks, kept, outputs, numbers, handlers)
+        parts: list[tuple[Part, int]] = []
+        for kind in ((talk,), (ticks,), kept, outputs):
+            parts += [(one, seat) for seat, one in enumerate(kind) if one is not None]
+        return _Scene(parts, talk, outputs, numbers, handlers)
 
     def _run(self, talk: Talk | None, beats: list[Beating], until_ps: int) -> tuple[bool, bool]:
         """Whether anything changed, and whether trying again is of use."""
@@ -181,50 +182,21 @@ class Services:
 
     def _fill(self, service: native.Service, scene: _Scene, until_ps: int) -> None:
         """What is around the core."""
-        soc, course, talk = self._core.soc, service.course, scene.talk
+        soc, course, state = self._core.soc, service.course, self._core.exceptions
+        service.clear()
         course.now_ps, course.asked_ps = soc.scheduler.now_ps, soc.asked_ps
-        course.port_read_ps = course.dma_read_ps = native.NEVER
-        course.levels = course.pending = course.depth = course.happened = course.served = 0
-        course.step, course.serving = 0, -1
-        service.hclk = _clock(self._core.hclk)
-        own = [*talk.timers] if talk is not None else []
-        own += [beat.alarm for beat in scene.beats if beat.alarm is not None]
-        if scene.ticks is not None and scene.ticks.timer is not None:
-            own.append(scene.ticks.timer)
+        service.hclk = native.Clock(*self._core.hclk.terms)
+        own = [timer for part, _ in scene.parts for timer in part.timers]
         service.until_ps = min(until_ps, soc.scheduler.next_but_all(own))
-        state = self._core.exceptions
-        for line in range(native.LINES):
-            course.entered_ps[line] = course.fell_ps[line] = native.NEVER
         for line, number in scene.numbers.items():
             one = service.lines[line]
             one.number, one.priority = number, state.priority[number]
             one.group = state.group(one.priority)
             one.handler = scene.handlers[line] or 0
             course.fell_ps[line] = state.fell.get(number, native.NEVER)
-        for stream in range(native.STREAMS):
-            service.wires[stream].exists = course.streams[stream].enabled = 0
-        service.base = service.frames = service.frame_ticks = service.dma_base = 0
-        course.content = course.tdr = native.NEVER
-        course.cr3 = course.asks = 0
-        if talk is not None:
-            service.kernel = _clock(talk.kernel)
-            talk.fill(service, {line for line, at in scene.handlers.items() if at is not None})
         course.asked = soc.scheduler.take_order()
-        for n, timer in enumerate(service.timers):
-            timer.base = 0
-            if n < len(scene.beats):
-                scene.beats[n].fill(timer, course.beats[n])
-        service.counts = scene.ticks is not None
-        if scene.ticks is not None:
-            scene.ticks.fill(service)
-        for n, pads in enumerate(service.pads):
-            pads.base = 0
-            outputs = scene.outputs[n] if n < len(scene.outputs) else None
-            if outputs is not None:
-                latch = course.latches[n]
-                latch.moved_ps[:] = [native.NEVER] * native.PINS
-                until = outputs.fill(pads, latch, course.now_ps)
-                service.until_ps = min(service.until_ps, until)
+        for part, seat in scene.parts:
+            part.fill(service, seat)
 
     def _fill_core(self, service: native.Service, control: int, xpsr: int, main: int) -> None:
         """How exceptions of Thread mode are taken."""
@@ -335,9 +307,6 @@ class Services:
     def _take(self, service: native.Service, scene: _Scene) -> None:
         core, soc, course = self._core, self._core.soc, service.course
         soc.recorder.add_all(self._events(service, scene))
-        for n, outputs in enumerate(scene.outputs):
-            if outputs is not None:
-                outputs.take(course.latches[n])
         core.engine.write_many(REGISTERS, course.r[:15])
         core.engine.write_many((eng.APSR_NZCV, eng.PRIMASK), (course.nzcv << 28, course.primask))
         core.next_pc = course.r[15]
@@ -356,11 +325,7 @@ class Services:
             else:
                 state.fell[number] = course.fell_ps[line]
         soc.asked_ps = max(soc.asked_ps, course.asked_ps)
-        calls = [*scene.talk.take(course)] if scene.talk is not None else []
-        if scene.ticks is not None:
-            calls += scene.ticks.take(course)
-        for n, beating in enumerate(scene.beats):
-            calls += beating.take(service.timers[n], course.beats[n], course.now_ps)
+        calls = [call for part, seat in scene.parts for call in part.take(service, seat)]
         for _, ask in sorted(calls, key=itemgetter(0)):
             ask()
         soc.scheduler.catch_up(course.now_ps)
@@ -388,7 +353,3 @@ class Services:
                 yield Edge(t_ps, port.pin(kind >> 9 & 15), kind >> 8 & 1)
             else:
                 yield SerialByte(t_ps, name, "rx", kind >> 8, heard, start_ps)
-
-
-def _clock(domain: ClockDomain) -> native.Clock:
-    return native.Clock(*domain.terms)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fwgen.machine.armv7m.symbolic import (
     AL,
+    BASEPRI,
     LR,
     PC,
     PRIMASK,
@@ -276,16 +277,22 @@ def _link(address: int, target: int) -> Compiled:
     return Compiled(step, 0, 1 << LR, AL, target)
 
 
-def _read_mask(d: int) -> Compiled:
+def _read_mask(d: int, mask: int) -> Compiled:
     def step(w: Walk) -> None:
-        w.r[d], w.s[d] = w.masked(), 0
+        w.r[d], w.s[d] = w.masked(mask), 0
 
-    return Compiled(step, 1 << PRIMASK, 1 << d)
+    return Compiled(step, 1 << mask, 1 << d)
 
 
-def _write_mask(operand: Operand, reads: int) -> Compiled:
-    return Compiled(lambda w: w.mask(operand(w)), reads | 1 << PRIMASK, 1 << PRIMASK)
+def _write_mask(operand: Operand, reads: int, mask: int, *, only_raise: bool = False) -> Compiled:
+    def step(w: Walk) -> None:
+        w.mask(mask, operand(w), only_raise=only_raise)
 
+    return Compiled(step, reads | 1 << mask, 1 << mask)
+
+
+_BASEPRI_MAX = 0x12
+_MASKS = {0x10: PRIMASK, 0x11: BASEPRI, _BASEPRI_MAX: BASEPRI}  # by SYSm, B5.2.2
 
 NOTHING = Compiled(None, 0, 0)
 
@@ -434,7 +441,7 @@ def _miscellaneous(address: int, op: int) -> Compiled | None:
         registers = op & 0xFF | (op >> 8 & 1) << PC
         return _multiple(SP, registers, load=True, before=False, back=True)
     if op in (0xB662, 0xB672):  # CPSIE i, CPSID i
-        return _write_mask(_const(op >> 4 & 1), 0)
+        return _write_mask(_const(op >> 4 & 1), 0, PRIMASK)
     if op == 0xBF00:
         return NOTHING
     return None
@@ -472,10 +479,12 @@ def _wide_branch(address: int, first: int, second: int) -> Compiled | None:
         return NOTHING if second & 0xFF00 == 0x8F00 else None
     if first == 0xF3AF and second == 0x8000:
         return NOTHING
-    if first == 0xF3EF and second & 0xF0FF == 0x8010 and second >> 8 & 15 < SP:
-        return _read_mask(second >> 8 & 15)
-    if first & 0xFFF0 == 0xF380 and second == 0x8810 and first & 15 < SP:
-        return _write_mask(_reg(first & 15), 1 << (first & 15))
+    mask = _MASKS.get(second & 0xFF)
+    if mask is not None and first == 0xF3EF and second & 0xF000 == 0x8000 and second >> 8 & 15 < SP:
+        return _read_mask(second >> 8 & 15, mask)
+    if mask is not None and first & 0xFFF0 == 0xF380 and second >> 8 == 0x88 and first & 15 < SP:
+        n, only_raise = first & 15, second & 0xFF == _BASEPRI_MAX
+        return _write_mask(_reg(n), 1 << n, mask, only_raise=only_raise)
     if second >> 12 & 1:  # B.W T4, BL
         j1, j2 = second >> 13 & 1, second >> 11 & 1
         high = ~(j1 ^ sign) & 1, ~(j2 ^ sign) & 1

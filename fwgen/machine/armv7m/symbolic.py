@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 M = 0xFFFFFFFF
 TOP = 1 << 32
 ENDLESS = 1 << 62
-PRIMASK = 16  # counted as a register that a step reads and writes: ``Walk.primask``
+PRIMASK, BASEPRI = 16, 17  # counted as registers that a step reads and writes: ``Walk.masks``
+MASKS = 1 << PRIMASK | 1 << BASEPRI
 PPB = 0xE000_0000  # the core's own peripherals
 PERIPHERALS = 0x4000_0000  # from here on a read may be one that the chip takes note of
 OPAQUE = 0  # the size of a cell of which only the core knows the value
@@ -169,8 +170,8 @@ class Walk:
     """
 
     __slots__ = (
-        "bound", "c", "cells", "counter", "fetch", "first", "into", "looks", "moves", "nz",
-        "outside", "owner", "primask", "r", "s", "slopes", "stable_ps", "strict", "v",
+        "bound", "c", "cells", "counter", "fetch", "first", "into", "looks", "masks", "moves", "nz",
+        "outside", "owner", "r", "s", "slopes", "stable_ps", "strict", "v",
     )  # fmt: skip
 
     def __init__(
@@ -187,7 +188,7 @@ class Walk:
         self.moves = moves
         self.counter: Counter | None = None  # address, cycles -> a register that counts clocks
         self.into = 0  # cycles into the iteration at which the step that runs accesses memory
-        self.primask: int | None = None  # None: nobody may touch it
+        self.masks: tuple[int, int] | None = None  # PRIMASK, BASEPRI; None: nobody may touch them
         self.looks: dict[int, int] = {}  # address of a peripheral -> ``into`` of the last read
         self.outside = -1  # ``into`` of the last access to a peripheral, also of stores
         self.cells: dict[int, tuple[int, int, int]] = {}  # address -> size, value, slope
@@ -206,7 +207,7 @@ class Walk:
         other = Walk(list(self.r), list(self.s), self.slopes, self.fetch, moves)
         other.cells, other.first, other.owner = dict(self.cells), dict(self.first), dict(self.owner)
         other.nz, other.c, other.v = self.nz, self.c, self.v
-        other.primask = self.primask
+        other.masks = self.masks
         other.counter, other.into, other.looks = self.counter, self.into, dict(self.looks)
         other.bound, other.stable_ps, other.strict = self.bound, self.stable_ps, self.strict
         other.outside = self.outside
@@ -292,18 +293,29 @@ class Walk:
 
     # ------------------------------------------------------------------ masks
 
-    def masked(self) -> int:
-        """PRIMASK. Raises NotLinear where it may hold something back."""
-        if self.primask is None:
+    def masked(self, mask: int) -> int:
+        """PRIMASK or BASEPRI. Raises NotLinear where it may hold something back."""
+        if self.masks is None:
             raise NotLinear("a mask that matters")
-        return self.primask
+        return self.masks[mask - PRIMASK]
 
-    def mask(self, pair: Pair) -> None:
-        """A write to PRIMASK."""
-        self.masked()
-        if pair[1]:
+    def mask(self, mask: int, pair: Pair, *, only_raise: bool = False) -> None:
+        """A write to PRIMASK or BASEPRI; ``only_raise`` as BASEPRI_MAX does it.
+
+        Source: Arm ARM DDI0403 B5.2.3.
+        """
+        before = self.masked(mask)
+        value, slope = pair
+        if slope:
             raise NotLinear("a mask that grows")
-        self.primask = pair[0] & 1
+        primask, basepri = self.masks or (0, 0)
+        if mask == PRIMASK:
+            primask = value & 1
+        else:
+            value &= 0xFF
+            if not only_raise or (value and (value < before or not before)):
+                basepri = value
+        self.masks = primask, basepri
 
     # ------------------------------------------------------------------ conditions
 

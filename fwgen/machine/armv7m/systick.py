@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fwgen.board.types import PeripheralSpec
-    from fwgen.machine.native.service import Course, Service
+    from fwgen.machine.native.service import Service
     from fwgen.machine.soc import Soc
 
 
@@ -119,17 +119,23 @@ class SysTick(Peripheral, registers="armv7m.systick"):
         """Whether it runs."""
         return self._running
 
-    def fill(self, service: Service) -> None:
-        """Put it into the structure of native code (``services``)."""
+    @property
+    def timers(self) -> list[Timer]:
+        """Its call to come."""
+        return [] if self._timer is None else [self._timer]
+
+    def fill(self, service: Service, seat: int) -> None:
+        """Put it into the structure of native code (``fwgen.machine.talk``)."""
         course = service.course
-        service.divided, service.reload = self._divided, self._reload
+        service.counts, service.divided, service.reload = 1, self._divided, self._reload
         service.tick_ctrl = self.ctrl.value
         course.tick0, course.value0, course.flagged = self._tick0, self._value0, self._flagged
         course.tick_ps = -1 if self._timer is None else self._timer.t_ps
         course.tick_order = self.soc.scheduler.order_of(self._timer)
 
-    def take(self, course: Course) -> list[tuple[int, Callable[[], None]]]:
+    def take(self, service: Service, seat: int) -> list[tuple[int, Callable[[], None]]]:
         """Go on from where native code came to; what asks for its call anew, with its order."""
+        course = service.course
         self._tick0, self._value0 = course.tick0, course.value0
         self._flagged = bool(course.flagged)
         if self._timer is None or course.tick_ps == self._timer.t_ps:

@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { UNALIGNED = 4, NEAR = 64, FAR = 128, LINE = 4, MOST_REFILL = 3 }; /* as in blocks.c */
-enum { LAYOUT = 6 };
+enum { LAYOUT = 7 };
 enum { SP = 13, LR = 14, PC = 15, HELD = 16, ZERO = 17, REGISTERS = 18 };
 enum { MEMORY_ONLY = -1 };       /* a cycle: what lies outside the areas is refused */
 enum { KEEP = 2, SHIFTED = 3 }; /* of the carry; else it is the carry itself */
@@ -379,7 +379,7 @@ block:
         slack = cycle + cost > hart->due ? hart->due - cycle : INT64_MAX;
         refill = run->refill;
         near = run->near;
-        has_it = run->has_it;
+        has_it = (int32_t)run->has_it;
         end = at + run->size;
         next = run->address + run->size;
         op = &hart->ops[run->first];

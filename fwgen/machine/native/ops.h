@@ -18,7 +18,7 @@ typedef struct { /* a block, as armv7m/blocks.py has it */
     uint32_t address, size;
     int64_t cost, refill, landing, near, flags;
     int32_t first, count; /* its instructions in ``ops`` */
-    int32_t has_it, unused;
+    int64_t has_it;
 } Run;
 
 typedef struct { /* plain memory */
@@ -39,33 +39,30 @@ typedef int (*Store)(void *world, uint32_t address, int size, int64_t cycle, uin
 typedef struct {
     uint32_t r[16];  /* r[15]: where to go on, without the Thumb bit; or EXC_RETURN */
     uint32_t nzcv;   /* the flags, in bits 3 to 0 */
+    int32_t attend;  /* pause before the next instruction; behind the block where that has an IT */
     /* As in Clockwork: the block that ran last began at ``cycle``, cost ``cost`` and ended at
      * ``end``; ``refill`` is what a taken branch out of it costs, ``near`` what it waits where it
      * goes to the line of the flash that follows. */
     int64_t cycle, cost, refill, near, end, start;
     const Run *runs; /* by address, rising; no address twice */
-    int32_t run_count;
     const Op *ops;
     const Area *areas;
-    int32_t area_count;
+    int32_t run_count, area_count;
     Undo *undo;      /* one for each store into an area since the caller set ``undone`` to 0 */
     int32_t undone, undo_size;
     Load load;
     Store store;
     void *world;
     int64_t due;      /* by this cycle to pause, at the first place where that can be */
-    int32_t attend;   /* pause before the next instruction; behind the block where that has an IT */
-    int32_t unused;
     /* The exclusive monitor: the address that it is open for, and what was read there; CLOSED, or
      * NOT_KNOWN while nothing told. */
     int64_t exclusive;
     uint32_t exclusive_value;
     uint32_t primask;
-    int32_t no_masks; /* PRIMASK is out of reach: without privilege */
-    int32_t unused2;
     int64_t patience; /* instructions that may still run: counted down */
     int32_t why;      /* why it was refused, and where */
     uint32_t where;
+    int32_t no_masks; /* PRIMASK is out of reach: without privilege */
 } Hart;
 
 enum { CLOSED = -1, NOT_KNOWN = -2 }; /* Hart.exclusive */

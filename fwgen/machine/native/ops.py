@@ -9,7 +9,7 @@ from typing import Any
 
 from fwgen.machine import native
 
-LAYOUT = 6  # of the structures, as the library was built with
+LAYOUT = 7  # of the structures, as the library was built with
 
 HELD, ZERO = 16, 17  # registers that the core does not have: a value between two ops, and 0
 CLOSED, NOT_KNOWN = -1, -2  # the exclusive monitor, where it is not open
@@ -59,7 +59,9 @@ class Run(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_uint32) for name in ("address", "size")),
         *((name, ctypes.c_int64) for name in ("cost", "refill", "landing", "near", "flags")),
-        *((name, ctypes.c_int32) for name in ("first", "count", "has_it", "unused")),
+        ("first", ctypes.c_int32),
+        ("count", ctypes.c_int32),
+        ("has_it", ctypes.c_int64),
     )
 
 
@@ -100,21 +102,12 @@ class Hart(ctypes.Structure):
     _fields_ = (
         ("r", ctypes.c_uint32 * 16),
         ("nzcv", ctypes.c_uint32),
-        *(
-            (name, ctypes.c_int64)
-            for name in (
-                "cycle",
-                "cost",
-                "refill",
-                "near",
-                "end",
-                "start",
-            )
-        ),
+        ("attend", ctypes.c_int32),
+        *((name, ctypes.c_int64) for name in ("cycle", "cost", "refill", "near", "end", "start")),
         ("runs", ctypes.POINTER(Run)),
-        ("run_count", ctypes.c_int32),
         ("ops", ctypes.POINTER(Op)),
         ("areas", ctypes.POINTER(Area)),
+        ("run_count", ctypes.c_int32),
         ("area_count", ctypes.c_int32),
         ("undo", ctypes.POINTER(Undo)),
         ("undone", ctypes.c_int32),
@@ -123,16 +116,13 @@ class Hart(ctypes.Structure):
         ("store", STORE),
         ("world", ctypes.c_void_p),
         ("due", ctypes.c_int64),
-        ("attend", ctypes.c_int32),
-        ("unused", ctypes.c_int32),
         ("exclusive", ctypes.c_int64),
         ("exclusive_value", ctypes.c_uint32),
         ("primask", ctypes.c_uint32),
-        ("no_masks", ctypes.c_int32),
-        ("unused2", ctypes.c_int32),
         ("patience", ctypes.c_int64),
         ("why", ctypes.c_int32),
         ("where", ctypes.c_uint32),
+        ("no_masks", ctypes.c_int32),
     )
 
 

@@ -27,7 +27,7 @@ enum { OVERRUN = 100, BAD_RETURN, BAD_STACK, NO_ROOM_TO_TELL, NOT_AWAKE_SO_LONG,
 typedef struct { /* a stream of the DMA: stm32/dma_v2/stream.py */
     int64_t cr, ndtr, par, m0ar, fcr, reload;
     int64_t at, left, total, done, fifo; /* fifo: the byte in it, or -1 */
-    int32_t enabled, halfway, began, unused; /* began: here */
+    int32_t enabled, halfway, began; /* began: here */
 } Stream;
 
 /* A timer that counts up: stm32/tim_v1. ``at``: clocks of its counter since it was 0, up to which
@@ -138,7 +138,6 @@ typedef struct {
     Pads pads[PORTS];
     Timer timers[TIMERS];
     uint32_t wanted; /* an address that nobody here knows, and that refused */
-    uint32_t unused;
 } Service;
 
 int64_t fwgen_time_of(const Clock *clock, int64_t tick);

@@ -42,7 +42,7 @@ class Stream(ctypes.Structure):
         *((name, _i64) for name in (
             "cr", "ndtr", "par", "m0ar", "fcr", "reload", "at", "left", "total", "done", "fifo",
         )),
-        *((name, _i32) for name in ("enabled", "halfway", "began", "unused")),
+        *((name, _i32) for name in ("enabled", "halfway", "began")),
     )  # fmt: skip
 
 
@@ -147,8 +147,29 @@ class Service(ctypes.Structure):
         ("counts", _i32), ("divided", _i32), ("reload", _u32), ("tick_ctrl", _u32),
         ("pads", Pads * PORTS),
         ("timers", Timer * TIMERS),
-        ("wanted", _u32), ("unused", _u32),
+        ("wanted", _u32),
     )  # fmt: skip
+
+    def clear(self) -> None:
+        """Nobody takes part, and nothing has come of it."""
+        course = self.course
+        course.levels = course.pending = course.depth = course.happened = course.served = 0
+        course.step, course.serving = 0, -1
+        course.port_read_ps = course.dma_read_ps = NEVER
+        course.entered_ps[:] = course.fell_ps[:] = [NEVER] * LINES
+        for line in self.lines:
+            line.handler = 0
+        self.base = self.frames = self.frame_ticks = self.dma_base = self.counts = 0
+        course.content = course.tdr = NEVER
+        course.cr3 = course.asks = 0
+        for wire, stream in zip(self.wires, course.streams, strict=True):
+            wire.exists = stream.enabled = 0
+        for part in (*self.timers, *self.pads):
+            part.base = 0
+
+    def takes(self, line: int) -> bool:
+        """Whether an interrupt line has a handler that would be taken."""
+        return bool(self.lines[line].handler)
 
 
 @cache

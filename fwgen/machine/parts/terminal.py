@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from fwgen.board.frame import PARITIES, PLAIN, Frame
 from fwgen.errors import BenchError, did_you_mean
 from fwgen.trace import Stimulated
 from fwgen.units import MHZ_PER_HZ, PS_PER_S
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 WHO = "the terminal"
 DEFAULT_BAUD = 115_200
-FRAME_BITS = 10  # start, eight data bits, stop
 
 
 def port_of(subject: str, soc: Soc) -> str:
@@ -36,26 +37,38 @@ def port_of(subject: str, soc: Soc) -> str:
 
 
 def send(stimulus: Send, soc: Soc) -> None:
-    """Send bytes back to back, eight bits, no parity, one stop bit.
+    """Send bytes back to back.
 
-    The rate is the stimulus's, else the console's, else 115200 baud. Raises BenchError when the
-    board has no such port.
+    The rate is the stimulus's, else the console's, else 115200 baud; the format is the console's,
+    on any other port 8N1. Raises BenchError when the board has no such port.
     """
     uart = port_of(stimulus.subject, soc)
     console = soc.board.console
-    usual = console.baud if console is not None and console.uart == uart else DEFAULT_BAUD
+    usual, frame = DEFAULT_BAUD, PLAIN
+    if console is not None and console.uart == uart:
+        usual, frame = console.baud, console.frame
     baud = stimulus.baud or usual
     model: Any = soc.peripherals.get(uart)
-    receive = getattr(model, "receive_all", None)
     name = stimulus.subject
+    how = "" if frame == PLAIN else f", {frame}"
 
     def begin(t_ps: int) -> None:
         shown = stimulus.data.decode("utf-8", "backslashreplace")
-        soc.recorder.add(Stimulated(t_ps, name, f"sent {shown!r} at {baud} baud"))
-        if receive is None:  # no such model: the pin moves all the same
-            _Line(soc, uart, baud).begin(t_ps, stimulus.data)
-            return
-        receive(t_ps, stimulus.data, baud * MHZ_PER_HZ)
+        soc.recorder.add(Stimulated(t_ps, name, f"sent {shown!r} at {baud} baud{how}"))
+        if not hasattr(model, "receive_all"):  # no such model: the pin moves all the same
+            _Line(soc, uart, baud, frame).begin(t_ps, stimulus.data)
+        elif frame == PLAIN:
+            model.receive_all(t_ps, stimulus.data, baud * MHZ_PER_HZ)
+        else:
+            for byte in stimulus.data:
+                t_ps = model.receive(
+                    t_ps,
+                    byte & (1 << frame.bits) - 1,
+                    baud * MHZ_PER_HZ,
+                    bits=frame.bits,
+                    parity=PARITIES[frame.parity],
+                    stop_bits=Fraction(frame.stop_halves, 2),
+                )
 
     soc.scheduler.at(stimulus.at_ps, begin)
 
@@ -63,8 +76,8 @@ def send(stimulus: Send, soc: Soc) -> None:
 class _Line:
     """Plays bytes onto a pad as edges."""
 
-    def __init__(self, soc: Soc, uart: str, baud: int) -> None:
-        self._soc, self._uart, self._baud = soc, uart, baud
+    def __init__(self, soc: Soc, uart: str, baud: int, frame: Frame) -> None:
+        self._soc, self._uart, self._baud, self._frame = soc, uart, baud, frame
         self._bits: list[tuple[int, int]] = []
         self._pad: Pad | None = None
 
@@ -75,29 +88,27 @@ class _Line:
         self._next()
 
     def _changes(self, data: bytes) -> list[tuple[int, int]]:
-        """(bit number, level) wherever the line changes; last first."""
+        """(half bits from the start, level) wherever the line changes; last first."""
         changes, level, at = [], 1, 0
         for byte in data:
-            frame = byte << 1 | 1 << (FRAME_BITS - 1)
-            for bit in range(FRAME_BITS):
-                new = frame >> bit & 1
+            for bit, new in enumerate((0, *self._frame.levels(byte), 1)):
                 if new != level:
-                    changes.append((at + bit, new))
+                    changes.append((at + 2 * bit, new))
                     level = new
-            at += FRAME_BITS
+            at += self._frame.halves
         return changes[::-1]
 
     def _next(self) -> None:
         if not self._edges:
             return
-        bit, level = self._edges.pop()
+        half, level = self._edges.pop()
 
         def edge(t_ps: int) -> None:
             assert self._pad is not None
             self._pad.drive_outside(t_ps, WHO, level)
             self._next()
 
-        self._soc.scheduler.at(self._start + bit * PS_PER_S // self._baud, edge)
+        self._soc.scheduler.at(self._start + half * PS_PER_S // (2 * self._baud), edge)
 
     def _find_pad(self) -> Pad:
         """Where the port's RX is wired now, else where the board or the chip would have it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fwgen.machine.native.service import NEVER as NEVER_MOVED
+from fwgen.machine.native.service import PINS
 from fwgen.machine.peripheral import Latch, Peek, Peripheral, Reg
 from fwgen.machine.time import NEVER
 from fwgen.trace import Gap, Hazard
@@ -12,8 +14,7 @@ from fwgen.units import PS_PER_MS, PS_PER_US, show_duration
 
 if TYPE_CHECKING:
     from fwgen.board.types import Board, PeripheralSpec, Pin
-    from fwgen.machine.native.service import Latch as Latched
-    from fwgen.machine.native.service import Pads
+    from fwgen.machine.native.service import Service
     from fwgen.machine.pads import Pad
     from fwgen.machine.peripheral import Register
     from fwgen.machine.signals import Signal
@@ -266,8 +267,14 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
         """Its outputs, for native code."""
         return self
 
-    def fill(self, pads: Pads, latch: Latched, t_ps: int) -> int:
-        """Put the port into native code's structures; until when what is outside holds."""
+    @property
+    def timers(self) -> tuple[Timer, ...]:
+        """It has no calls to come that moving its pins would make needless."""
+        return ()
+
+    def fill(self, service: Service, seat: int) -> None:
+        """Put the port into native code's structure, for as long as what is outside holds."""
+        pads, latch = service.pads[seat], service.course.latches[seat]
         outputs = plain = 0
         for index, line in self.lines.items():
             if self.mode(index) == OUTPUT:
@@ -275,19 +282,20 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
                 free = index not in self._debug and line.pin.name not in self._taken
                 if free and line.pad.unattended and not self.otyper.value >> index & 1:
                     plain |= 1 << index
-            latch.moved_ps[index] = self._moved.get(index, -1)
-        seen, until = self._input_data(t_ps)
+        latch.moved_ps[:] = [self._moved.get(index, NEVER_MOVED) for index in range(PINS)]
+        seen, until = self._input_data(service.course.now_ps)
+        service.until_ps = min(service.until_ps, until)
         pads.base, pads.outputs, pads.plain = self.spec.base, outputs, plain
         pads.fixed = seen & ~plain
         latch.odr = self.odr.value
-        return until
 
     def pin(self, index: int) -> str:
         """The name of a pin."""
         return self.lines[index].pad.name
 
-    def take(self, latch: Latched) -> None:
+    def take(self, service: Service, seat: int) -> tuple[()]:
         """Go on from where native code came to."""
+        latch = service.course.latches[seat]
         changed = self.odr.value ^ latch.odr
         self.odr.value = latch.odr
         for index, line in self.lines.items():
@@ -295,6 +303,7 @@ class Gpio(Peripheral, registers="stm32.gpio_v2"):
                 self._moved[index] = latch.moved_ps[index]
             if changed >> index & 1 and self.mode(index) == OUTPUT:
                 line.pad.moved(latch.odr >> index & 1)
+        return ()
 
     def used(self, mask: int) -> None:
         """Whoever knows which bits of IDR decided something says so: floating ones did not."""

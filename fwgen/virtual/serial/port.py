@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fwgen.board.frame import PARITIES
 from fwgen.errors import BenchError
 from fwgen.trace import Edge, SerialByte
 from fwgen.units import MHZ_PER_HZ, PS_PER_MS, PS_PER_S
-from fwgen.virtual.serial.wire import PARITIES, Framing, Noise, Receiver, Word
+from fwgen.virtual.serial.wire import Framing, Noise, Receiver, Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,8 +55,13 @@ class SerialBoard(Protocol):
     def catch_up(self) -> None:
         """Where time follows the wall clock, it is now. The caller holds ``lock``."""
 
-    def listen(self, listener: Callable[[Event], None], *, watching: bool = True) -> None:
-        """Hear trace events as they come; not necessarily at once if not ``watching``."""
+    def listen(
+        self, listener: Callable[[Event], None], *, watching: bool = True, at_once: bool = True
+    ) -> None:
+        """Hear trace events as they come; not ``at_once``: in order, before time stops passing.
+
+        Who is not ``watching`` does not wake a board that runs by itself.
+        """
 
     def watch(self, on: bool) -> None:
         """Somebody wants to hear at once what the board does by itself, or no longer does."""
@@ -77,7 +83,9 @@ class VirtualPort:
 
     Bytes that the target sends while no host has the port open are lost, as they are on a real
     one. What was received reaches the host with the next USB frame (1 ms); what the host writes
-    leaves with the next one, back to back.
+    leaves with the next one, back to back. Between two USB frames the machine is not stopped for
+    the port's sake: what it sent meanwhile is read afterwards, by the times that it was sent at,
+    and what leaves within a USB frame is given to it at once.
 
     Not modelled: a PWM signal on the TX pin; a frame that a reset cuts short is not seen at all.
     """
@@ -92,13 +100,15 @@ class VirtualPort:
         self.board, self.noise = board, noise or Noise()
         self._console = console
         self._cond = threading.Condition()
-        self._receiver = Receiver(Framing(console.baud))
+        self._receiver = Receiver(Framing.of(console.baud, console.frame))
         self._soc: Soc | None = None
-        self._decoded: deque[Word] = deque()  # by the probe; the host has not asked yet
+        # When the probe had each, and what; the host has not asked yet.
+        self._decoded: deque[tuple[int, Word]] = deque()
         self._asked_for = -1  # when it next will
         self._inbox = bytearray()
         self._outbox: deque[int] = deque()
         self._sending = False
+        self._leaving = (0, 0, 1)  # given to the chip: when the first began, how many, how long
         self._break = False
         self._lines = Lines()
         self._listeners: list[Callable[[], None]] = []
@@ -107,7 +117,8 @@ class VirtualPort:
         self._unplugged = False
         self.lost = 0  # bytes for which there was no room
         self.errors: dict[str, int] = {}  # framing and parity errors and breaks, counted
-        board.listen(self._hear, watching=False)  # while nobody has it open, nobody waits
+        # While nobody has it open, nobody waits.
+        board.listen(self._hear, watching=False, at_once=False)
 
     # ------------------------------------------------------------------ the host
 
@@ -174,7 +185,9 @@ class VirtualPort:
     @property
     def unsent(self) -> int:
         """Bytes that were written and have not begun to leave."""
-        return len(self._outbox)
+        began, count, length = self._leaving
+        begun = max(0, (self._now - began) // length + 1)
+        return len(self._outbox) + max(0, count - begun)
 
     def take(self, most: int) -> bytes:
         """What came, at most so many bytes; never waits."""
@@ -203,11 +216,23 @@ class VirtualPort:
         with self._touching():
             return USB_FRAME_PS - self._now % USB_FRAME_PS
 
+    @property
+    def asked_for_ps(self) -> int | None:
+        """When the host next asks for what came; None while no byte is on its way."""
+        now = self._now
+        busy = self._sending or self._decoded or self._asked_for > now
+        return _next_frame(now) if busy and self._holders else None
+
     def write(self, data: bytes) -> None:
         """Send bytes to the target's RX, after those that wait already."""
         with self._touching() as soc:
             self._outbox.extend(data)
             self._start(soc)
+
+    def finish(self) -> None:
+        """Give the host what came up to now, without waiting for the next USB frame."""
+        with self._touching():
+            self._hand_over()
 
     def discard_input(self) -> None:
         """Forget what came."""
@@ -215,7 +240,7 @@ class VirtualPort:
             self._inbox.clear()
 
     def discard_output(self) -> None:
-        """Forget what has not begun to leave."""
+        """Forget what does not leave within this USB frame."""
         with self.board.lock:
             self._outbox.clear()
 
@@ -250,31 +275,34 @@ class VirtualPort:
     # ------------------------------------------------------------------ from the target
 
     def _hear(self, event: Event) -> None:
-        match event:
-            case SerialByte(port=self._console.uart, direction="tx"):
+        if isinstance(event, SerialByte):
+            if event.direction == "tx" and event.port == self._console.uart:
                 self._hear_frame(event)
-            case Edge(pin=self._console.tx):
-                # The USART writes its frames out edge by edge only for who listens: these are
-                # a line that goes idle, or firmware that moves the pin by itself.
-                soc = self._follow()
-                self._receiver.line.put(event.t_ps, 0 if event.level == 0 else 1)
-                self._decode(soc, event.t_ps)
-            case _:
-                pass
+        elif isinstance(event, Edge) and event.pin == self._console.tx:
+            # The USART writes its frames out edge by edge only for who listens: these are
+            # a line that goes idle, or firmware that moves the pin by itself.
+            soc = self._follow()
+            self._receiver.line.put(event.t_ps, 0 if event.level == 0 else 1)
+            self._decode(soc, event.t_ps)
 
     def _hear_frame(self, event: SerialByte) -> None:
+        soc, start_ps = self._follow(), event.start_ps
+        sent_as = getattr(self._uart(soc), "sent_as", (8, "N", 2))
+        if not (event.error or self.noise.flips_ppm):
+            word = self._receiver.clear_word(start_ps, sent_as, event.baud_mhz, event.byte)
+            if word is not None:
+                self._keep(soc, event.t_ps, [word])
+                return
         # Where somebody listens to the line, its edges were heard one by one already: then this
         # only says them again.
-        soc, line = self._follow(), self._receiver.line
-        bit = Fraction(PS_PER_S * MHZ_PER_HZ, event.baud_mhz)
+        line, bit = self._receiver.line, Fraction(PS_PER_S * MHZ_PER_HZ, event.baud_mhz)
         if event.error == "break":
-            line.put(event.start_ps, 0)
+            line.put(start_ps, 0)
             line.put(event.t_ps - int(bit), 1)
         else:
-            bits, parity, stop_halves = getattr(self._uart(soc), "sent_as", (8, "N", 2))
-            levels = Framing(1, bits, parity, stop_halves).word(event.byte)
-            flipped = self.noise.flipped("tx", event.start_ps, len(levels) + 2)
-            line.put_frame(event.start_ps, bit, event.t_ps, levels, flipped=flipped)
+            levels = Framing(1, *sent_as).word(event.byte)
+            flipped = self.noise.flipped("tx", start_ps, len(levels) + 2)
+            line.put_frame(start_ps, bit, event.t_ps, levels, flipped=flipped)
         self._decode(soc, event.t_ps)
 
     def _decode(self, soc: Soc, now_ps: int) -> None:
@@ -284,24 +312,39 @@ class VirtualPort:
         # A frame on its way out is told at its end: until then the line is known up to it.
         since = getattr(self._uart(soc), "sending_since", None)
         known = now_ps if since is None else min(now_ps, since)
-        words = self._receiver.words(known)
-        if words and self._holders:
-            self._decoded.extend(words)
-            at = _next_frame(now_ps)
-            if at != self._asked_for:
-                self._asked_for = at
-                soc.scheduler.at(at, lambda _t: self._hand_over(soc))
+        self._keep(soc, now_ps, self._receiver.words(known))
         due = self._receiver.due_ps
         if due is not None and due > now_ps:
             soc.scheduler.at(due, lambda t: self._decode(soc, t))
 
-    def _hand_over(self, soc: Soc | None) -> None:
-        """The host asks for what came."""
+    def _keep(self, soc: Soc, now_ps: int, words: list[Word]) -> None:
+        """The probe has words: the host gets them with the next USB frame."""
+        if not self._holders:
+            return
+        for word in words:
+            self._decoded.append((now_ps, word))
+            self._ask(soc, _next_frame(now_ps))
+
+    def _ask(self, soc: Soc, at: int) -> None:
+        if at > self._asked_for:
+            self._asked_for = at
+            soc.scheduler.at(at, lambda t: self._asked(soc, t))
+
+    def _asked(self, soc: Soc, t_ps: int) -> None:
+        """The host asks for what came in the USB frame that is over."""
         if soc is not self._soc:
             return
+        if self._hand_over(t_ps):
+            # Who sends goes on sending: the machine runs no further than to where that is asked
+            # for. What came while it ran further than to here is for then, too.
+            self._ask(soc, _next_frame(t_ps))
+
+    def _hand_over(self, until_ps: int | None = None) -> bool:
+        """Give the host what the probe had before then; None: all. Whether that was anything."""
+        given = False
         with self._cond:
-            while self._decoded:
-                word = self._decoded.popleft()
+            while self._decoded and (until_ps is None or self._decoded[0][0] < until_ps):
+                word, given = self._decoded.popleft()[1], True
                 if word.error:
                     self.errors[word.error] = self.errors.get(word.error, 0) + 1
                 if len(self._inbox) < ROOM:
@@ -310,6 +353,7 @@ class VirtualPort:
                     self.lost += 1
             self._cond.notify_all()
         self._tell()
+        return given
 
     def _tell(self) -> None:
         for listener in tuple(self._listeners):
@@ -328,21 +372,32 @@ class VirtualPort:
         if not self._outbox or self._break:
             self._sending = False
             return
-        byte, how = self._outbox.popleft(), self.framing
-        end = t_ps + how.frame_ps
-        receive = getattr(self._uart(soc), "receive", None)
-        if receive is not None:
-            bits = how.bits + (how.parity != "N") + 2
-            end = receive(
-                t_ps,
-                byte & (1 << how.bits) - 1,
-                how.baud_mhz,
-                bits=how.bits,
-                parity=PARITIES[how.parity],
-                stop_bits=Fraction(how.stop_halves, 2),
-                flipped=self.noise.flipped("rx", t_ps, bits),
-            )
+        how, uart, count = self.framing, self._uart(soc), 1
+        if how.plain and not self.noise.flips_ppm and hasattr(uart, "receive_all"):
+            # Its last begins in this USB frame, and ends in the next.
+            count = min(len(self._outbox), -(-(_next_frame(t_ps) - t_ps) // how.frame_ps))
+            data = bytes(self._outbox.popleft() for _ in range(count))
+            end = uart.receive_all(t_ps, data, how.baud_mhz)
+        else:
+            end = self._send_one(uart, t_ps, self._outbox.popleft())
+        self._leaving = t_ps, count, how.frame_ps
         soc.scheduler.at(end, lambda t: self._send_next(soc, t))
+
+    def _send_one(self, uart: Any, t_ps: int, byte: int) -> int:
+        how = self.framing
+        if not hasattr(uart, "receive"):
+            return t_ps + how.frame_ps
+        bits = how.bits + (how.parity != "N") + 2
+        end: int = uart.receive(
+            t_ps,
+            byte & (1 << how.bits) - 1,
+            how.baud_mhz,
+            bits=how.bits,
+            parity=PARITIES[how.parity],
+            stop_bits=Fraction(how.stop_halves, 2),
+            flipped=self.noise.flipped("rx", t_ps, bits),
+        )
+        return end
 
     # ------------------------------------------------------------------ the machine
 
@@ -368,8 +423,8 @@ class VirtualPort:
         if soc is not self._soc:
             self._soc = soc
             self._receiver.restart()
-            self._asked_for, self._sending = -1, False
-            self._hand_over(soc)  # the probe was not off
+            self._asked_for, self._sending, self._leaving = -1, False, (0, 0, 1)
+            self._hand_over()  # the probe was not off
             if self._break:
                 soc.fabric.pads[self._console.rx].drive_outside(self._now, WHO, 0)
             self._start(soc)

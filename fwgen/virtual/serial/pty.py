@@ -3,8 +3,9 @@
 The board must follow the wall clock. Rate and stop bits are what the program sets; before that
 they are the console's, and input and output pass as they are.
 
-Not modelled, since a pseudo-terminal has none of it: parity and other than eight data bits (the
-system forces 8N), control lines, break.
+A pseudo-terminal has no parity and no other than eight data bits (the system forces 8N): these are
+the board's console's (``Console.frame``), which stops bits also are at least. Not modelled for the
+same reason: control lines, break.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import os
 import select
 import sys
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fwgen.board.frame import PLAIN
 from fwgen.errors import BenchError, OutputError
 from fwgen.virtual.serial.wake import Bell
 from fwgen.virtual.serial.wire import Framing
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from fwgen.virtual.serial.port import VirtualPort
 
 LOOK_MS = 10  # how often the settings are looked at: nothing tells that they changed
+LINGER_S = 0.25  # how long the end waits for what was sent to be read
 CHUNK = 4096
 AHEAD = 1 << 16  # bytes that may wait to be sent; who writes more has to wait
 _TCGETS2, _TERMIOS2_SIZE, _OSPEED = 0x802C542A, 44, 40  # Linux: asm-generic/ioctls.h, termbits.h
@@ -45,6 +50,8 @@ class Pty:
         self._thread: threading.Thread | None = None
         self._master = -1
         self._open = False
+        console = port.board.board.console
+        self._frame = console.frame if console is not None else PLAIN
 
     def __enter__(self) -> Pty:
         if os.name != "posix":
@@ -114,7 +121,20 @@ class Pty:
                     self._bell.quiet()
                 self._pass_on(ready.get(self._master, 0))
         if self._open:
+            self._finish()
             self.port.release()
+
+    def _finish(self) -> None:
+        """What came before the end reaches the program, if it reads."""
+        self.port.finish()
+        until = time.monotonic() + LINGER_S
+        slave = os.open(self.path, os.O_RDWR | os.O_NOCTTY)
+        try:
+            while time.monotonic() < until and (self.port.waiting or _unread(slave)):
+                self._pass_on(select.POLLOUT)
+                time.sleep(LINGER_S / 50)
+        finally:
+            os.close(slave)
 
     def _wants(self) -> int:
         room = select.POLLIN if self.port.unsent < AHEAD else 0
@@ -137,7 +157,10 @@ class Pty:
         self._open = is_open
         if is_open:
             baud, stop_halves = _settings(self._master)
-            wanted = Framing(baud or self.port.framing.baud, stop_halves=stop_halves)
+            # Data bits and parity that a pseudo-terminal cannot carry are the console's own.
+            frame = self._frame
+            frame = replace(frame, stop_halves=max(stop_halves, frame.stop_halves))
+            wanted = Framing.of(baud or self.port.framing.baud, frame)
             if wanted != self.port.framing:
                 self.port.set_framing(wanted)
 
@@ -165,6 +188,14 @@ class Pty:
             attributes = termios.tcgetattr(self._master)
             attributes[4] = attributes[5] = rate
             termios.tcsetattr(self._master, termios.TCSANOW, attributes)
+
+
+def _unread(slave: int) -> int:
+    """Bytes that the program has not read yet."""
+    import fcntl
+    import termios
+
+    return int.from_bytes(fcntl.ioctl(slave, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def _settings(fd: int) -> tuple[int, int]:

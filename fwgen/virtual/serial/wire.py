@@ -13,6 +13,7 @@ from fractions import Fraction
 from random import Random
 from typing import TYPE_CHECKING
 
+from fwgen.board.frame import Frame, parity_bit
 from fwgen.units import MHZ_PER_HZ, PPM, PS_PER_S
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SLOTS = 16  # of a bit, in which a receiver may sample
 EARLY, MIDDLE = (3, 5, 7), (8, 9, 10)  # counted from 1
-PARITIES = {"N": "none", "E": "even", "O": "odd", "M": "mark", "S": "space"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +46,23 @@ class Framing:
         halves = 2 * (1 + self.bits + (self.parity != "N")) + self.stop_halves
         return halves * PS_PER_S // (2 * self.baud)
 
+    @classmethod
+    def of(cls, baud: int, frame: Frame) -> Framing:
+        """A rate and a format."""
+        return cls(baud, frame.bits, frame.parity, frame.stop_halves)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is 8N1."""
+        return (self.bits, self.parity, self.stop_halves) == (8, "N", 2)
+
     def word(self, byte: int) -> list[int]:
         """The levels between start and stop: data, least significant bit first, and parity."""
-        data = [byte >> n & 1 for n in range(self.bits)]
-        if self.parity == "N":
-            return data
-        return [*data, parity_bit(self.parity, data)]
+        return Frame(self.bits, self.parity, self.stop_halves).levels(byte)
 
     def __str__(self) -> str:
         stop = {2: "1", 3: "1.5", 4: "2"}.get(self.stop_halves, str(self.stop_halves / 2))
         return f"{self.baud} baud, {self.bits}{self.parity}{stop}"
-
-
-def parity_bit(parity: str, data: Sequence[int]) -> int:
-    """The parity bit of data bits, by "E", "O", "M" (always 1) or "S" (always 0)."""
-    match parity:
-        case "E":
-            return sum(data) & 1
-        case "O":
-            return sum(data) & 1 ^ 1
-        case _:
-            return int(parity == "M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +131,11 @@ class Line:
         self.put(end_ps, 1)
 
     @property
+    def untouched(self) -> bool:
+        """Whether it is idle, and always was."""
+        return not self._times
+
+    @property
     def last_level(self) -> int:
         """The level after the last change."""
         return self._levels[-1] if self._levels else 1
@@ -193,6 +194,7 @@ class Receiver:
         self._start = times(0, EARLY), times(0, MIDDLE)
         self._samples = tuple(times(n, MIDDLE) for n in range(1, words + 2))
         self._last = self._samples[-1][-1]
+        self._clear: dict[tuple[tuple[int, str, int], int], bool] = {}  # by sender's format, rate
 
     def retune(self, framing: Framing, now_ps: int) -> None:
         """Receive by another format from now on; a word on its way is lost."""
@@ -204,6 +206,42 @@ class Receiver:
         """Begin at time 0, with an idle line."""
         self.line.clear()
         self._from_ps = 0
+
+    def clear_word(
+        self, start_ps: int, sent_as: tuple[int, str, int], baud_mhz: int, byte: int
+    ) -> Word | None:
+        """What a frame after an idle line becomes, without sampling it; None: it must be sampled.
+
+        ``sent_as`` is the sender's format: bits, parity, half stop bits. The word is that of
+        ``words``: it is given where every sample falls into the bit that it is meant for.
+        """
+        if start_ps < self._from_ps:
+            return None
+        line = self.line
+        if not line.untouched:
+            if not line.last_level or line.falls_from(self._from_ps) is not None:
+                return None
+            line.clear()
+        clear = self._clear.get((sent_as, baud_mhz))
+        if clear is None:
+            clear = self._clear[sent_as, baud_mhz] = self._is_clear(sent_as, baud_mhz)
+        if not clear:
+            return None
+        self._from_ps = start_ps + self._last
+        return Word(start_ps, self._from_ps, byte)
+
+    def _is_clear(self, sent_as: tuple[int, str, int], baud_mhz: int) -> bool:
+        """Whether each sample, from the start edge on, lies within the sender's bit."""
+        mine = self.framing
+        if sent_as[:2] != (mine.bits, mine.parity) or sent_as[2] < 2:
+            return False
+        length = Fraction(PS_PER_S * MHZ_PER_HZ, baud_mhz)
+        triples = ((*self._start[0], *self._start[1]), *self._samples)
+        return all(
+            int(n * length) <= at < int((n + 1) * length)  # as ``put_frame`` rounds them
+            for n, triple in enumerate(triples)
+            for at in triple
+        )
 
     @property
     def due_ps(self) -> int | None:

@@ -70,10 +70,11 @@ def run(
     span_ps: int,
     *,
     native: bool,
+    accelerate: bool = True,
     cuts: tuple[int, ...] = (),
 ) -> tuple[Trace, dict[str, object], int]:
     """The trace, what the run left, and how often native code served. ``cuts``: where it stops."""
-    with Machine(board, native=native) as machine:
+    with Machine(board, native=native, accelerate=accelerate) as machine:
         machine.load(image)
         machine.core.memory.write_ram(RAM, bytes(0x400))
         for stimulus in stimuli:
@@ -91,13 +92,23 @@ def same(
     span_ps: int,
     *,
     cuts: tuple[int, ...] = (),
+    unskipped: bool = False,
 ) -> tuple[Trace, int]:
-    """The trace, and how often native code served."""
+    """The trace, and how often native code served.
+
+    ``unskipped``: the engine's run is held against one in which it skips nothing, too.
+    """
     quick, left, served = run(board, image, stimuli, span_ps, native=True, cuts=cuts)
     plain, kept, none = run(board, image, stimuli, span_ps, native=False, cuts=cuts)
     assert none == 0
     assert dump_trace(quick) == dump_trace(plain)
     assert left == kept
+    if unskipped:
+        step, found, _ = run(
+            board, image, stimuli, span_ps, native=False, accelerate=False, cuts=cuts
+        )
+        assert dump_trace(plain) == dump_trace(step)
+        assert kept == found
     return quick, served
 
 

@@ -57,6 +57,8 @@ def plain(draw) -> str:
                 f"push {{r{d}}}\n pop {{r{n}}}", "nop", "cpsid i", "cpsie i",
                 f"mrs r{d}, primask\n cpsid i\n ldr r{n}, [r0, #{slot}]\n msr primask, r{d}",
                 f"msr primask, r{n}\n mrs r{d}, primask",
+                f"mrs r{d}, basepri\n movs r{n}, #{16 * j}\n msr basepri, r{n}\n msr basepri, r{d}",
+                f"msr basepri, r{n}\n mrs r{d}, basepri", f"msr basepri_max, r{n}",
                 f"push.w {{r{d}, lr}}\n pop.w {{r{n}, lr}}",
                 f"stm.w r0, {{r{d}, r0}}\n ldm.w r0, {{r{n}, r0}}",
                 f"stmdb.w sp, {{r{d}, r0}}\n ldmdb.w sp, {{r{n}, r0}}",
@@ -280,6 +282,29 @@ SECTIONS = {
     "switched off and on": ("", "cpsid i", "cpsie i"),
     "off all the time": ("cpsid i", "mrs r4, primask\n cpsid i", "msr primask, r4"),
     "on within": ("cpsid i", "cpsie i", "cpsid i"),
+    "BASEPRI, saved, raised and restored": (
+        "", "mrs r4, basepri\n movs r3, #0x50\n msr basepri, r3\n isb\n dsb", "msr basepri, r4",
+    ),
+    "BASEPRI, raised and cleared": (
+        "", "movs r3, #0x50\n msr basepri, r3", "movs r3, #0\n msr basepri, r3",
+    ),
+    "BASEPRI, raised where that is more": (
+        "movs r4, #0x80\n msr basepri, r4",
+        "mrs r4, basepri\n movs r3, #0x50\n msr basepri_max, r3\n"
+        "movs r3, #0x90\n msr basepri_max, r3\n movs r3, #0\n msr basepri_max, r3",
+        "msr basepri, r4",
+    ),
+    "BASEPRI, lifted within": (
+        "movs r3, #0x50\n msr basepri, r3", "movs r4, #0\n msr basepri, r4", "msr basepri, r3",
+    ),
+    "both masks": (
+        "", "mrs r4, basepri\n movs r3, #0x10\n cpsid i\n msr basepri, r3\n cpsie i",
+        "msr basepri, r4",
+    ),
+    "BASEPRI, without privilege": (
+        "movs r4, #1\n msr control, r4", "mrs r4, basepri\n movs r3, #0x50\n msr basepri, r3",
+        "msr basepri, r4",
+    ),
     "of nobody's without privilege": (
         "movs r4, #1\n msr control, r4", "mrs r4, primask\n cpsid i", "msr primask, r4",
     ),
@@ -295,10 +320,17 @@ def test_a_wait_that_masks_interrupts_each_time_round_is_the_same_run(section, p
     same_run(text, {15: "tick"}, [7 * 10**7, 123456789, 10**9, 6 * 10**9])
 
 
-def test_a_wait_that_masks_interrupts_is_skipped() -> None:
-    _, enter, leave = SECTIONS["saved and restored"]
+@pytest.mark.parametrize(
+    "section",
+    [
+        "saved and restored", "BASEPRI, saved, raised and restored", "BASEPRI, raised and cleared",
+        "BASEPRI, raised where that is more",
+    ],
+)  # fmt: skip
+def test_a_wait_that_masks_interrupts_is_skipped(section) -> None:
+    before, enter, leave = SECTIONS[section]
     tick = TICK.format(period=159999)
-    text = MASKED.format(tick=tick, before="", enter=enter, leave=leave, enough=1000) + HANDLER
+    text = MASKED.format(tick=tick, before=before, enter=enter, leave=leave, enough=1000) + HANDLER
     image = firmware(text, {15: "tick"})
 
     def looks(*, accelerate: bool) -> int:

@@ -195,6 +195,35 @@ def test_what_a_mask_held_back_is_taken_where_the_mask_is_lifted(off, on, priori
     assert int.from_bytes(ram[0x400:0x404], "little") > 10
 
 
+LOW_BITS = """
+    start:
+        ldr r0, =0xe000ed20
+        ldr r1, =0xf0000000
+        str r1, [r0]
+        movs r1, #{mask}
+        msr basepri, r1
+        ldr r0, =0xe000e010
+        ldr r1, =997
+        str r1, [r0, #4]
+        movs r1, #7
+        str r1, [r0]
+        movs r2, #0
+    end: b end
+    tick: adds r2, #1
+        bx lr
+"""
+
+
+@pytest.mark.parametrize(("mask", "comes"), [(0x0F, True), (0x05, True), (0x1F, False)])
+def test_basepri_has_the_upper_bits_of_a_priority_only(mask, comes) -> None:
+    """PM0214 §2.1.3: bits 3 to 0 ignore writes. A mask that was not shifted masks nothing."""
+    with Machine(BOARD) as machine:
+        machine.load(firmware(LOW_BITS.format(mask=mask), {15: "tick"}))
+        machine.advance(10**9)
+        held_back = bool(machine.core.exceptions.pending >> 15 & 1)
+        assert held_back != comes
+
+
 SECTIONS = """
     start:
         ldr r0, =0x20000000

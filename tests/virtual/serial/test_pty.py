@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import serial
 
+from fwgen.board import load_board
+from fwgen.board.frame import Frame
 from fwgen.errors import OutputError
+from fwgen.image.write import bin_bytes
+from fwgen.units import PS_PER_MS, PS_PER_US
+from fwgen.virtual.board import VirtualBoard
 from fwgen.virtual.serial.pty import Pty
 
 from . import firmware
+from .boards import PoweredBoard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +96,40 @@ def test_what_is_said_while_it_is_closed_is_lost(
         one.close()
         until(lambda: not port._holders)
         until(lambda: not port.unsent)
+
+
+def test_what_was_said_before_the_board_is_switched_off_can_still_be_read(
+    stack: ExitStack,
+) -> None:
+    board = stack.enter_context(PoweredBoard(firmware.count()))
+    got: list[bytes] = []
+    with Pty(board.port) as pty:
+        one = os.open(pty.path, os.O_RDWR | os.O_NOCTTY)
+        stack.callback(os.close, one)
+        until(lambda: board.port._holders == 1)
+        board.sleep(500 * PS_PER_MS + 950 * PS_PER_US)  # the last byte has just come
+        late = threading.Timer(0.05, lambda: got.append(os.read(one, 100)))
+        late.start()
+    late.join()
+    assert got == [b"hello 0\r\nhello 1\r\n"]
+
+
+def test_the_consoles_parity_is_the_lines_though_a_pseudo_terminal_has_none(
+    stack: ExitStack,
+) -> None:
+    plain = load_board("nucleo-f401")
+    assert plain.console is not None
+    even = replace(plain, console=replace(plain.console, frame=Frame(8, "E")))
+    flash = bin_bytes(firmware.echo(115_200, firmware.EVEN))
+    board = stack.enter_context(VirtualBoard(even, flash=flash))
+    board.start_free_running()
+    assert board.serial is not None
+    path = stack.enter_context(Pty(board.serial)).path
+    one = stack.enter_context(serial.Serial(path, 115_200, stopbits=2, timeout=10))
+    until(lambda: str(board.serial.framing) == "115200 baud, 8E2")  # type: ignore[union-attr]
+    one.write(b"hello")
+    assert one.read(5) == b"hello"
+    assert board.serial.errors == {}
 
 
 def test_a_link_gives_it_a_name_that_stays(

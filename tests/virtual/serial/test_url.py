@@ -13,8 +13,11 @@ import pytest
 import serial
 from serial.serialutil import PortNotOpenError
 
+from fwgen.board import load_board
+from fwgen.image.write import bin_bytes
 from fwgen.trace import SerialByte, Stimulated
 from fwgen.units import PS_PER_MS, PS_PER_S, PS_PER_US
+from fwgen.virtual.board import VirtualBoard
 from fwgen.virtual.faults import Faults
 from fwgen.virtual.serial import Framing, Noise, comports, plugged
 from fwgen.virtual.serial.port import USB_FRAME_PS
@@ -256,6 +259,88 @@ def test_a_break_reaches_the_chip_and_bytes_wait_for_its_end(bench: Make) -> Non
     assert port.read(100) == b"\x00"
 
 
+@pytest.fixture
+def quiet() -> Iterator[VirtualBoard]:
+    """A board that nobody listens to, as ``fwgen virtual`` has it: it echoes at 500 kbaud."""
+    image = firmware.echo(500_000)
+    with VirtualBoard(load_board("nucleo-f401"), flash=bin_bytes(image)) as board:
+        assert board.serial is not None
+        board.serial.set_framing(Framing(500_000))
+        board.serial.acquire()
+        board.sleep(PS_PER_MS)
+        yield board
+
+
+DATA = bytes(n * 7 & 0xFF for n in range(2000))  # some 40 ms
+
+
+def test_what_comes_is_handed_over_once_in_a_usb_frame_however_far_time_goes(quiet) -> None:
+    port, came = quiet.serial, []
+
+    def note() -> None:
+        if data := port.take(4096):
+            came.append((quiet.machine.soc.scheduler.now_ps, data))
+
+    port.write(DATA)
+    with port.notify(note), quiet.lock:
+        quiet.move_to(quiet.now_ps + 50 * PS_PER_MS)  # at once
+    assert b"".join(data for _, data in came) == DATA
+    assert len(came) >= 40
+    assert {at % USB_FRAME_PS for at, _ in came} == {0}
+    assert max(len(data) for _, data in came) <= 51  # what fits into a millisecond
+
+
+def test_the_port_does_not_stop_the_machine_at_each_byte(quiet) -> None:
+    engine = quiet.machine.core.engine
+    if quiet.machine.core.native is None:
+        pytest.skip("needs the native code")
+    start, starts = engine.start, []
+    engine.start = lambda *what: (starts.append(what), start(*what))[1]
+    quiet.serial.write(DATA)
+    quiet.sleep(50 * PS_PER_MS)
+    assert quiet.serial.take(4096) == DATA
+    assert len(starts) < len(DATA) // 4
+
+
+@pytest.mark.parametrize("ends", ["halted", "held in reset", "without power", "finished"])
+def test_what_was_sent_before_reaches_the_host(quiet, ends: str) -> None:
+    quiet.serial.write(DATA)
+    quiet.sleep(10 * PS_PER_MS + 300 * PS_PER_US)  # in the middle of a USB frame
+    match ends:
+        case "halted":
+            assert quiet.machine.core.debugger.write(0xE000_EDF0, 4, 0xA05F_0003)  # DHCSR
+        case "held in reset":
+            quiet.reset_line(True)
+        case "without power":
+            quiet.power_cycle()
+        case _:
+            quiet.serial.finish()
+    if ends != "finished":
+        quiet.sleep(2 * PS_PER_MS)
+    got = quiet.serial.take(4096)
+    assert got[:460] == DATA[:460]  # 9.3 ms of 20 µs a byte; some are on their way
+    if ends != "without power":  # then it starts again, and misses some
+        assert len(got) <= 465
+        assert DATA.startswith(got)
+
+
+def test_settings_hold_for_what_comes_after_them(quiet) -> None:
+    port = quiet.serial
+    port.write(DATA[:100])
+    quiet.sleep(4 * PS_PER_MS)
+    port.set_framing(Framing(250_000))
+    port.write(b"abc")
+    quiet.sleep(3 * PS_PER_MS)
+    port.set_framing(Framing(500_000))
+    port.write(DATA[100:200])
+    quiet.sleep(4 * PS_PER_MS)
+    got = port.take(4096)
+    assert got.startswith(DATA[:100])
+    assert got.endswith(DATA[100:200])
+    assert b"abc" not in got
+    assert len(got) > 200
+
+
 def test_noise_garbles_by_its_seed(bench: Make) -> None:
     def through(share: float, seed: int = 0) -> bytes:
         one = bench(None, Faults(serial_noise=share, seed=seed))
@@ -284,7 +369,7 @@ class StopsLow(Noise):
 
 def test_a_stop_bit_lost_in_noise_runs_into_the_next_start(bench: Make) -> None:
     one = bench(firmware.count())
-    one.port.noise = StopsLow()
+    one.port.noise = StopsLow(flips_ppm=1)
     read = one.open(timeout=0.1).read(100)
     receiver = Receiver(Framing(115_200))
     for event in one.board.events:

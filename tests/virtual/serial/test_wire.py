@@ -147,6 +147,46 @@ def test_asking_more_often_changes_nothing(data: bytes, seed: int) -> None:
     ]
 
 
+@given(
+    framings,
+    st.one_of(st.none(), framings),
+    st.floats(-0.06, 0.06),
+    st.lists(st.tuples(st.integers(0, 255), st.sampled_from((0, 0, 1, 10**6, 10**8)))),
+)
+def test_a_word_that_is_told_without_sampling_is_the_sampled_one(heard, sent, off, frames) -> None:
+    sent = sent or heard
+    baud_mhz = round(sent.baud * 1000 * (1 + off))
+    bit = Fraction(PS_PER_S * 1000, baud_mhz)
+    quick, plain, start = Receiver(heard), Receiver(heard), 1000
+    found: list[list[Word]] = [[], []]
+    for byte, gap_ps in frames:
+        byte &= (1 << sent.bits) - 1
+        levels = sent.word(byte)
+        end = start + int((len(levels) + 1) * bit + sent.stop_halves * bit / 2)
+        sent_as = sent.bits, sent.parity, sent.stop_halves
+        word = quick.clear_word(start, sent_as, baud_mhz, byte)
+        if word is None:
+            quick.line.put_frame(start, bit, end, levels)
+        else:
+            found[0].append(word)
+        plain.line.put_frame(start, bit, end, levels)
+        found[0] += quick.words(end)
+        found[1] += plain.words(end)
+        start = end + gap_ps
+    later = start + 3 * heard.frame_ps
+    assert found[0] + quick.words(later) == found[1] + plain.words(later)
+
+
+def test_a_clear_frame_is_told_without_sampling() -> None:
+    receiver = Receiver(Framing(115_200))
+    word = receiver.clear_word(10**9, (8, "N", 2), 115_107_914, 0x55)
+    assert word is not None
+    assert word.byte == 0x55
+    assert receiver.line.untouched
+    assert receiver.clear_word(2 * 10**9, (8, "E", 2), 115_200_000, 0x55) is None
+    assert receiver.clear_word(2 * 10**9, (8, "N", 2), 107_000_000, 0x55) is None
+
+
 def test_a_new_rate_holds_from_its_moment_on() -> None:
     receiver = Receiver(Framing(9600))
     how = Framing(115_200)

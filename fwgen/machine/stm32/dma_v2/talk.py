@@ -13,7 +13,7 @@ from fwgen.machine.native.service import INTO, OUT_OF
 from fwgen.machine.stm32.dma_v2.stream import TO_MEMORY, TO_PERIPHERAL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from fwgen.board.types import DmaLine
     from fwgen.machine.native.service import Course, Service
@@ -97,12 +97,12 @@ class StreamServer:
         cr = stream.cr
         return bool(cr.value & cr.mask(*_INTERRUPTS) or stream.fcr.FEIE)
 
-    def fill(self, service: Service, taken: Collection[int]) -> None:
+    def fill(self, service: Service) -> None:
         """Put the streams into the structure."""
         dma, course = self._dma, service.course
-        service.dma_base = dma.spec.base if self._streams else 0
         if not self._streams:
             return
+        service.dma_base = dma.spec.base
         service.ahb = type(service.ahb)(*dma.clock.terms)
         service.clears = dma.lifcr.spec.defined
         course.flags[0], course.flags[1] = dma.lisr.value, dma.hisr.value
@@ -119,7 +119,7 @@ class StreamServer:
             wire.exists, wire.number = 1, stream.number
             way = _DIRECTIONS[which] << 6  # DIR
             wire.shape = way | cr.value & cr.mask("CHSEL") | cr.mask("MINC")
-            wire.defined = cr.spec.defined & ~(0 if which in taken else interrupts)
+            wire.defined = cr.spec.defined & ~(0 if service.takes(which) else interrupts)
             wire.free = cr.mask(*_LIVE) | interrupts
             wire.register_cycles = dma.peripheral.cycles(stream.par.value, 1)
             _put(stream, course.streams[which - INTO])

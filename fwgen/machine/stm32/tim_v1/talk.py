@@ -14,8 +14,7 @@ from fwgen.machine.stm32.tim_v1.counter import FORCE_LOW, FROZEN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fwgen.machine.native.service import Beat
-    from fwgen.machine.native.service import Timer as Served
+    from fwgen.machine.native.service import Service
     from fwgen.machine.stm32.tim_v1.timer import Tim
     from fwgen.machine.time import Timer
 
@@ -71,13 +70,14 @@ class TimBeat:
         return tim.spec.irqs["up" if tim.instance.advanced else "global"]
 
     @property
-    def alarm(self) -> Timer | None:
+    def timers(self) -> list[Timer]:
         """Its own call to come."""
-        return self._tim._alarm
+        return [] if self._tim._alarm is None else [self._tim._alarm]
 
-    def fill(self, timer: Served, beat: Beat) -> None:
-        """Put it into the structures."""
+    def fill(self, service: Service, seat: int) -> None:
+        """Put it into the structure."""
         tim, counter = self._tim, self._tim._counter
+        timer, beat = service.timers[seat], service.course.beats[seat]
         timer.base, timer.clock = tim.spec.base, Clock(*tim.clock.terms)
         timer.cleared_by_0, timer.interrupts = tim.sr.cleared_by_0, _of_line(tim)
         timer.prescale, timer.period = counter.psc + 1, counter.arr + 1
@@ -98,9 +98,14 @@ class TimBeat:
         beat.order = tim.soc.scheduler.order_of(tim._alarm)
         beat.read_ps = NEVER
 
-    def take(self, timer: Served, beat: Beat, now_ps: int) -> list[tuple[int, Callable[[], None]]]:
+    def take(self, service: Service, seat: int) -> list[tuple[int, Callable[[], None]]]:
         """Go on from where serving it came to; what asks for its call anew, with its order."""
         tim, counter = self._tim, self._tim._counter
+        timer, beat, now_ps = (
+            service.timers[seat],
+            service.course.beats[seat],
+            service.course.now_ps,
+        )
         if beat.read_ps != NEVER:
             tim.soc.flags_read[tim.name] = beat.read_ps
         tim.sr.value = beat.sr

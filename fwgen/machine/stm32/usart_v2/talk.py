@@ -20,12 +20,13 @@ from fwgen.machine.native.service import (
     PORT,
     REGISTERS,
     SR,
+    Clock,
 )  # fmt: skip
 from fwgen.machine.stm32.usart_v2.flows import heard_plainly
 from fwgen.machine.stm32.usart_v2.frame import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from fwgen.machine.native.service import Course, Service
     from fwgen.machine.stm32.usart_v2.burst import Burst
@@ -88,7 +89,7 @@ class UsartTalk:
 
     def __init__(self, usart: Usart, how: Format, burst: Burst | None, server: Server) -> None:
         self._usart, self._how, self._burst, self._server = usart, how, burst, server
-        self.kernel, self.baud_mhz = usart.clock, how.baud_mhz
+        self.baud_mhz = how.baud_mhz
         self.heard_mhz = burst.baud_mhz if burst is not None else 0
         self._sampled = how.samples[-1][-1]
         self._frame = usart._frame
@@ -120,10 +121,10 @@ class UsartTalk:
             made += [usart._sampling, *self._burst.timers]
         return made
 
-    def fill(self, service: Service, taken: Collection[int]) -> None:
+    def fill(self, service: Service, seat: int) -> None:
         """Put the port's part into the structure, and its streams'."""
         usart, frame, burst, course = self._usart, self._frame, self._burst, service.course
-        service.base = usart.spec.base
+        service.base, service.kernel = usart.spec.base, Clock(*usart.clock.terms)
         named = {
             SR: usart.sr, DR: usart.dr, BRR: usart.brr,
             CR1: usart.cr1, CR2: usart.cr2, CR3: usart.cr3,
@@ -134,7 +135,7 @@ class UsartTalk:
             service.readable[number] = register.readable
             service.tells[number] = usart.tells(register.spec.offset)
             service.held[number] = register.value
-        service.free_cr1 = _FREE_1 if PORT in taken else 0
+        service.free_cr1 = _FREE_1 if service.takes(PORT) else 0
         service.free_cr3 = _FREE_3
         service.cleared_by_0 = usart.sr.cleared_by_0
         service.frame_ticks = -(-self._halves * self._how.bit // 2) if usart.cr1.TE else 0
@@ -147,6 +148,7 @@ class UsartTalk:
             course.content, course.start_ps = frame.content, frame.start_ps
             course.start_tick, course.end_tick = frame.start, frame.end
             course.end_ps = usart.clock.time_of(frame.end)
+            usart._sent_as = self._how  # who reads afterwards what was sent asks how
         course.received = course.over = 0
         order_of = usart.soc.scheduler.order_of
         course.sent_order = order_of(usart._sending)
@@ -158,11 +160,11 @@ class UsartTalk:
             service.sampled = self._sampled
             course.end_order = order_of(burst.timers[0])
             course.sample_order = order_of(usart._sampling)
-        self._server.fill(service, taken)
+        self._server.fill(service)
 
-    def take(self, course: Course) -> list[tuple[int, Callable[[], None]]]:
+    def take(self, service: Service, seat: int) -> list[tuple[int, Callable[[], None]]]:
         """Go on from where serving it came to; what asks for its calls anew, in what order."""
-        usart, flags_read = self._usart, self._usart.soc.flags_read
+        usart, flags_read, course = self._usart, self._usart.soc.flags_read, service.course
         usart.sr.value, usart.dr.value, usart._seen = course.sr, course.dr, course.seen
         usart.cr1.value = course.cr1
         if course.port_read_ps != NEVER:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from fwgen.board.frame import PLAIN
 from fwgen.machine.peripheral import Peek, Peripheral, Reg
 from fwgen.machine.stm32.usart_v2.burst import Burst
 from fwgen.machine.stm32.usart_v2.flows import flows, heard_plainly
@@ -95,6 +96,10 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
         self._forming = self.cr1.mask("M", "PCE", "PS", "OVER8")
         self._formed: tuple[tuple[object, ...], Format] | None = None
         self.bursts: list[Burst] = []  # that are coming in, or will
+        # Who is at the other end: the console, set otherwise or not.
+        console = soc.board.console
+        frame = console.frame if console is not None and console.uart == self.name else PLAIN
+        self._read_as, self._reader = (frame.bits, frame.parity), str(frame)
         self._start()
 
     def _start(self) -> None:
@@ -482,7 +487,7 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
             content, halves = how.with_parity(self._tdr), how.halves
             self._tdr = None
             self.sr.set(TXE=1)
-            if (how.word != 8 or how.parity != "N") and not self._clocked:
+            if (how.data, how.parity) != self._read_as and not self._clocked:
                 self._warn_of_format(how)
         start = self.clock.ticks_at(t_ps) + 1 if tick is None else tick
         end = start + -(-halves * how.bit // 2)
@@ -567,8 +572,8 @@ class Usart(Peripheral, registers="stm32.usart_v2", also=("stm32.uart_v2",)):
     def _warn_of_format(self, how: Format) -> None:
         self.soc.hazard(
             "serial-seven-bits" if how.data == 7 else "serial-format",
-            f"{self.name} sends {how.data} data bits, parity {how.parity}: a terminal set to 8N1"
-            " reads other bytes",
+            f"{self.name} sends {how.data} data bits, parity {how.parity}: a terminal set to "
+            f"{self._reader} reads other bytes",
         )
 
     def _cut(self, t_ps: int) -> None:
