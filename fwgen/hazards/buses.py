@@ -70,7 +70,9 @@ I2C = (
     ),
     Kind(
         "i2c-cut", ERROR, "I2C switched off within a transfer", "RM0368 §18.6.1",
-        "A part that is sending a 0 goes on holding SDA low, and the bus is stuck.",
+        "A part that is sending a 0 goes on holding SDA low, and the bus is stuck. A STOP that was "
+        "asked for, but is not out yet, may be lost: parts take what comes next for the same "
+        "transfer.",
         "set STOP, and wait until it falls, before",
     ),
     Kind(

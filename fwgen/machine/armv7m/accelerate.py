@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 HOT = 8  # backward entries before a loop is looked at
 MOST_ITEMS = 96  # blocks and inner jumps of a recorded path
+PAGE = 1 << 10  # bytes that the engine translates by themselves
 WORTH = 500  # cycles that a jump should skip to have been worth its price
 
 REGISTERS = (*range(eng.R0, eng.R0 + 13), eng.SP, eng.LR)
@@ -83,7 +84,8 @@ class Loop:
         self.marks: list[tuple[int, int, int]] = []
         self._parts: list[tuple[Block, int]] = []  # for each mark: its block, and when that ends
         self._rests: dict[int, int] = {}
-        # All of it is blocks that end in a branch: what goes on within one ends where it does.
+        # All of it is blocks that end in a branch, or at a page: what goes on within one ends
+        # where it does.
         self.whole = len(blocks) == len(items)
         steps: list[Step] = []
         self._into: list[int] = []  # for each step: cycles into the iteration
@@ -121,7 +123,10 @@ class Loop:
             steps += added
             self._into += [self.cycles + block.before(block.address + offset)] * len(added)
         branches = made is not None and (made.condition is not None or made.writes >> PC & 1)
-        self.whole &= bool(branches) and block.problem is None
+        # It ends at a page of the engine's, whole or before an instruction across two, wherever
+        # it was entered, too.
+        ends = branches or (block.address + block.size & PAGE - 1) in (0, PAGE - 2)
+        self.whole &= bool(ends) and block.problem is None
 
     def timed(self) -> Iterator[tuple[Step, int]]:
         """Each step, and cycles into the iteration of the access that it makes."""

@@ -45,6 +45,7 @@ class Dwt(Peripheral, registers="armv7m.dwt"):
         Reg(),
     )  # fmt: skip
     pcsr = Reg()
+    lar, lsr = Reg(), Reg()  # the Cortex-M4 has no lock here: a key changes nothing (D4.2)
     comp0, comp1, comp2, comp3 = Reg(), Reg(), Reg(), Reg()
     mask0, mask1, mask2, mask3 = Reg(), Reg(), Reg(), Reg()
     function0, function1 = Reg(unmodelled=_TRACE), Reg(unmodelled=_TRACE[2:3])

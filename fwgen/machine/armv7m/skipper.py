@@ -57,7 +57,7 @@ class Skipper:
         if rounds is None:
             return 0
         if rounds:
-            self.stop_recording()
+            self._cut_short()
             core.set_limit()
             cycle += rounds
             if core.due - cycle < 2 * loop.cycles:
@@ -67,7 +67,7 @@ class Skipper:
         except NotLinear as why:
             self._rest(head, for_good=why.for_good, keep=True)
             if self.recording is not None and self._head is not head:
-                self.stop_recording()
+                self._cut_short()
             return rounds
         head.refused = 0
         skipped = times * loop.cycles
@@ -76,7 +76,7 @@ class Skipper:
             if whole:
                 self.recording.append(Inner(loop, times))
             else:
-                self.stop_recording()
+                self._cut_short()
         if cut is not None:
             # The iteration is already run up to where something is due: stop there.
             into, core.next_pc = cut
@@ -124,6 +124,11 @@ class Skipper:
         if self._cuts >= MOST_CUTS:
             self._cuts = 0
             self.not_waiting()
+
+    def _cut_short(self) -> None:
+        """A loop within was skipped in a way that is not the path of each time round."""
+        self.interrupted()
+        self._core.arm()
 
     def _compile(self, head: Block) -> None:
         """The path came back to its head: make a loop of it."""

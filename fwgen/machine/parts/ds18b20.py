@@ -203,7 +203,8 @@ class Ds18b20(ModuleModel):
         if command == CONVERT:
             bits = 9 + (self._config >> 5 & 3)
             self._ready_ps = t_ps + CONVERSION_PS // (1 << 12 - bits)
-            raw = self.sensed("temperature", t_ps) * 16 // 1000 & -1 << 12 - bits
+            sixteenths = (self.sensed("temperature", t_ps) * 16 + 500) // 1000
+            raw = sixteenths & -1 << 12 - bits
             self.later(self._ready_ps, lambda _t: self._converted(raw))
             self._phase = "busy"
             self._out = [0]

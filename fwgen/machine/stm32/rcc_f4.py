@@ -489,7 +489,8 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
     @apb1rstr.on_write
     @apb2rstr.on_write
     def _gates_changed(self, t_ps: int, written: int, before: int) -> None:
-        self._gate(t_ps)
+        if written != before:  # drivers enable what is enabled, at each pin that they set up
+            self._gate(t_ps)
 
     @dckcfgr.on_write
     def _timer_prescaler(self, t_ps: int, written: int, before: int) -> None:

@@ -103,6 +103,9 @@ WAITS = {
         cmp r1, #{n}
         blo wait
     """,
+    "a poll across a page": "wait:\n ldr r1, [r4, #0]\n subs r1, r1, r5\n"
+    + " movw r7, #5\n" * 258
+    + " cmp r1, #{n}\n bhs over\n b.w wait\nover:",
     "a poll of a pin": "wait:\n ldr r1, [r0, #0x10]\n lsls r1, r1, #26\n bpl wait",
     "nothing": "wait:\n b wait",
     "WFI": "wait:\n wfi\n ldr r1, [r4, #0]\n subs r1, r1, r5\n cmp r1, #{n}\n blo wait",
@@ -509,7 +512,8 @@ def settled(draw) -> str:
 
 SKIPS = [
     "a poll", "a poll of equality", "a poll of a pin", "a poll that keeps things",
-    "a poll through calls", "nothing", "WFI", "WFI after a look", "WFI in a call", "WFI for ever",
+    "a poll through calls", "a poll across a page", "nothing",
+    "WFI", "WFI after a look", "WFI in a call", "WFI for ever",
 ]  # fmt: skip
 
 

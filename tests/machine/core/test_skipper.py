@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fwgen.machine.armv7m.skipper import Skipper
+from fwgen.machine.armv7m.skipper import MOST_CUTS, Skipper
 
 WORDS = 400
 PROGRAM = f"""
@@ -51,3 +51,17 @@ def test_a_loop_that_is_interrupted_each_time_round_is_not_recorded_for_ever(
     lab.run(PROGRAM, span_ps=20 * 10**9)
     assert lab.register(3) == 0
     assert len(recorded) < WORDS  # one each time round would be four times as many
+
+
+def test_a_recording_that_a_jump_within_cuts_each_time_round_is_given_up(make_lab) -> None:
+    lab = make_lab()
+    lab.run(PROGRAM, span_ps=10**9)
+    skipper, book = lab.machine.core._skipper, lab.machine.core._book
+    head = next(block for block in book.blocks.values() if block.entries > 0)
+    skipper._cuts = 0
+    for _ in range(MOST_CUTS):
+        assert head.entries > 0
+        skipper.recording, skipper._head = [], head
+        skipper._cut_short()  # a delay within that what falls due, or another value, cut
+        assert skipper.recording is None
+    assert head.entries < 0

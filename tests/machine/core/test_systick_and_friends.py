@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from fwgen.trace import Fault
+from fwgen.trace import Fault, Gap
 
 TICK = """
     ldr r0, =0xe000e010
@@ -252,3 +252,29 @@ def test_the_core_follows_the_clock_that_firmware_selects(lab):
     # HPRE = 8: 16 MHz / 2.
     assert lab.of(Clock)[-1].hclk_mhz == 8_000_000_000
     assert abs(lab.machine.core.cycle - 8000) < 20
+
+
+def test_the_cycle_counter_takes_the_key_of_a_lock_that_it_lacks(make_lab) -> None:
+    lab = make_lab()
+    lab.run(
+        """
+    start:
+        ldr r0, =0xE000EDFC     @ DEMCR: TRCENA
+        ldr r1, =0x01000000
+        str r1, [r0]
+        ldr r0, =0xE0001FB0     @ DWT_LAR
+        ldr r1, =0xC5ACCE55
+        str r1, [r0]
+        ldr r2, [r0, #4]        @ DWT_LSR
+        ldr r0, =0xE0001000
+        movs r1, #1
+        str r1, [r0]
+        ldr r3, [r0, #4]
+        ldr r3, [r0, #4]
+    end: b end
+    """,
+        span_ps=10**9,
+    )
+    assert lab.register(2) == 0
+    assert lab.register(3) > 0
+    assert not lab.of(Gap)

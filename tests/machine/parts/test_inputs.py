@@ -215,10 +215,11 @@ def read(bus: Alone, count: int) -> bytes:
     return bytes(sum(sample(bus) << n for n in range(8)) for _ in range(count))
 
 
-@given(st.integers(-55 * 16, 125 * 16))
-def test_a_ds18b20_converts_to_sixteenths(raw: int) -> None:
+@given(st.integers(-55 * 16, 125 * 16), st.integers(-30, 30))
+def test_a_ds18b20_converts_to_the_nearest_sixteenth(raw: int, beside: int) -> None:
+    millidegrees = round(raw * 62.5) + beside
     bus = Alone(ONE).put(data=None).wait(MS)
-    bus.do(Sense("X.temperature", 0, -(-raw * 1000 // 16), -(-raw * 1000 // 16))).wait(MS)
+    bus.do(Sense("X.temperature", 0, millidegrees, millidegrees)).wait(MS)
     assert reset(bus)
     write(bus, 0xCC, 0x44)
     bus.wait(750 * MS)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fwgen.trace import Burst, Edge
+from fwgen.trace import Burst, Edge, Hazard
 from tests.machine.stm32.alone import Requests
 from tests.machine.stm32.buses import MS, US, alternate, soc_with
 from tests.machine.stm32.i2c_bus import (
@@ -453,3 +453,16 @@ def test_a_page_wraps_within_itself(at: int, data: bytes, listens: bool) -> None
         wanted[(at + n) % 8] = byte
     assert soc.modules["EE"].memory[0x40:0x48] == wanted
     assert ("part-page-wrap" in codes(soc)) == (at + len(data) > 8)
+
+
+def test_i2c_switched_off_before_its_stop_is_out_is_told_as_that() -> None:
+    soc = soc_with(EE=EE)
+    on(soc)
+    address(soc, 0xA0)
+    soc.read("I2C1", "SR2")
+    soc.write("I2C1", "DR", 0)
+    until(soc, BTF)
+    change(soc, set=STOP)
+    change(soc, clear=1)
+    (told,) = [e for e in trace(soc).of(Hazard) if e.code == "i2c-cut"]
+    assert "STOP that was asked for" in told.message

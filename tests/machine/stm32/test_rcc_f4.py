@@ -581,3 +581,16 @@ def test_clock_outputs_reach_their_pins_as_waves(soc: Soc) -> None:
     assert waves["PA8"].first_ps + waves["PA8"].second_ps == Fraction(5 * S, 16_000_000)
     assert waves["PC9"].first_ps + waves["PC9"].second_ps == Fraction(2 * S, 16_000_000)
     assert codes(soc) == set()
+
+
+def test_enabling_what_is_enabled_leaves_the_clocks_alone(
+    soc: Soc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soc.write("RCC", "AHB1ENR", 1)
+    told: list[str] = []
+    settle = Rcc._gate
+    monkeypatch.setattr(Rcc, "_gate", lambda self, t_ps: told.append("gate") or settle(self, t_ps))
+    soc.write("RCC", "AHB1ENR", 1)
+    assert not told
+    soc.write("RCC", "AHB1ENR", 3)
+    assert told == ["gate"]

@@ -136,9 +136,12 @@ class I2c(Peripheral, registers="stm32.i2c_v1"):
 
     def _check_cut(self, what: str) -> None:
         if self.phase != OFF:
+            why = "within a transfer: a part that is sending may hold SDA low"
+            if self.cr1.STOP:
+                why = "before the STOP that was asked for is out: it may be lost"
             self.soc.hazard(
                 "i2c-cut",
-                f"{self.name}: {what} within a transfer: a part that is sending may hold SDA low",
+                f"{self.name}: {what} {why}",
                 section="RM0368 §18.6.1, UM10204 §3.1.16",
                 cure="set STOP, and wait until it falls, before",
             )
