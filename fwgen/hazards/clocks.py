@@ -66,6 +66,12 @@ KINDS = (
         "leave LSEBYP at 0",
     ),
     Kind(
+        "pll-q", NOTE, "the PLL divides by 0 or 1 for its 48 MHz clock", "RM0368 §6.3.2",
+        "The manual calls it a wrong configuration. Only USB, SDIO and RNG use that clock; what "
+        "uses no such peripheral loses nothing.",
+        "set PLLCFGR.PLLQ so that the VCO over PLLQ is 48 MHz, or at least 2",
+    ),
+    Kind(
         "pll-range", ERROR, "the PLL is set outside its ranges", "RM0368 §6.3.2, DS10086 §6.3.10",
         "Outside the ranges the PLL may not lock, or jitter.",
         "choose PLLM for a VCO input of 1 to 2 MHz, then PLLN, then PLLP",

@@ -65,12 +65,17 @@ def on(*more: str) -> str:
 
 
 def pll(
-    m: int = 16, n: int = 336, scale: int = 0xC000, latency: int = 2, ppre: int = 0x1000
+    m: int = 16,
+    n: int = 336,
+    scale: int = 0xC000,
+    latency: int = 2,
+    ppre: int = 0x1000,
+    q: int = 7,
 ) -> str:
     """84 MHz of the HSI (16 / 16 * 336 / 4): the PLL, the wait states, the switch."""
     return "\n".join([
         poke((RCC + 0x40, 1 << 28)), "nop\nnop\nnop\nnop", poke((PWR, scale)),
-        poke((RCC + 4, 0x2700_0000 | 1 << 16 | n << 6 | m), (RCC, 0x0100_0083)),
+        poke((RCC + 4, 0x2000_0000 | q << 24 | 1 << 16 | n << 6 | m), (RCC, 0x0100_0083)),
         wait(RCC, 1 << 25), poke((FLASH, latency), (RCC + 8, ppre), (RCC + 8, ppre | 2)),
         "movs r3, #200\nagain: subs r3, #1\nbne again",
     ])  # fmt: skip
@@ -241,6 +246,7 @@ PAIRS: dict[str, Pair] = {
     "pin-taken": Pair(
         on(poke((MODER, SWD | 1 << 6))), on(poke((MODER, SWD | 1 << 10))), "drives it"
     ),
+    "pll-q": Pair(pll(q=0), pll(q=2), "PLLQ is 0"),
     "pll-range": Pair(pll(m=4, n=192), pll(), "the VCO's input"),
     "pll-running": Pair(
         pll() + "\n" + poke((RCC + 4, 0x2700_0000 | 1 << 16 | 192 << 6 | 16)), pll(), "PLL is on"

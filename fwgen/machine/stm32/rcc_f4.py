@@ -737,8 +737,6 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
             ("the VCO's input", vco_in, ranges["vco_in"], _show),
             ("the VCO's output", vco_in * n, ranges["vco_out"], _show),
         ]
-        if name == "pll":
-            checks.append(("PLLQ", Fraction(self.pllcfgr.PLLQ), ranges["q"], str))
         for what, value, (low, high), show in checks:
             if not low <= value <= high:
                 self.soc.hazard(
@@ -746,6 +744,11 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
                     f"{name.upper()}: {what} is {show(value)}, "
                     f"outside {show(Fraction(low))} to {show(Fraction(high))}",
                 )
+        least, most = ranges["q"]
+        if name == "pll" and not least <= self.pllcfgr.PLLQ <= most:
+            self.soc.hazard(
+                "pll-q", f"PLLQ is {self.pllcfgr.PLLQ}, outside {least} to {most}: no 48 MHz clock"
+            )
 
 
 def _parent(spec: PeripheralSpec) -> str:
