@@ -60,6 +60,11 @@ KINDS = (
         "reset the backup domain first: BDRST to 1, then to 0",
     ),
     Kind(
+        "rtc-source-kept", NOTE, "the RTC's clock taken back", "RM0368 §6.3.20",
+        "RTCSEL of 0 after a clock was chosen is lost: the RTC keeps its clock.",
+        "write BDCR with the RTCSEL that was chosen, or reset the backup domain first",
+    ),
+    Kind(
         "rtc-tampered", ERROR, "a backup register written while tamper holds it",
         "RM0368 §17.3.13",
         "While TAMP1F is set the backup registers stay 0: the write is lost.",

@@ -85,6 +85,9 @@ PAIRS: dict[str, Pair] = {
     "rtc-source": Pair(
         rtc(poke((BDCR, 0x8100))), rtc(poke((BDCR, 0x8200))), "after a clock was chosen"
     ),
+    "rtc-source-kept": Pair(
+        rtc(poke((BDCR, 0x8000))), rtc(poke((BDCR, 0x8200))), "written as 0"
+    ),
     "rtc-tampered": Pair(
         rtc(poke((TAFCR, 1)), wait(ISR, 1 << 13), poke((BKP0R, 1))),
         rtc(poke((TAFCR, 1)), wait(ISR, 1 << 13), poke((TAFCR, 0), (ISR, 0), (BKP0R, 1))),

@@ -433,12 +433,12 @@ class Rcc(Peripheral, registers="stm32.rcc_f4", also=("stm32.rcc_f407",)):
 
     def _keep_rtc_source(self, before: int) -> None:
         """Once chosen, only a reset of the backup domain frees the choice (§6.3.20)."""
-        chosen = self.bdcr.field("RTCSEL", before)
-        if chosen != self.bdcr.RTCSEL:
+        chosen, wanted = self.bdcr.field("RTCSEL", before), self.bdcr.RTCSEL
+        if chosen != wanted:
             self.bdcr.set(RTCSEL=chosen)
             self.soc.hazard(
-                "rtc-source",
-                "RCC_BDCR.RTCSEL written after a clock was chosen: the write is lost",
+                "rtc-source" if wanted else "rtc-source-kept",
+                f"RCC_BDCR.RTCSEL written as {wanted} after a clock was chosen: the write is lost",
             )
 
     def _reset_backup_domain(self, t_ps: int, *, begins: bool) -> None:

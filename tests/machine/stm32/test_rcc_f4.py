@@ -182,6 +182,9 @@ def test_the_backup_domain_is_locked_until_dbp(soc: Soc, hazards: Callable[[], l
     soc.write("RCC", "BDCR", 0x201)  # the choice of the RTC's clock is final
     assert soc.read("RCC", "BDCR") == 0x103
     assert hazards() == ["backup-locked", "rtc-source"]
+    soc.write("RCC", "BDCR", 0x001)
+    assert soc.read("RCC", "BDCR") == 0x103
+    assert hazards() == ["backup-locked", "rtc-source"]  # no more than a note
     soc.reset(soc.now_ps, "SFTRSTF")
     assert soc.read("RCC", "BDCR") == 0x103  # outlives a system reset
     soc.write("RCC", "APB1ENR", 1 << 28)
