@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fwgen.board.frame import PARITIES
 from fwgen.trace import SerialByte
 from fwgen.units import PS_PER_S
-from fwgen.virtual.serial.wire import PARITIES, Framing, Noise, Receiver, Word
+from fwgen.virtual.serial.wire import Framing, Noise, Receiver, Word
 from tests.machine.stm32.test_usart import RE, quiet, wired
 
 RATES = (1200, 9600, 19_200, 57_600, 115_200, 230_400, 921_600)
