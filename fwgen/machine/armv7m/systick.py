@@ -178,6 +178,12 @@ class SysTick(Peripheral, registers="armv7m.systick"):
         lane = self.ctrl.value >> (8 * (offset & 3))
         return Peek(lane & ((1 << (8 * size)) - 1), until)
 
+    def only_looks(self, offset: int, size: int, t_ps: int) -> bool:
+        """A read of CTRL clears nothing while COUNTFLAG is clear: firmware that waits polls it."""
+        if offset & ~3 != self.ctrl.spec.offset:
+            return super().only_looks(offset, size, t_ps)
+        return self.peek(offset, size, t_ps) is not None
+
     def count_at(self, offset: int, cycle: int) -> tuple[int, int, int] | None:
         """VAL while it counts down by the core's clock, as far as its next zero."""
         if offset != self.val.spec.offset or not self._running or self._divided:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from fwgen.contract import Press, Send
 from fwgen.errors import EmissionError
 from fwgen.machine import Machine
+from fwgen.machine.armv7m import engine as eng
 from fwgen.machine.native import library
 from fwgen.machine.peripheral import Peripheral
 from tests.machine.core.firmware import firmware
@@ -153,3 +154,40 @@ def test_native_code_answers_for_registers_that_only_events_change(
         before = len(reads)
         machine.advance(2 * MS)
     assert len(reads) - before < 10
+
+
+@pytest.mark.skipif(library() is None, reason="the native code was not built")
+def test_who_waits_for_countflag_is_answered_by_native_code_until_it_rises(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads: list[int] = []
+    plainly = Peripheral.read
+    monkeypatch.setattr(
+        Peripheral, "read", lambda self, at, size, t: reads.append(at) or plainly(self, at, size, t)
+    )
+    text = f"""
+    start:
+        ldr r4, ={SYSTICK:#x}
+        ldr r3, =1599
+        str r3, [r4, #4]
+        movs r3, #5
+        str r3, [r4]
+        movs r5, #0
+    turn:
+        ldr r1, [r4]
+        lsls r1, r1, #15
+        bpl turn
+        adds r5, #1     @ a tenth of a millisecond
+        b turn
+    """
+    seen = []
+    for way in ({"native": True}, {"native": False}, {"native": True, "accelerate": True}):
+        with Machine(BOARD, **({"accelerate": False} | way)) as machine:
+            machine.load(firmware(text))
+            reads.clear()
+            machine.advance(10 * MS)
+            core = machine.core
+            seen.append((core.engine.read(eng.R0 + 5), core.cycle, core.pc, len(reads)))
+    assert seen[0][:3] == seen[1][:3] == seen[2][:3]
+    assert seen[0][0] in (99, 100)
+    assert seen[0][3] < 4 * 100  # some 22,000 were made
