@@ -65,13 +65,15 @@ class Answers:
         size, t_ps = key & 7, self._hclk.time_of(cycle)
         if not looked and not peripheral.only_looks(offset, size, t_ps):
             return
-        seen = peripheral.peek(offset, size, t_ps)
-        if seen is None or seen.value != value:
-            return
-        growth, until = 0, seen.stable_until_ps
         counts = peripheral.count_at(offset, cycle) if size == 4 else None
-        if counts is not None and counts[0] == value:
-            _, growth, until = counts
+        if counts is None:
+            seen = peripheral.peek(offset, size, t_ps)
+            if seen is None:
+                return
+            counts = seen.value, 0, seen.stable_until_ps
+        again, growth, until = counts
+        if again != value:
+            return
         last = core.cycle_of(min(until, soc.scheduler.next_ps))
         self._library.fwgen_answer(at, key, value, growth, cycle, last)
 

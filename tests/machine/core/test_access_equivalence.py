@@ -142,9 +142,12 @@ def test_native_code_answers_for_registers_that_only_events_change(
         str r2, [r4]
         ldr r3, =0xffffff
         str r3, [r4, #4]
+        ldr r6, ={DWT:#x}
     turn:
         ldr r1, [r0]
         ldr r2, [r4, #8]
+        adds r5, r5, r2
+        ldr r2, [r6, #4]
         adds r5, r5, r2
         b turn
     """
