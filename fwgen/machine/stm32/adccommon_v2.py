@@ -74,6 +74,11 @@ class AdcCommon(Peripheral, registers="stm32.adccommon_v2", also=("stm32.adccomm
         self._bring_up_to(t_ps)
         return super().read(offset, size, t_ps)
 
+    def looked(self, offset: int, t_ps: int) -> None:
+        """Reads that were left out: the last one would have brought them up to then."""
+        self._bring_up_to(t_ps)
+        super().looked(offset, t_ps)
+
     def write(self, offset: int, size: int, value: int, t_ps: int) -> None:
         """A write: the converters are first brought up to now."""
         self._bring_up_to(t_ps)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fwgen.board import load_board
 from fwgen.contract import Analog
 from fwgen.machine import Machine
+from tests.effort import often
 from tests.machine.core.firmware import GPIOA, firmware
 from tests.machine.core.test_equivalence import WAYS, state
 from tests.machine.scheduled import asked_of
@@ -109,7 +110,8 @@ voltage = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=often(30), deadline=None)
+@example(cr1=0, ie=0, cr2=0, smp=3, channels=1, wait=1, delay=1, volts=[], spans=[22_413_093])
 @given(
     cr1=st.sampled_from([0, 0x100, 0x500, 0x80_0100, 0x900]),
     ie=st.sampled_from([0, 0, 0x20, 0x40, 0x400_0000]),

@@ -15,6 +15,7 @@ from fwgen.image.types import Image, Segment
 from fwgen.machine import Machine
 from fwgen.machine.leap import Leaper
 from fwgen.trace import SerialByte, Wake, dump_trace
+from tests.effort import often
 from tests.machine.core.firmware import FLASH, STACK, TABLE, assemble
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ ports = st.builds(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=often(60))
 @given(ports)
 def test_whatever_is_set_up_is_the_same_byte_by_byte(board: Board, port: Port) -> None:
     both_ways(board, port, 12 * MS)

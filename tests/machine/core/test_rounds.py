@@ -12,6 +12,7 @@ from fwgen.contract import Drive
 from fwgen.errors import EmissionError
 from fwgen.machine import Machine
 from fwgen.trace import Edge, Hazard
+from tests.effort import often
 from tests.machine.core.firmware import GPIOA, firmware
 from tests.machine.core.test_equivalence import BOARD, plain, same_run
 
@@ -462,7 +463,7 @@ def program(
     return f"{start}\n{waits}\n{TOGGLE}\n{CALLED}\n{OVERFLOW}\ntick:\n {before}\n {body}\n {after}"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=often(45), deadline=None)
 @given(
     wait=st.sampled_from(sorted(WAITS)),
     handler=st.sampled_from(sorted(HANDLERS)),
@@ -517,7 +518,7 @@ SKIPS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=often(45), deadline=None)
 @given(
     wait=st.sampled_from(SKIPS),
     handler=st.sampled_from(["counts", "counts in threes", "counts bytes", "counts to ten"]),
@@ -562,7 +563,7 @@ def test_rounds_are_skipped_beside(extra, wait) -> None:
     same_run(text, VECTORS, [PS // 77])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=often(60), deadline=None)
 @given(
     wait=st.sampled_from(sorted(one for one in WAITS if one.startswith("WFI"))),
     handler=st.sampled_from(sorted(MOVERS)),

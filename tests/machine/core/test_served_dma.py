@@ -17,6 +17,7 @@ from fwgen.machine import Machine
 from fwgen.machine.native import library
 from fwgen.machine.pads import join
 from fwgen.trace import Edge, Hazard, Sleep, Wake, dump_trace
+from tests.effort import often
 from tests.machine.core.firmware import FLASH, STACK, TABLE, assemble
 from tests.machine.core.serving import bytes_of, left_by, same
 
@@ -388,7 +389,7 @@ firmwares = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=often(45), deadline=None)
 @given(firmwares)
 def test_whatever_is_served_is_the_same_by_the_engine(one: Firmware) -> None:
     both_ways(BOARD, one, 4 * MS, unskipped=True)

@@ -15,6 +15,7 @@ from fwgen.contract import Send
 from fwgen.image.types import Image, Segment
 from fwgen.machine.native import library
 from fwgen.trace import Edge, Hazard, Sleep, Wake, dump_trace
+from tests.effort import often
 from tests.machine.core.firmware import FLASH, STACK, TABLE, assemble
 from tests.machine.core.serving import same
 from tests.machine.core.test_served_dma import MOVES
@@ -264,7 +265,7 @@ firmwares = st.builds(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=often(45), deadline=None)
 @given(firmwares)
 def test_whatever_is_served_is_the_same_by_the_engine(one: Firmware) -> None:
     slow = tuple(replace(timer, psc=max(timer.psc, 200 // timer.arr)) for timer in one.timers)

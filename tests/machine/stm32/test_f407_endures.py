@@ -11,6 +11,7 @@ from fwgen.board import load_board
 from fwgen.machine.memory import MemoryMap
 from fwgen.machine.soc import Soc
 from fwgen.trace import Voltage
+from tests.effort import often
 from tests.machine.stm32.buses import join_can
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def play(soc: Soc, told: Sequence[Write], *, looks: int = 0) -> None:
     soc.run_until(soc.now_ps + 1000 * US)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(90), deadline=None)
 @given(told=writes)
 def test_nothing_breaks_them_and_a_reset_restores(told: list[Write]) -> None:
     soc = fresh()
@@ -102,7 +103,7 @@ def test_nothing_breaks_them_and_a_reset_restores(told: list[Write]) -> None:
     assert state(soc) == before
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=often(90), deadline=None)
 @given(told=writes, looks=st.integers(1, 3))
 def test_who_looks_more_often_sees_the_same(told: list[Write], looks: int) -> None:
     once, often = fresh(), fresh()

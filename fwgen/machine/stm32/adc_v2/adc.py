@@ -147,6 +147,11 @@ class Adc(Peripheral, registers="stm32.adc_v2"):
         self.bring_up_to(t_ps)
         return super().read(offset, size, t_ps)
 
+    def looked(self, offset: int, t_ps: int) -> None:
+        """Reads that were left out: the last one would have brought it up to then."""
+        self.bring_up_to(t_ps)
+        super().looked(offset, t_ps)
+
     def write(self, offset: int, size: int, value: int, t_ps: int) -> None:
         """A write: the state is first brought up to now."""
         self._do(t_ps)
