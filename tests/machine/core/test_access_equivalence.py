@@ -124,15 +124,21 @@ def test_what_a_loop_reads_and_writes_is_the_same_in_native_code(
     same_run(text, {15: "tick"}, ends, stimuli=stimuli)
 
 
-@pytest.mark.skipif(library() is None, reason="the native code was not built")
-def test_native_code_answers_for_registers_that_only_events_change(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    reads: list[int] = []
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Offsets of the reads that Python does from now on."""
+    made: list[int] = []
     plainly = Peripheral.read
     monkeypatch.setattr(
-        Peripheral, "read", lambda self, at, size, t: reads.append(at) or plainly(self, at, size, t)
+        Peripheral, "read", lambda self, at, size, t: made.append(at) or plainly(self, at, size, t)
     )
+    return made
+
+
+@pytest.mark.skipif(library() is None, reason="the native code was not built")
+def test_native_code_answers_for_registers_that_only_events_change(
+    reads: list[int],
+) -> None:
     text = f"""
     start:
         {SETUP.format(psc=0, arr=999)}
@@ -161,13 +167,8 @@ def test_native_code_answers_for_registers_that_only_events_change(
 
 @pytest.mark.skipif(library() is None, reason="the native code was not built")
 def test_who_waits_for_countflag_is_answered_by_native_code_until_it_rises(
-    monkeypatch: pytest.MonkeyPatch,
+    reads: list[int],
 ) -> None:
-    reads: list[int] = []
-    plainly = Peripheral.read
-    monkeypatch.setattr(
-        Peripheral, "read", lambda self, at, size, t: reads.append(at) or plainly(self, at, size, t)
-    )
     text = f"""
     start:
         ldr r4, ={SYSTICK:#x}
