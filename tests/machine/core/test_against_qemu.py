@@ -15,6 +15,7 @@ import pytest
 from fwgen.errors import EmissionError
 from fwgen.machine import Machine
 from fwgen.thumb import encode, isa
+from tests.effort import often
 from tests.machine.core.firmware import FLASH, TABLE, assemble, firmware
 
 QEMU = shutil.which("qemu-system-arm")
@@ -175,7 +176,7 @@ def qemu(text: str, length: int, folder) -> bytes:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(often(6)))
 def test_random_instructions_do_what_they_do_in_qemu(board, seed, tmp_path):
     random = Random(seed)
     cases = [case(random) for _ in range(CASES)]
