@@ -101,7 +101,7 @@ class Fetch:
         return news
 
     def forget(self) -> None:
-        """The caches are switched, or the code is new."""
+        """The flash is set otherwise: what was learned of the path is of another setting."""
         self._lines.clear()
         self._cached.clear()
         self._begun.clear()

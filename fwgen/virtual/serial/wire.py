@@ -13,7 +13,7 @@ from fractions import Fraction
 from random import Random
 from typing import TYPE_CHECKING
 
-from fwgen.board.frame import Frame, parity_bit
+from fwgen.board.frame import PLAIN, Frame, parity_bit
 from fwgen.units import MHZ_PER_HZ, PPM, PS_PER_S
 
 if TYPE_CHECKING:
@@ -43,8 +43,12 @@ class Framing:
     @property
     def frame_ps(self) -> int:
         """A frame's length, from its start edge to the end of its stop bit, picoseconds."""
-        halves = 2 * (1 + self.bits + (self.parity != "N")) + self.stop_halves
-        return halves * PS_PER_S // (2 * self.baud)
+        return self.frame.halves * PS_PER_S // (2 * self.baud)
+
+    @property
+    def frame(self) -> Frame:
+        """The format alone."""
+        return Frame(self.bits, self.parity, self.stop_halves)
 
     @classmethod
     def of(cls, baud: int, frame: Frame) -> Framing:
@@ -54,15 +58,14 @@ class Framing:
     @property
     def plain(self) -> bool:
         """Whether it is 8N1."""
-        return (self.bits, self.parity, self.stop_halves) == (8, "N", 2)
+        return self.frame == PLAIN
 
     def word(self, byte: int) -> list[int]:
         """The levels between start and stop: data, least significant bit first, and parity."""
-        return Frame(self.bits, self.parity, self.stop_halves).levels(byte)
+        return self.frame.levels(byte)
 
     def __str__(self) -> str:
-        stop = {2: "1", 3: "1.5", 4: "2"}.get(self.stop_halves, str(self.stop_halves / 2))
-        return f"{self.baud} baud, {self.bits}{self.parity}{stop}"
+        return f"{self.baud} baud, {self.frame}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,10 +123,11 @@ def test_the_consoles_parity_is_the_lines_though_a_pseudo_terminal_has_none(
     flash = bin_bytes(firmware.echo(115_200, firmware.EVEN))
     board = stack.enter_context(VirtualBoard(even, flash=flash))
     board.start_free_running()
-    assert board.serial is not None
-    path = stack.enter_context(Pty(board.serial)).path
+    port = board.serial
+    assert port is not None
+    path = stack.enter_context(Pty(port)).path
     one = stack.enter_context(serial.Serial(path, 115_200, stopbits=2, timeout=10))
-    until(lambda: str(board.serial.framing) == "115200 baud, 8E2")  # type: ignore[union-attr]
+    until(lambda: str(port.framing) == "115200 baud, 8E2")
     one.write(b"hello")
     assert one.read(5) == b"hello"
     assert board.serial.errors == {}

@@ -292,8 +292,8 @@ def test_what_comes_is_handed_over_once_in_a_usb_frame_however_far_time_goes(qui
 
 def test_the_port_does_not_stop_the_machine_at_each_byte(quiet) -> None:
     engine = quiet.machine.core.engine
-    if quiet.machine.core.native is None:
-        pytest.skip("needs the native code")
+    if quiet.machine.core.native is None:  # then the engine is entered at each byte
+        pytest.skip("the native code was not built")
     start, starts = engine.start, []
     engine.start = lambda *what: (starts.append(what), start(*what))[1]
     quiet.serial.write(DATA)
